@@ -1,0 +1,84 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// One module of the compiler; `uses` names the modules before it on a model's path that it may import.
+func module(_ name: String, uses dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies)
+}
+
+/// The tests of one module.
+func tests(of name: String, uses dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(name: name + "Tests", dependencies: [.byName(name: name)] + dependencies)
+}
+
+let numerics = Target.Dependency.product(name: "ComplexModule", package: "swift-numerics")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "Rephase",
+  products: [
+    .executable(name: "rephase", targets: ["rephase"]),
+    .library(name: "RephaseDriver", targets: ["RephaseDriver"]),
+    .library(name: "RephaseNetworks", targets: ["Networks"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-numerics", from: "1.1.1"),
+  ],
+  targets: [
+    // What every stage shares.
+    module("Diagnostics"),
+    module("Tensors", uses: ["Diagnostics", "CZlib", numerics]),
+
+    // The path of a model, in order.
+    module("GraphIR", uses: ["Diagnostics", "Tensors"]),
+    module("LoopIR", uses: ["Diagnostics", "Tensors"]),
+    module("Operations", uses: ["Diagnostics", "Tensors", "GraphIR", "LoopIR", "COpenBLAS"]),
+    module("Networks", uses: ["Diagnostics", "Tensors", "GraphIR", "Operations"]),
+    module("GraphPasses", uses: ["Diagnostics", "Tensors", "GraphIR", "Operations"]),
+    module("Schedules", uses: ["Diagnostics", "Tensors", "LoopIR"]),
+    .systemLibrary(
+      name: "CLLVM", pkgConfig: "llvm-19", providers: [.apt(["llvm-19-dev"])]),
+    module("LLVM", uses: ["Diagnostics", "CLLVM"]),
+    module(
+      "CodeGen",
+      uses: [
+        "Diagnostics", "Tensors", "LoopIR", "Schedules", "LLVM", "CLLVM", "CRephaseRuntime",
+      ]),
+    .target(name: "CRephaseRuntime"),
+    module(
+      "Execution", uses: ["Diagnostics", "Tensors", "LLVM", "CodeGen", "CRephaseRuntime"]),
+    module(
+      "Compiler",
+      uses: [
+        "Diagnostics", "Tensors", "GraphIR", "LoopIR", "Operations", "Networks", "GraphPasses",
+        "Schedules", "LLVM", "CodeGen", "Execution", "CRephaseRuntime",
+      ]),
+
+    // MR physics and files; FFTW (GPL) is imported by MRData alone.
+    module("MRData", uses: ["Diagnostics", "Tensors", "CFFTW", "CPNG", numerics]),
+
+    // The command line.
+    module(
+      "RephaseDriver",
+      uses: [
+        "Diagnostics", "Tensors", "GraphIR", "LoopIR", "Operations", "Networks", "GraphPasses",
+        "Schedules", "CodeGen", "Execution", "Compiler", "MRData", "CRephaseRuntime", arguments,
+        numerics,
+      ]),
+    .executableTarget(name: "rephase", dependencies: ["RephaseDriver"]),
+
+    // System libraries.
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CFFTW", pkgConfig: "fftw3", providers: [.apt(["libfftw3-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+    tests(of: "Tensors", uses: ["Diagnostics", numerics]),
+    tests(of: "LoopIR", uses: ["Diagnostics", "Tensors"]),
+    tests(of: "GraphIR", uses: ["Diagnostics", "Tensors", "Operations"]),
+    tests(of: "MRData", uses: ["Diagnostics", "Tensors", numerics]),
+    tests(of: "CodeGen", uses: ["Diagnostics", "Tensors", "LoopIR", "Schedules", "LLVM", "Execution"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

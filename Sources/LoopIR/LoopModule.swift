@@ -1,0 +1,60 @@
+/// What a buffer of a module is for.
+public enum BufferRole: Hashable, Sendable {
+  /// Weights as the user's file has them, read by `prepare` alone; the string is their name there.
+  case parameter(String)
+  /// Written once by `prepare`, read by `run`: folded and packed weights.
+  case constant
+  /// The model's arguments and results, in order of declaration; the string is the user's name for it.
+  case input(String)
+  case output(String)
+  /// Between kernels of `run`; the offset in bytes into the arena once memory is planned.
+  case temporary(offset: Int?)
+  /// Between kernels of `prepare`.
+  case scratch
+}
+
+public struct ModuleBuffer: Hashable, Sendable {
+  public var buffer: Buffer
+  public var role: BufferRole
+
+  public init(_ buffer: Buffer, _ role: BufferRole) {
+    self.buffer = buffer
+    self.role = role
+  }
+}
+
+/// A whole model as loop nests.
+///
+/// `prepare` turns the user's weights into constants, once, at compile time; `run` turns inputs into outputs.
+/// Both are lists of kernel calls.
+public struct LoopModule: Hashable, Sendable {
+  public var name: String
+  /// The target it is scheduled for (its text, see Schedules), or nil where no schedule has been applied.
+  public var scheduledFor: String?
+  public var buffers: [ModuleBuffer]
+  public var kernels: [Kernel]
+  /// `call` statements only.
+  public var prepare: [Statement]
+  /// `call` statements only.
+  public var run: [Statement]
+
+  public init(
+    name: String, scheduledFor: String? = nil, buffers: [ModuleBuffer] = [], kernels: [Kernel] = [],
+    prepare: [Statement] = [], run: [Statement] = []
+  ) {
+    self.name = name
+    self.scheduledFor = scheduledFor
+    self.buffers = buffers
+    self.kernels = kernels
+    self.prepare = prepare
+    self.run = run
+  }
+
+  public func buffer(named name: String) -> ModuleBuffer? {
+    buffers.first { $0.buffer.name == name }
+  }
+
+  public func kernel(named name: String) -> Kernel? {
+    kernels.first { $0.name == name }
+  }
+}
