@@ -1,0 +1,81 @@
+import CLLVM
+import Diagnostics
+
+/// Owns a target machine: turns IR into assembly text or object code for one processor.
+public struct Machine: ~Copyable {
+  public let reference: LLVMTargetMachineRef
+
+  public enum Output: Sendable { case assembly, object }
+
+  /// Position-independent code at the highest level of optimization.
+  public init(triple: String, processor: String, features: String) throws(Diagnostic) {
+    initializeLLVM()
+    var target: LLVMTargetRef?
+    var message: UnsafeMutablePointer<CChar>?
+    let failed = LLVMGetTargetFromTriple(triple, &target, &message)
+    let problem = takeMessage(message)
+    guard failed == 0, let target else { throw Diagnostic("no such target: \(problem)") }
+    guard
+      let machine = LLVMCreateTargetMachine(
+        target, triple, processor, features, LLVMCodeGenLevelAggressive, LLVMRelocPIC,
+        LLVMCodeModelDefault)
+    else { throw Diagnostic("LLVM cannot generate code for \(triple) \(processor)") }
+    reference = machine
+    LLVMSetTargetMachineAsmVerbosity(machine, 0)
+  }
+
+  deinit { LLVMDisposeTargetMachine(reference) }
+
+  /// Gives the module this machine's triple and data layout; before anything is emitted into it.
+  public func adopt(_ module: borrowing IRModule) {
+    let triple = takeMessage(LLVMGetTargetMachineTriple(reference))
+    LLVMSetTarget(module.reference, triple)
+    let layout = LLVMCreateTargetDataLayout(reference)
+    LLVMSetModuleDataLayout(module.reference, layout)
+    LLVMDisposeTargetData(layout)
+  }
+
+  /// Runs `default<O3>`; `vectorizing` lets LLVM vectorize and unroll loops on its own.
+  public func optimize(
+    _ module: borrowing IRModule, vectorizing: Bool
+  ) throws(Diagnostic) {
+    let options = LLVMCreatePassBuilderOptions()
+    defer { LLVMDisposePassBuilderOptions(options) }
+    LLVMPassBuilderOptionsSetLoopVectorization(options, vectorizing ? 1 : 0)
+    LLVMPassBuilderOptionsSetLoopInterleaving(options, vectorizing ? 1 : 0)
+    LLVMPassBuilderOptionsSetSLPVectorization(options, vectorizing ? 1 : 0)
+    LLVMPassBuilderOptionsSetLoopUnrolling(options, vectorizing ? 1 : 0)
+    try check(
+      LLVMRunPasses(module.reference, "default<O3>", reference, options),
+      "LLVM's optimizer failed")
+  }
+
+  /// Machine code; a private copy of the module is consumed by it, so the module stays printable and usable.
+  public func emit(_ module: borrowing IRModule, as output: Output) throws(Diagnostic) -> [UInt8] {
+    let copy = LLVMCloneModule(module.reference)
+    defer { LLVMDisposeModule(copy) }
+    var buffer: LLVMMemoryBufferRef?
+    var message: UnsafeMutablePointer<CChar>?
+    let kind = output == .assembly ? LLVMAssemblyFile : LLVMObjectFile
+    let failed = LLVMTargetMachineEmitToMemoryBuffer(reference, copy, kind, &message, &buffer)
+    let problem = failed == 0 ? "" : takeMessage(message)
+    guard failed == 0, let buffer else {
+      throw Diagnostic("LLVM cannot generate code: \(problem)")
+    }
+    defer { LLVMDisposeMemoryBuffer(buffer) }
+    let start = UnsafeRawPointer(LLVMGetBufferStart(buffer))
+    return Array(UnsafeRawBufferPointer(start: start, count: LLVMGetBufferSize(buffer)))
+  }
+}
+
+/// Registers LLVM's x86 back end, once.
+func initializeLLVM() { _ = initialized }
+
+private let initialized: Bool = {
+  LLVMInitializeX86TargetInfo()
+  LLVMInitializeX86Target()
+  LLVMInitializeX86TargetMC()
+  LLVMInitializeX86AsmPrinter()
+  LLVMInitializeX86AsmParser()
+  return true
+}()
