@@ -22,10 +22,10 @@ def llvm_tools():
 
 def rephase():
     """The command under test, as an absolute path."""
-    path = os.path.abspath(os.environ.get("REPHASE", "rephase-is-not-set"))
-    if not os.access(path, os.X_OK):
-        lit_config.fatal(f"REPHASE names no executable ({path}); run tools/test --only build")
-    return path
+    path = os.environ.get("REPHASE", "")
+    if not (os.path.isfile(path) and os.access(path, os.X_OK)):
+        lit_config.fatal(f"REPHASE names no executable ('{path}'); run tools/test --only build")
+    return os.path.abspath(path)
 
 
 def temporary_folder():
