@@ -12,6 +12,7 @@ func tests(of name: String, uses dependencies: [Target.Dependency] = []) -> Targ
 }
 
 let numerics = Target.Dependency.product(name: "ComplexModule", package: "swift-numerics")
+let reals = Target.Dependency.product(name: "RealModule", package: "swift-numerics")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -28,7 +29,7 @@ let package = Package(
   targets: [
     // What every stage shares.
     module("Diagnostics"),
-    module("Tensors", uses: ["Diagnostics", "CZlib", numerics]),
+    module("Tensors", uses: ["Diagnostics", "CZlib", numerics, reals]),
 
     // The path of a model, in order.
     module("GraphIR", uses: ["Diagnostics", "Tensors"]),
@@ -56,7 +57,7 @@ let package = Package(
       ]),
 
     // MR physics and files; FFTW (GPL) is imported by MRData alone.
-    module("MRData", uses: ["Diagnostics", "Tensors", "CFFTW", "CPNG", numerics]),
+    module("MRData", uses: ["Diagnostics", "Tensors", "CFFTW", "CPNG", numerics, reals]),
 
     // The command line.
     module(
@@ -64,7 +65,7 @@ let package = Package(
       uses: [
         "Diagnostics", "Tensors", "GraphIR", "LoopIR", "Operations", "Networks", "GraphPasses",
         "Schedules", "CodeGen", "Execution", "Compiler", "MRData", "CRephaseRuntime", arguments,
-        numerics,
+        numerics, reals,
       ]),
     .executableTarget(name: "rephase", dependencies: ["RephaseDriver"]),
 
@@ -74,10 +75,10 @@ let package = Package(
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
-    tests(of: "Tensors", uses: ["Diagnostics", numerics]),
+    tests(of: "Tensors", uses: ["Diagnostics", numerics, reals]),
     tests(of: "LoopIR", uses: ["Diagnostics", "Tensors"]),
     tests(of: "GraphIR", uses: ["Diagnostics", "Tensors", "Operations"]),
-    tests(of: "MRData", uses: ["Diagnostics", "Tensors", numerics]),
+    tests(of: "MRData", uses: ["Diagnostics", "Tensors", numerics, reals]),
     tests(of: "CodeGen", uses: ["Diagnostics", "Tensors", "LoopIR", "Schedules", "LLVM", "Execution"]),
   ],
   swiftLanguageModes: [.v6]

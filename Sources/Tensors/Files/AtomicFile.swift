@@ -1,0 +1,110 @@
+import Diagnostics
+import Foundation
+import Synchronization
+
+/// Files that appear complete or not at all.
+public enum AtomicFile {
+  private static let counter = Atomic<Int>(0)
+
+  /// Writes to a temporary name in the same directory, syncs it to disk, and renames it to `path`.
+  ///
+  /// A symbolic link is followed, and an existing device or pipe is written straight to.
+  /// Throws, and leaves an earlier file of that name as it was, where any step fails.
+  public static func write(_ bytes: [UInt8], to path: String) throws(Diagnostic) {
+    let place = SourceLocation(file: path)
+    guard !path.utf8.contains(0), !path.isEmpty else {
+      throw Diagnostic("an empty name, or one with a zero byte, is no file name")
+    }
+    var status = stat()
+    var target = path
+    if stat(path, &status) == 0 {
+      switch status.st_mode & S_IFMT {
+      case S_IFREG: target = resolved(path)
+      case S_IFDIR:
+        throw Diagnostic(
+          "the output is a directory", at: place, help: "name a file inside it")
+      default:
+        return try writeStraight(bytes, to: path, at: place)
+      }
+    }
+    try writeBeside(bytes, target: target, at: place)
+  }
+
+  public static func write(_ text: String, to path: String) throws(Diagnostic) {
+    try write(Array(text.utf8), to: path)
+  }
+
+  private static func resolved(_ path: String) -> String {
+    guard let real = realpath(path, nil) else { return path }
+    defer { free(real) }
+    return String(cString: real)
+  }
+
+  private static func writeStraight(
+    _ bytes: [UInt8], to path: String, at place: SourceLocation
+  ) throws(Diagnostic) {
+    let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw cannotWrite(place, errno) }
+    defer { close(descriptor) }
+    if let code = writeAll(bytes, to: descriptor) { throw cannotWrite(place, code) }
+  }
+
+  private static func writeBeside(
+    _ bytes: [UInt8], target: String, at place: SourceLocation
+  ) throws(Diagnostic) {
+    let slash = target.lastIndex(of: "/")
+    let directory = slash.map { String(target[...$0]) } ?? "./"
+    let name = slash.map { String(target[target.index(after: $0)...]) } ?? target
+    guard !name.isEmpty else {
+      throw Diagnostic("the output has no file name", at: place, help: "name a file")
+    }
+    let number = counter.add(1, ordering: .relaxed).newValue
+    let temporary = "\(directory).rephase-\(getpid())-\(number).tmp"
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw cannotWrite(place, errno) }
+    var code = writeAll(bytes, to: descriptor)
+    if code == nil, fsync(descriptor) != 0 { code = errno }
+    if close(descriptor) != 0, code == nil { code = errno }
+    if code == nil, rename(temporary, target) != 0 { code = errno }
+    if let code {
+      unlink(temporary)
+      throw cannotWrite(place, code)
+    }
+    syncDirectory(directory)
+  }
+
+  /// Makes the rename itself last; a file system that cannot sync a directory is no error.
+  private static func syncDirectory(_ directory: String) {
+    let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    fsync(descriptor)
+    close(descriptor)
+  }
+
+  /// Nil, or the error number of the write that failed.
+  private static func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
+    bytes.withUnsafeBytes { buffer in
+      guard let base = buffer.baseAddress else { return nil }
+      var done = 0
+      while done < buffer.count {
+        let wrote = Foundation.write(descriptor, base + done, buffer.count - done)
+        if wrote < 0, errno == EINTR { continue }
+        if wrote < 0 { return errno }
+        done += wrote
+      }
+      return nil
+    }
+  }
+
+  private static func cannotWrite(_ place: SourceLocation, _ code: Int32) -> Diagnostic {
+    switch code {
+    case ENOENT, ENOTDIR:
+      return Diagnostic(
+        "the directory of the output does not exist", at: place, help: "make the directory first")
+    case EACCES, EPERM, EROFS:
+      return Diagnostic("the output may not be written", at: place, help: "check permissions")
+    default:
+      return Diagnostic("the output cannot be written: \(FileBytes.errorText(code))", at: place)
+    }
+  }
+}
