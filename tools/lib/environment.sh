@@ -10,6 +10,8 @@
 #   REPHASE_SCRATCH   SwiftPM's scratch path (default: .build)
 #   PKG_CONFIG_PATH   extended by the folder of llvm-19.pc
 #   PATH              extended by Swift, where it is not there yet, and at its end by REPHASE_LLVM_BIN
+#   OPENBLAS_CORETYPE OpenBLAS's kernels. Debian 12's OpenBLAS does not know newer processors and
+#                     falls back to SSE3, several times slower; so the choice is made here
 
 REPHASE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 REPHASE_CACHE=${REPHASE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rephase}
@@ -29,6 +31,14 @@ case ":${PKG_CONFIG_PATH:-}:" in
   *":$REPHASE_CACHE/pkgconfig:"*) ;;
   *) PKG_CONFIG_PATH=$REPHASE_CACHE/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH} ;;
 esac
+
+if [[ -z ${OPENBLAS_CORETYPE:-} && -r /proc/cpuinfo ]]; then
+  if grep -q -m 1 -w avx512vl /proc/cpuinfo; then
+    export OPENBLAS_CORETYPE=SKYLAKEX
+  elif grep -q -m 1 -w avx2 /proc/cpuinfo; then
+    export OPENBLAS_CORETYPE=HASWELL
+  fi
+fi
 
 export REPHASE_ROOT REPHASE_CACHE REPHASE_VENV REPHASE_PYTHON REPHASE_LLVM_BIN REPHASE_SCRATCH
 export PATH PKG_CONFIG_PATH
