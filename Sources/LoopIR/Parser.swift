@@ -1,0 +1,296 @@
+import Diagnostics
+import Tensors
+
+/// Reads the text form of loop IR (see IR/LoopIR.md for the grammar).
+///
+/// It checks the form, that module-level names are unique, and that extents fit; `LoopVerifier` checks the rest.
+/// Nesting is limited, so that no text can exhaust the stack here or in what walks the result.
+public struct LoopParser {
+  /// Levels of nested statements, and levels of an expression's tree.
+  public static let maximumNesting = 200
+
+  var tokens: TokenStream
+  /// Open `expression` and `statements` calls.
+  var expressionNesting = 0
+  private var statementNesting = 0
+
+  private init(_ text: String, file: String) throws(Diagnostic) {
+    tokens = try TokenStream(text, file: file)
+  }
+
+  /// A whole module, from `rephase_loops 1` to the closing brace.
+  public static func parseModule(
+    _ text: String, file: String
+  ) throws(Diagnostic) -> LoopModule {
+    var parser = try LoopParser(text, file: file)
+    let module = try parser.module()
+    try parser.finish()
+    return module
+  }
+
+  /// One `kernel @name(...) { ... }`.
+  public static func parseKernel(
+    _ text: String, file: String = "kernel"
+  ) throws(Diagnostic) -> Kernel {
+    var parser = try LoopParser(text, file: file)
+    let kernel = try parser.kernel()
+    try parser.finish()
+    return kernel
+  }
+
+  /// Statements without braces around them.
+  public static func parseStatements(
+    _ text: String, file: String = "statements"
+  ) throws(Diagnostic) -> [Statement] {
+    var parser = try LoopParser(text, file: file)
+    var statements: [Statement] = []
+    while parser.tokens.token != .end { statements.append(try parser.statement()) }
+    return statements
+  }
+
+  public static func parseExpression(
+    _ text: String, file: String = "expression"
+  ) throws(Diagnostic) -> Expression {
+    var parser = try LoopParser(text, file: file)
+    let expression = try parser.expression()
+    try parser.finish()
+    return expression
+  }
+
+  private func finish() throws(Diagnostic) {
+    guard tokens.token == .end else { throw tokens.unexpected("the end of the text") }
+  }
+}
+
+// MARK: Modules
+
+extension LoopParser {
+  private mutating func module() throws(Diagnostic) -> LoopModule {
+    try header()
+    try tokens.expectWord("module")
+    var module = LoopModule(name: try tokens.atName("the module's name, as in '@net'"))
+    if try tokens.takeIfWord("scheduled") {
+      try tokens.expectWord("for")
+      module.scheduledFor = try tokens.string("the target, as in \"native\"")
+    }
+    try tokens.expect("{")
+    var names: Set<String> = []
+    while let role = bufferRole {
+      let place = tokens.location
+      let buffer = try moduleBuffer(role)
+      try Self.claim("%" + buffer.buffer.name, in: &names, at: place)
+      module.buffers.append(buffer)
+    }
+    while tokens.isAtWord("kernel") {
+      let place = tokens.location
+      let kernel = try kernel()
+      try Self.claim("@" + kernel.name, in: &names, at: place)
+      module.kernels.append(kernel)
+    }
+    if try tokens.takeIfWord("prepare") { module.prepare = try statements() }
+    if try tokens.takeIfWord("run") { module.run = try statements() }
+    guard try tokens.takeIf("}") else {
+      throw tokens.unexpected("a buffer, 'kernel', 'prepare', 'run' (in this order) or '}'")
+    }
+    return module
+  }
+
+  private mutating func header() throws(Diagnostic) {
+    let place = tokens.location
+    guard try tokens.takeIfWord("rephase_loops") else {
+      throw Diagnostic(
+        "this is not a loop IR dump", at: place,
+        help: "its first line must be 'rephase_loops \(LoopPrinter.version)'")
+    }
+    let version = try tokens.integer("the version")
+    guard version == LoopPrinter.version else {
+      throw Diagnostic(
+        "loop IR version \(version) is not known", at: place,
+        help: "write the dump again with this release, which reads version \(LoopPrinter.version)")
+    }
+  }
+
+  private static func claim(
+    _ name: String, in names: inout Set<String>, at place: SourceLocation
+  ) throws(Diagnostic) {
+    guard names.insert(name).inserted else {
+      throw Diagnostic("\(name) is declared twice", at: place, help: "give each its own name")
+    }
+  }
+
+  /// The word that starts a buffer's declaration, where one comes next.
+  private var bufferRole: String? {
+    guard case .word(let word) = tokens.token else { return nil }
+    let roles = ["parameter", "constant", "input", "output", "temporary", "scratch"]
+    return roles.contains(word) ? word : nil
+  }
+
+  private mutating func moduleBuffer(_ word: String) throws(Diagnostic) -> ModuleBuffer {
+    try tokens.take()
+    let name = try tokens.percentName("the buffer's name, as in '%x'")
+    let role: BufferRole
+    switch word {
+    case "parameter": role = .parameter(try tokens.string("the parameter's name in quotes"))
+    case "input": role = .input(try tokens.string("the input's name in quotes"))
+    case "output": role = .output(try tokens.string("the output's name in quotes"))
+    case "constant": role = .constant
+    case "scratch": role = .scratch
+    default: role = .temporary(offset: nil)
+    }
+    let buffer = try buffer(named: name)
+    if case .temporary = role, try tokens.takeIfWord("at") {
+      return ModuleBuffer(buffer, .temporary(offset: try tokens.integer("the offset in bytes")))
+    }
+    return ModuleBuffer(buffer, role)
+  }
+
+  private mutating func kernel() throws(Diagnostic) -> Kernel {
+    try tokens.expectWord("kernel")
+    let name = try tokens.atName("the kernel's name, as in '@copy'")
+    var parameters: [KernelParameter] = []
+    var names: Set<String> = []
+    try tokens.expect("(")
+    if !tokens.isAt(")") {
+      repeat {
+        let place = tokens.location
+        let parameter = try parameter()
+        try Self.claim("%" + parameter.buffer.name, in: &names, at: place)
+        parameters.append(parameter)
+      } while try tokens.takeIf(",")
+    }
+    try tokens.expect(")")
+    return Kernel(name, parameters: parameters, body: try statements())
+  }
+
+  private mutating func parameter() throws(Diagnostic) -> KernelParameter {
+    guard case .word(let word) = tokens.token, let access = Access(rawValue: word) else {
+      throw tokens.unexpected("'in' or 'out'")
+    }
+    try tokens.take()
+    let name = try tokens.percentName("the parameter's name, as in '%x'")
+    return KernelParameter(try buffer(named: name), access)
+  }
+
+  /// `: f32[2, 3] strides [3, 1] align 64 heap`, of which all but the type may be left out.
+  private mutating func buffer(named name: String) throws(Diagnostic) -> Buffer {
+    try tokens.expect(":")
+    guard case .word(let word) = tokens.token, let element = ElementType(rawValue: word) else {
+      throw tokens.unexpected("an element type such as 'f32'")
+    }
+    try tokens.take()
+    let place = tokens.location
+    let extents = try tokens.list("[", "]") { tokens throws(Diagnostic) in
+      try tokens.integer("an extent")
+    }
+    do {
+      _ = try Shape(extents)
+    } catch {
+      throw error.located(at: place)
+    }
+    var buffer = Buffer(name, element, extents: extents)
+    if try tokens.takeIfWord("strides") { buffer.strides = try strides(rank: extents.count) }
+    if try tokens.takeIfWord("align") { buffer.alignment = try tokens.integer("the alignment") }
+    if case .word(let word) = tokens.token, let space = MemorySpace(rawValue: word) {
+      try tokens.take()
+      buffer.space = space
+    }
+    return buffer
+  }
+
+  private mutating func strides(rank: Int) throws(Diagnostic) -> [Int] {
+    let place = tokens.location
+    let strides = try tokens.list("[", "]") { tokens throws(Diagnostic) in
+      try tokens.integer("a stride")
+    }
+    guard strides.count == rank else {
+      throw Diagnostic(
+        "\(strides.count) strides do not fit \(rank) extents", at: place,
+        help: "give one stride, in elements, for each extent")
+    }
+    return strides
+  }
+}
+
+// MARK: Statements
+
+extension LoopParser {
+  /// `{ statement ... }`.
+  private mutating func statements() throws(Diagnostic) -> [Statement] {
+    let place = tokens.location
+    try tokens.expect("{")
+    statementNesting += 1
+    defer { statementNesting -= 1 }
+    guard statementNesting <= Self.maximumNesting else {
+      throw Diagnostic(
+        "statements are nested more than \(Self.maximumNesting) deep", at: place)
+    }
+    var statements: [Statement] = []
+    while try !tokens.takeIf("}") { statements.append(try statement()) }
+    return statements
+  }
+
+  private mutating func statement() throws(Diagnostic) -> Statement {
+    switch tokens.token {
+    case .percent(let buffer):
+      try tokens.take()
+      guard tokens.isAt("[") else { throw tokens.unexpected("'[' and the indices of a store") }
+      let indices = try expressions("[", "]")
+      try tokens.expect("=")
+      return .store(buffer, indices, try expression())
+    case .word(let word):
+      if let kind = LoopKind.allCases.first(where: { $0.keyword == word }) {
+        try tokens.take()
+        return .loop(try loop(kind))
+      }
+      return try statement(startingWith: word)
+    default:
+      throw tokens.unexpected("a statement or '}'")
+    }
+  }
+
+  private mutating func statement(startingWith word: String) throws(Diagnostic) -> Statement {
+    switch word {
+    case "for":
+      return .loop(try loop(.serial))
+    case "let":
+      try tokens.take()
+      let name = try tokens.percentName("the name to bind, as in '%a'")
+      try tokens.expect("=")
+      return .bind(name, try expression())
+    case "if":
+      try tokens.take()
+      let condition = try expression()
+      let then = try statements()
+      let otherwise = try tokens.takeIfWord("else") ? try statements() : []
+      return .conditional(condition, then: then, otherwise: otherwise)
+    case "allocate":
+      try tokens.take()
+      return .allocate(try buffer(named: try tokens.percentName("the buffer's name, as in '%a'")))
+    case "barrier":
+      try tokens.take()
+      return .barrier
+    case "call":
+      try tokens.take()
+      let kernel = try tokens.atName("the kernel's name, as in '@copy'")
+      let arguments = try tokens.list("(", ")") { tokens throws(Diagnostic) in
+        try tokens.percentName("a buffer, as in '%x'")
+      }
+      return .call(kernel, arguments)
+    case "block":
+      try tokens.take()
+      return .block(try tokens.string("the block's label in quotes"), try statements())
+    default:
+      throw tokens.unexpected("a statement or '}'")
+    }
+  }
+
+  private mutating func loop(_ kind: LoopKind) throws(Diagnostic) -> Loop {
+    try tokens.expectWord("for")
+    let variable = try tokens.percentName("the loop variable, as in '%i'")
+    try tokens.expectWord("in")
+    let lower = try expression()
+    try tokens.expect("..<")
+    let upper = try expression()
+    return Loop(variable, lower, upper, kind: kind, body: try statements())
+  }
+}
