@@ -70,7 +70,8 @@ let package = Package(
     .executableTarget(name: "rephase", dependencies: ["RephaseDriver"]),
 
     // System libraries.
-    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CFFTW", pkgConfig: "fftw3", providers: [.apt(["libfftw3-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -79,7 +80,8 @@ let package = Package(
     tests(of: "LoopIR", uses: ["Diagnostics", "Tensors"]),
     tests(of: "GraphIR", uses: ["Diagnostics", "Tensors", "Operations"]),
     tests(of: "MRData", uses: ["Diagnostics", "Tensors", numerics, reals]),
-    tests(of: "CodeGen", uses: ["Diagnostics", "Tensors", "LoopIR", "Schedules", "LLVM", "Execution"]),
+    tests(
+      of: "CodeGen", uses: ["Diagnostics", "Tensors", "LoopIR", "Schedules", "LLVM", "Execution"]),
   ],
   swiftLanguageModes: [.v6]
 )

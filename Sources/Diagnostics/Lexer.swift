@@ -121,7 +121,9 @@ public struct Lexer: Sendable {
       } else if byte == UInt8(ascii: "e") || byte == UInt8(ascii: "E") {
         isReal = true
         position += 1
-        if position < bytes.count, bytes[position] == UInt8(ascii: "-") || bytes[position] == UInt8(ascii: "+") {
+        if position < bytes.count,
+          bytes[position] == UInt8(ascii: "-") || bytes[position] == UInt8(ascii: "+")
+        {
           position += 1
         }
       } else {

@@ -1,0 +1,16 @@
+import LoopIR
+import Tensors
+
+/// The element-by-element quotient of two tensors of one type: a / b.
+public struct Divide: ElementwiseBinary {
+  public static let mnemonic = "divide"
+  public static let summary = "The element-by-element quotient of two tensors of one type: a / b."
+  public static let domain = 0.5...2.0
+
+  public init() {}
+
+  public static func reference(_ a: Double, _ b: Double) -> Double { a / b }
+  public static func expression(_ a: Expression, _ b: Expression) -> Expression {
+    .binary(.divide, a, b)
+  }
+}

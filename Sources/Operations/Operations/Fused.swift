@@ -1,0 +1,94 @@
+import Diagnostics
+import GraphIR
+import LoopIR
+import Tensors
+
+/// A group of operations that becomes one kernel; its region says which.
+public struct Fused: TensorOperation, RegionOperation {
+  public static let mnemonic = "fused"
+  public static let summary =
+    "Computes its region in one kernel: pointwise operations and at most one reduction (a convolution, a pooling), whose result reaches the region's only result through elementwise operations."
+
+  public init() {}
+  public init(_ reader: inout AttributeReader) throws(Diagnostic) {}
+  public var attributes: [Attribute] { [] }
+
+  /// The region decides; see `Function.append`.
+  public func inferResults(_ operands: [TensorType]) throws(Diagnostic) -> [TensorType] {
+    throw Diagnostic("[G8] fused needs a region", help: "add { ^(...): ... return ... }")
+  }
+
+  /// The region decides; see `Reference.evaluate`.
+  public func evaluate(_ operands: [Tensor<Double>], results: [TensorType]) -> [Tensor<Double>] {
+    []
+  }
+
+  public func computation(operands: [TensorType], result: TensorType) -> Computation { .source }
+
+  public func verifyRegion(_ body: Function) throws(Diagnostic) {
+    guard body.results.count == 1, let result = body.results.first,
+      !body.arguments.contains(result)
+    else {
+      throw Diagnostic("[G10] a fused region computes exactly one result")
+    }
+    var afterReduction: Set<ValueID> = []
+    for node in body.nodes {
+      guard let operation = node.operation as? any TensorOperation, node.results.count == 1 else {
+        throw Diagnostic("[G10] \(node.operation.mnemonic) cannot be fused", at: node.location)
+      }
+      let reduced = node.operands.contains { afterReduction.contains($0) }
+      let type = body.type(of: node.results[0])
+      switch operation.computation(operands: body.types(of: node.operands), result: type) {
+      case .pointwise:
+        if !reduced { continue }
+        guard operation.isElementwise else {
+          throw Diagnostic(
+            "[G10] \(operation.mnemonic) after the reduction of a fused region is not elementwise",
+            at: node.location)
+        }
+      case .reduction:
+        guard afterReduction.isEmpty else {
+          throw Diagnostic("[G10] a fused region holds one reduction at most", at: node.location)
+        }
+      case .concatenation, .source:
+        throw Diagnostic("[G10] \(operation.mnemonic) cannot be fused", at: node.location)
+      }
+      afterReduction.insert(node.results[0])
+    }
+    guard afterReduction.isEmpty || afterReduction.contains(result) else {
+      throw Diagnostic("[G10] the reduction of a fused region does not reach its result")
+    }
+  }
+
+  public static var samples: [OperationSample] {
+    var body = Function("")
+    let x = body.addArgument(.sample([1, 3, 5, 6]), name: "x")
+    let w = body.addArgument(.sample([8, 3, 3, 3]), name: "w")
+    let r = body.addArgument(.sample([1, 8, 5, 6]), name: "r")
+    guard let sum = try? body.append(Convolution(padding: [1, 1, 1, 1]), [x, w]),
+      let positive = try? body.append(ReLU(), sum),
+      let result = try? body.append(Add(), [r] + positive)
+    else { return [] }
+    body.results = result
+    var other = Function("")
+    let a = other.addArgument(.sample([4, 6]), name: "a")
+    guard let half = try? other.append(Constant(0.5, .sample([4, 6])), []),
+      let scaled = try? other.append(Multiply(), [a] + half),
+      let last = try? other.append(ReLU(), scaled)
+    else { return [] }
+    other.results = last
+    return [
+      OperationSample(
+        Fused(), body.types(of: body.arguments), region: body,
+        refused: [[.sample([1, 3, 5, 6])], []]),
+      OperationSample(Fused(), [.sample([4, 6])], region: other),
+    ]
+  }
+}
+
+extension TensorOperation {
+  /// Whether each element of the result depends on the operands' elements at the same index alone.
+  public var isElementwise: Bool {
+    self is any ElementwiseUnary || self is any ElementwiseBinary || self is Convert
+  }
+}

@@ -1,0 +1,15 @@
+import LoopIR
+import Tensors
+
+/// The negative of each element: -x.
+public struct Negate: ElementwiseUnary {
+  public static let mnemonic = "negate"
+  public static let summary = "The negative of each element: -x."
+
+  public init() {}
+
+  public static func reference(_ x: Double) -> Double { -x }
+  public static func expression(_ x: Expression, _ element: ElementType) -> Expression {
+    .unary(.negate, x)
+  }
+}

@@ -1,0 +1,13 @@
+import LoopIR
+import Tensors
+
+/// The difference of two tensors of one type: a - b.
+public struct Subtract: ElementwiseBinary {
+  public static let mnemonic = "subtract"
+  public static let summary = "The difference of two tensors of one type: a - b."
+
+  public init() {}
+
+  public static func reference(_ a: Double, _ b: Double) -> Double { a - b }
+  public static func expression(_ a: Expression, _ b: Expression) -> Expression { a - b }
+}

@@ -1,0 +1,68 @@
+import Diagnostics
+import GraphIR
+import Tensors
+
+/// The meaning of a graph: every operation evaluated in float64, one after the other.
+///
+/// Slow and obvious; what native code is compared with, never a path that users wait for.
+public enum Reference {
+  /// The results of a function.
+  ///
+  /// Throws where inputs or parameters are missing or have other shapes than the function declares.
+  public static func evaluate(
+    _ function: Function, inputs: [Tensor<Double>], parameters: [String: Tensor<Double>] = [:]
+  ) throws(Diagnostic) -> [Tensor<Double>] {
+    guard inputs.count == function.arguments.count else {
+      throw Diagnostic(
+        "@\(function.name) takes \(function.arguments.count) inputs, not \(inputs.count)")
+    }
+    var values: [ValueID: Tensor<Double>] = [:]
+    for (argument, input) in zip(function.arguments, inputs) {
+      let type = function.type(of: argument)
+      guard input.shape == type.shape else {
+        throw Diagnostic("an input of shape \(input.shape) is given where \(type) is declared")
+      }
+      values[argument] = input
+    }
+    var lastUse = function.uses().mapValues { $0.max() ?? 0 }
+    for result in function.results { lastUse[result] = .max }
+    for (position, node) in function.nodes.enumerated() {
+      let operands = node.operands.compactMap { values[$0] }
+      let results = try evaluate(node, in: function, operands, parameters)
+      for (value, tensor) in zip(node.results, results) { values[value] = tensor }
+      for operand in node.operands where lastUse[operand] == position { values[operand] = nil }
+    }
+    return function.results.compactMap { values[$0] }
+  }
+
+  private static func evaluate(
+    _ node: Node, in function: Function, _ operands: [Tensor<Double>],
+    _ parameters: [String: Tensor<Double>]
+  ) throws(Diagnostic) -> [Tensor<Double>] {
+    if let body = node.regions.first {
+      return try evaluate(body, inputs: operands, parameters: parameters)
+    }
+    if let parameter = node.operation as? ParameterOperation {
+      return [try look(up: parameter, in: parameters)]
+    }
+    guard let operation = node.operation as? any TensorOperation else {
+      throw Diagnostic("\(node.operation.mnemonic) has no reference semantics", at: node.location)
+    }
+    return operation.evaluate(operands, results: function.types(of: node.results))
+  }
+
+  private static func look(
+    up parameter: ParameterOperation, in parameters: [String: Tensor<Double>]
+  ) throws(Diagnostic) -> Tensor<Double> {
+    guard let tensor = parameters[parameter.name] else {
+      throw Diagnostic(
+        "the weights have no '\(parameter.name)'", help: "give the weight file of this model")
+    }
+    guard tensor.shape == parameter.type.shape else {
+      throw Diagnostic(
+        "weight '\(parameter.name)' has the shape \(tensor.shape), but the model takes \(parameter.type.shape)",
+        help: "check the model's settings")
+    }
+    return tensor
+  }
+}

@@ -1,0 +1,77 @@
+import COpenBLAS
+import Tensors
+
+/// Convolution in float64 as a matrix product per group of rows: taps are gathered, OpenBLAS multiplies.
+///
+/// A library's dgemm keeps the reference usable on whole images; rows go in groups so that the gathered matrix
+/// stays below about 64 MB.
+struct ReferenceConvolution {
+  var image: Tensor<Double>
+  var kernel: Tensor<Double>
+  var bias: Tensor<Double>?
+  var padding: [Int]
+  var strides: [Int]
+  var result: Shape
+
+  private var taps: Int { kernel.shape[1] * kernel.shape[2] * kernel.shape[3] }
+
+  func run() -> Tensor<Double> {
+    var output = Tensor<Double>(result, repeating: 0)
+    let rows = max(1, (8 << 20) / (taps * result[3]))
+    for n in 0..<result[0] {
+      var first = 0
+      while first < result[2] {
+        let count = min(rows, result[2] - first)
+        multiply(n, first, count, into: &output)
+        first += count
+      }
+    }
+    return output
+  }
+
+  /// `count` rows of image `n`, from row `first`.
+  private func multiply(_ n: Int, _ first: Int, _ count: Int, into output: inout Tensor<Double>) {
+    let pixels = count * result[3]
+    let gathered = gather(n, first, count)
+    let outputs = result[1]
+    var product = [Double](repeating: 0, count: outputs * pixels)
+    cblas_dgemm(
+      CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(outputs), blasint(pixels), blasint(taps),
+      1,
+      kernel.values, blasint(taps), gathered, blasint(pixels), 0, &product, blasint(pixels))
+    let area = result[2] * result[3]
+    for o in 0..<outputs {
+      let offset = bias?.values[o] ?? 0
+      let start = (n * outputs + o) * area + first * result[3]
+      for pixel in 0..<pixels {
+        output.values[start + pixel] = product[o * pixels + pixel] + offset
+      }
+    }
+  }
+
+  /// The matrix [tap, pixel] of the image under each tap; zero outside the image.
+  private func gather(_ n: Int, _ first: Int, _ count: Int) -> [Double] {
+    let (channels, height, width) = (image.shape[1], image.shape[2], image.shape[3])
+    let columns = result[3]
+    var matrix = [Double](repeating: 0, count: taps * count * columns)
+    var tap = 0
+    for i in 0..<channels {
+      for ky in 0..<kernel.shape[2] {
+        for kx in 0..<kernel.shape[3] {
+          for row in 0..<count {
+            let y = (first + row) * strides[0] + ky - padding[0]
+            guard y >= 0, y < height else { continue }
+            let source = ((n * channels + i) * height + y) * width
+            let target = (tap * count + row) * columns
+            for column in 0..<columns {
+              let x = column * strides[1] + kx - padding[2]
+              if x >= 0, x < width { matrix[target + column] = image.values[source + x] }
+            }
+          }
+          tap += 1
+        }
+      }
+    }
+    return matrix
+  }
+}
