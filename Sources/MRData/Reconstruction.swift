@@ -1,0 +1,132 @@
+import ComplexModule
+import Diagnostics
+import RealModule
+import Tensors
+
+/// A network as the reconstruction sees it: [batch, channel, row, column] to the same.
+public typealias NetworkFunction = (Tensor<Float>) throws(Diagnostic) -> Tensor<Float>
+
+/// The way from a scan to images: under-sample, zero-fill, combine coils, crop, scale, network, scale back.
+public struct Reconstruction: Sendable {
+  public enum Consistency: String, Sendable, Hashable, CaseIterable {
+    case none
+    /// The kept k-space points are put back after the network, with the phase and coil shares of the zero-filled image.
+    case hard
+  }
+
+  public var pattern = SamplingPattern.regular(every: 4, centre: 22, offset: 0)
+  public var axis = PhaseAxis.columns
+  /// The images' size; nil keeps that of the scan.
+  public var size: ImageSize? = ImageSize(height: 192, width: 128)
+  public var scaling = ScalingMode.input
+  public var consistency = Consistency.none
+  /// Frames that the network takes at once; the last batch is filled up by repeating its last frame.
+  public var batch = 1
+  /// 1: magnitude; 2: real and imaginary part, scaled by the greatest magnitude.
+  public var channels = 1
+
+  public init() {}
+
+  /// Everything a reconstruction gives; images are [frame, row, column] in the scan's units.
+  public struct Result: Sendable {
+    public var zeroFilled: Tensor<Float>
+    /// Nil without a network.
+    public var output: Tensor<Float>?
+    /// From all measured data; nil where the scan itself is under-sampled.
+    public var reference: Tensor<Float>?
+    public var mask: SamplingMask
+    /// One for each frame.
+    public var scalings: [Scaling]
+
+    /// The network's images, or the zero-filled ones where there is no network.
+    public var images: Tensor<Float> { output ?? zeroFilled }
+  }
+
+  /// Reconstructs all frames; `progress` is told how many are done.
+  public func run(
+    _ scan: Scan, network: NetworkFunction? = nil, progress: (Int, Int) -> Void = { _, _ in }
+  ) throws(Diagnostic) -> Result {
+    try check(scan, hasNetwork: network != nil)
+    let mask = try pattern.mask(rows: scan.rows, columns: scan.columns, axis: axis)
+    let size = self.size ?? ImageSize(height: scan.rows, width: scan.columns)
+    let hasReference = scan.isFullySampled
+    var zeroFilled: [Float] = []
+    var reference: [Float] = []
+    var output: [Float] = []
+    var scalings: [Scaling] = []
+    var pending: [ReconstructionFrame] = []
+    for index in 0..<scan.frames {
+      let full = try scan.kSpace(frame: index)
+      let frame = try ReconstructionFrame(full, mask: mask, size: size, recipe: self)
+      zeroFilled += frame.magnitude.values
+      scalings.append(frame.scaling)
+      if hasReference {
+        let images = try Fourier.inverse(full)
+        reference += try frame.cropped(try CoilCombination.rootSumOfSquares(images)).values
+      }
+      guard let network else {
+        progress(index + 1, scan.frames)
+        continue
+      }
+      pending.append(frame)
+      if pending.count == batch || index == scan.frames - 1 {
+        output += try infer(pending, network)
+        pending = []
+        progress(index + 1, scan.frames)
+      }
+    }
+    let shape = try Shape([scan.frames, size.height, size.width])
+    return Result(
+      zeroFilled: try finite(try Tensor(shape, zeroFilled)),
+      output: network == nil ? nil : try Tensor(shape, output),
+      reference: hasReference ? try finite(try Tensor(shape, reference)) : nil,
+      mask: mask, scalings: scalings)
+  }
+
+  private func check(_ scan: Scan, hasNetwork: Bool) throws(Diagnostic) {
+    guard batch >= 1 else { throw Diagnostic("a batch of \(batch) holds no frame") }
+    guard channels == 1 || channels == 2 else {
+      throw Diagnostic("a network of \(channels) channels cannot take images", help: "use 1 or 2")
+    }
+    if hasNetwork, channels == 2, scan.coils > 1 {
+      throw Diagnostic(
+        "a network of 2 channels needs one complex image, but the scan has \(scan.coils) coils",
+        at: SourceLocation(file: scan.path),
+        help: "use a network of 1 channel, or combine the coils first")
+    }
+  }
+
+  private func infer(
+    _ frames: [ReconstructionFrame], _ network: NetworkFunction
+  ) throws(Diagnostic) -> [Float] {
+    guard let last = frames.last else { return [] }
+    let (height, width) = (last.magnitude.shape[0], last.magnitude.shape[1])
+    let shape = try Shape([batch, channels, height, width])
+    var input: [Float] = []
+    input.reserveCapacity(shape.elementCount)
+    for frame in frames { input += try frame.networkInput(channels: channels) }
+    for _ in frames.count..<batch { input += try last.networkInput(channels: channels) }
+    let result = try network(try Tensor(shape, input))
+    guard result.shape == shape else {
+      throw Diagnostic(
+        "the network made \(result.shape) of \(shape)",
+        help: "a reconstruction network gives images of the size that it takes")
+    }
+    var images: [Float] = []
+    let count = channels * height * width
+    for (index, frame) in frames.enumerated() {
+      let part = result.values[index * count..<(index + 1) * count]
+      images += try frame.images(fromNetwork: part, recipe: self)
+    }
+    return images
+  }
+
+  private func finite(_ images: Tensor<Float>) throws(Diagnostic) -> Tensor<Float> {
+    guard images.values.allSatisfy({ $0.isFinite }) else {
+      throw Diagnostic(
+        "the scan's values are too large: its images do not fit float32",
+        help: "divide the scan by its maximum")
+    }
+    return images
+  }
+}

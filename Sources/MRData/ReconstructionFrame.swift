@@ -1,0 +1,90 @@
+import ComplexModule
+import Diagnostics
+import RealModule
+import Tensors
+
+/// One frame between zero-filling and the network, with what is needed to come back from it.
+struct ReconstructionFrame {
+  /// The zero-filled magnitude, cropped, in the scan's units.
+  let magnitude: Tensor<Float>
+  let scaling: Scaling
+  /// [coil, row, column] at the scan's size.
+  private let coilImages: Tensor<Complex<Double>>
+  private let kSpace: Tensor<Complex<Double>>
+  private let mask: SamplingMask
+  private let size: ImageSize
+
+  init(
+    _ full: Tensor<Complex<Double>>, mask: SamplingMask, size: ImageSize, recipe: Reconstruction
+  ) throws(Diagnostic) {
+    self.mask = mask
+    self.size = size
+    kSpace = try mask.apply(to: full)
+    coilImages = try Fourier.inverse(kSpace)
+    let combined = try CoilCombination.rootSumOfSquares(coilImages)
+    let cropped = try Cropping.centre(combined, to: size, padding: 0).map { Float($0) }
+    magnitude = cropped
+    switch (recipe.scaling, recipe.channels) {
+    case (.none, _): scaling = .identity
+    case (_, 2): scaling = Scaling(mappingMaximum: cropped.values.max() ?? 0)
+    default: scaling = Scaling(mappingRangeOf: cropped.values)
+    }
+  }
+
+  /// A magnitude at the scan's size, cropped as this frame is.
+  func cropped(_ image: Tensor<Double>) throws(Diagnostic) -> Tensor<Float> {
+    try Cropping.centre(image, to: size, padding: 0).map { Float($0) }
+  }
+
+  /// What the network takes: [channel, row, column], scaled.
+  func networkInput(channels: Int) throws(Diagnostic) -> [Float] {
+    if channels == 1 { return magnitude.values.map(scaling.apply) }
+    let plane = Array(coilImages.values.prefix(mask.rows * mask.columns))
+    let image = try Cropping.centre(
+      try Tensor(try Shape([mask.rows, mask.columns]), plane), to: size, padding: .zero)
+    return image.values.map { scaling.apply(Float($0.real)) }
+      + image.values.map { scaling.apply(Float($0.imaginary)) }
+  }
+
+  /// The network's output as magnitudes in the scan's units, after data consistency where asked for.
+  func images(
+    fromNetwork values: ArraySlice<Float>, recipe: Reconstruction
+  ) throws(Diagnostic) -> [Float] {
+    let restored = values.map(scaling.invert)
+    let isMagnitude = recipe.channels == 1
+    if isMagnitude, recipe.consistency == .none { return restored }
+    let count = size.height * size.width
+    let image = (0..<count).map { index in
+      Complex(Double(restored[index]), isMagnitude ? 0 : Double(restored[count + index]))
+    }
+    if recipe.consistency == .none { return image.map { Float($0.length) } }
+    return try consistent(
+      try Tensor(try Shape([size.height, size.width]), image), isMagnitude: isMagnitude)
+  }
+
+  /// Puts the measured points back: the image, with the zero-filled surroundings that cropping took away, is shared out
+  /// to the coils, transformed, overwritten where k-space was kept, and transformed back.
+  private func consistent(
+    _ patch: Tensor<Complex<Double>>, isMagnitude: Bool
+  ) throws(Diagnostic) -> [Float] {
+    let points = mask.rows * mask.columns
+    let combined = try CoilCombination.rootSumOfSquares(coilImages)
+    var image = isMagnitude ? combined.map { Complex($0, 0) }
+      : try Tensor(combined.shape, Array(coilImages.values.prefix(points)))
+    try Cropping.insert(patch, into: &image)
+    var shared = coilImages
+    for index in shared.values.indices {
+      let (coil, point) = (index / points, index % points)
+      let whole = combined.values[point]
+      // Where nothing was measured, the first coil takes all.
+      let silent: Complex<Double> = coil == 0 ? .one : .zero
+      let share = whole > 0 ? coilImages.values[index] / Complex(whole, 0) : silent
+      shared.values[index] = isMagnitude ? image.values[point] * share : image.values[point]
+    }
+    var filled = try Fourier.forward(shared)
+    for index in filled.values.indices where mask.isKept[index % points] {
+      filled.values[index] = kSpace.values[index]
+    }
+    return try cropped(try CoilCombination.rootSumOfSquares(try Fourier.inverse(filled))).values
+  }
+}
