@@ -7,11 +7,13 @@
 /* The runtime comes first: it asks for _GNU_SOURCE. All of it is static here. */
 #include "pool.c"
 #include "cpu.c"
-#include "selftest.c"
 #include "sha256.c"
 
 #include "model_data.h"
 #include "model_header.h"
+#if REPHASE_HAS_SELFTEST
+#include "selftest.c"
+#endif
 
 #define REPHASE_JOIN_(model, name) model##_##name
 #define REPHASE_JOIN(model, name) REPHASE_JOIN_(model, name)
@@ -119,13 +121,12 @@ static size_t rephase_round_up(size_t bytes) {
 /* The arena, then the self-test's inputs and outputs, each aligned. */
 static size_t rephase_workspace_size(void) {
   size_t bytes = REPHASE_WORKSPACE_BYTES;
-#if REPHASE_HAS_SELFTEST
+  if (!REPHASE_HAS_SELFTEST) return bytes;
   bytes = rephase_round_up(bytes);
   for (int i = 0; i < REPHASE_INPUT_COUNT; i++)
     bytes += rephase_round_up((size_t)rephase_input_elements[i] * sizeof(float));
   for (int i = 0; i < REPHASE_OUTPUT_COUNT; i++)
     bytes += rephase_round_up((size_t)rephase_output_elements[i] * sizeof(float));
-#endif
   return bytes;
 }
 

@@ -68,8 +68,6 @@ REPHASE_LOCAL uint32_t rephase_available_cores(void) {
   return cores < 1 ? 1 : cores > INT_MAX ? INT_MAX : (uint32_t)cores;
 }
 
-REPHASE_LOCAL size_t rephase_pool_bytes(void) { return sizeof(rephase_pool); }
-
 /* Takes chunks until none is left, first from the thread's own lane. */
 static void rephase_pool_work(rephase_pool *pool, uint32_t own) {
   int64_t chunk = pool->chunk;
@@ -228,8 +226,6 @@ REPHASE_LOCAL rephase_pool *rephase_pool_create(void *memory, uint32_t threads) 
   return pool;
 }
 
-REPHASE_LOCAL uint32_t rephase_pool_threads(const rephase_pool *pool) { return pool->threads; }
-
 REPHASE_LOCAL const rephase_parallel *rephase_pool_parallel(const rephase_pool *pool) {
   return &pool->parallel;
 }
@@ -256,3 +252,9 @@ REPHASE_LOCAL void rephase_pool_destroy(rephase_pool *pool) {
   pthread_cond_destroy(&pool->wake);
   pthread_mutex_destroy(&pool->mutex);
 }
+
+#ifndef REPHASE_MODEL
+size_t rephase_pool_bytes(void) { return sizeof(rephase_pool); }
+
+uint32_t rephase_pool_threads(const rephase_pool *pool) { return pool->threads; }
+#endif

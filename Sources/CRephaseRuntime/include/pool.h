@@ -12,18 +12,12 @@ typedef struct rephase_pool rephase_pool;
 /* The cores this process may run on, at least 1. */
 REPHASE_LOCAL uint32_t rephase_available_cores(void);
 
-/* Bytes of memory, 64-byte aligned, that a pool needs; it must not be moved. */
-REPHASE_LOCAL size_t rephase_pool_bytes(void);
-
 /*
  * Makes a pool of `threads` threads, the caller among them (0: all available cores; clamped to
  * REPHASE_MAX_THREADS). Where the system refuses a thread, the pool goes on with fewer. `memory`
  * need not be initialized.
  */
 REPHASE_LOCAL rephase_pool *rephase_pool_create(void *memory, uint32_t threads);
-
-/* Threads that the pool really has, the caller among them. */
-REPHASE_LOCAL uint32_t rephase_pool_threads(const rephase_pool *pool);
 
 /*
  * The pool as generated code sees it. A run inside a run, or two at once, is done serially by its
@@ -41,5 +35,13 @@ REPHASE_LOCAL void rephase_pool_check_process(rephase_pool *pool);
 
 /* Ends and joins the threads; no run may be in progress. */
 REPHASE_LOCAL void rephase_pool_destroy(rephase_pool *pool);
+
+#ifndef REPHASE_MODEL
+/* Bytes of memory, 64-byte aligned, that a pool needs; it must not be moved. */
+size_t rephase_pool_bytes(void);
+
+/* Threads that the pool really has, the caller among them. */
+uint32_t rephase_pool_threads(const rephase_pool *pool);
+#endif
 
 #endif
