@@ -48,7 +48,10 @@ let package = Package(
       ]),
     .target(name: "CRephaseRuntime"),
     module(
-      "Execution", uses: ["Diagnostics", "Tensors", "LLVM", "CodeGen", "CRephaseRuntime"]),
+      "Execution",
+      uses: [
+        "Diagnostics", "Tensors", "LoopIR", "Schedules", "LLVM", "CodeGen", "CRephaseRuntime",
+      ]),
     module(
       "Compiler",
       uses: [

@@ -27,7 +27,7 @@ public struct CodeGenerator: Sendable {
     }
     return try generate(
       module, prefix, entries, try runPlaces(module), arguments: 5, hidden: hidden,
-      interface: interface)
+      isScheduled: module.scheduledFor != nil, interface: interface)
   }
 
   /// The `prepare` program as `<prefix>_prepare(parameters, constants, scratch, parallel)`.
@@ -37,12 +37,13 @@ public struct CodeGenerator: Sendable {
     let entries = [(name: prefix + "_prepare", calls: module.prepare)]
     return try generate(
       module, prefix, entries, try preparePlaces(module), arguments: 4, hidden: false,
-      interface: nil)
+      isScheduled: false, interface: nil)
   }
 
   private func generate(
     _ source: LoopModule, _ prefix: String, _ entries: [(name: String, calls: [Statement])],
-    _ places: [String: ProgramEmitter.Place], arguments: Int, hidden: Bool, interface: String?
+    _ places: [String: ProgramEmitter.Place], arguments: Int, hidden: Bool, isScheduled: Bool,
+    interface: String?
   ) throws(Diagnostic) -> GeneratedCode {
     try ModelName.check(prefix)
     let machine = try Machine(
@@ -53,7 +54,7 @@ public struct CodeGenerator: Sendable {
     let emitter = ProgramEmitter(ir, source, target: target)
     try emitter.emit(entries, places: places, arguments: arguments, hidden: hidden)
     try ir.verify()
-    return GeneratedCode(ir, machine, isScheduled: source.scheduledFor != nil)
+    return GeneratedCode(ir, machine, isScheduled: isScheduled)
   }
 
   private func runPlaces(

@@ -1,0 +1,35 @@
+/// Zeroed memory at a 64-byte boundary, freed with its owner.
+public final class AlignedMemory {
+  public let pointer: UnsafeMutableRawPointer
+  public let byteCount: Int
+
+  public init(byteCount: Int) {
+    self.byteCount = byteCount
+    pointer = .allocate(byteCount: max(byteCount, 64), alignment: 64)
+    pointer.initializeMemory(as: UInt8.self, repeating: 0, count: max(byteCount, 64))
+  }
+
+  deinit { pointer.deallocate() }
+
+  /// The contents, copied.
+  public var bytes: [UInt8] {
+    Array(UnsafeRawBufferPointer(start: pointer, count: byteCount))
+  }
+
+  /// Overwrites the first elements; there must be room for them.
+  func fill(_ values: [Float]) {
+    precondition(values.count * 4 <= byteCount)
+    values.withUnsafeBytes { source in
+      if let start = source.baseAddress {
+        pointer.copyMemory(from: start, byteCount: source.count)
+      }
+    }
+  }
+
+  /// The first `count` floats, copied.
+  func floats(_ count: Int) -> [Float] {
+    precondition(count * 4 <= byteCount)
+    return Array(
+      UnsafeBufferPointer(start: pointer.assumingMemoryBound(to: Float.self), count: count))
+  }
+}

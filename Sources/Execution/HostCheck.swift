@@ -1,0 +1,20 @@
+import CRephaseRuntime
+import CodeGen
+import Diagnostics
+import Schedules
+
+/// Whether this machine can run code for a target.
+public enum HostCheck {
+  /// Throws, naming what is missing, where running would end in an illegal instruction.
+  public static func check(_ target: Schedules.Target) throws(Diagnostic) {
+    let present = rephase_cpu_features()
+    let missing = Targets.requiredFeatures(of: target).filter {
+      rephase_cpu_feature_bit($0) & ~present != 0
+    }
+    guard missing.isEmpty else {
+      throw Diagnostic(
+        "this machine cannot run code for \(target.name): it lacks \(missing.joined(separator: ", "))",
+        help: "use --target native to run here; compiling for \(target.name) works")
+    }
+  }
+}
