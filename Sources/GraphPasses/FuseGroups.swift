@@ -1,0 +1,185 @@
+import Diagnostics
+import GraphIR
+import Operations
+import Tensors
+
+/// Gathers operations that can be computed in one kernel into `fused` regions.
+///
+/// ```
+/// %1 = convolution %x, %w, %b
+/// %2 = relu %1
+/// %3 = add %2, %r
+/// ```
+/// becomes
+/// ```
+/// %3 = fused %x, %w, %b, %r {
+///   ^(%x, %w, %bias, %a3):
+///   ...
+/// }
+/// ```
+/// A group grows from its last operation towards producers that nobody else uses; it holds one reduction at most,
+/// followed by elementwise operations. Work on weights alone is never mixed with work on images, as it is done once
+/// at compile time.
+public struct FuseGroups: GraphPass {
+  public static let name = "fuse"
+  public static let summary =
+    "Gathers a convolution or pooling and the elementwise operations around it into one fused region."
+
+  public init() {}
+
+  public func run(_ context: inout GraphPassContext) throws(Diagnostic) {
+    let groups = Grouping(context.function).groups()
+    let function = context.function
+    let inner = Set(groups.flatMap { $0.members.dropLast() })
+    let roots = Dictionary(uniqueKeysWithValues: groups.map { ($0.members.last ?? 0, $0) })
+    try context.rewrite { (node, index, rewriter) throws(Diagnostic) in
+      if inner.contains(index) && roots[index] == nil {
+        // Constants may also be used outside their groups; dead ones go with the next dce.
+        return node.operation is Constant ? nil : []
+      }
+      guard let group = roots[index], group.members.count > 1 else { return nil }
+      let (region, operands) = try group.region(of: function)
+      return [
+        try rewriter.append(
+          Fused(), operands.map { rewriter[$0] }, regions: [region],
+          name: function.name(of: node.results[0]), like: node)
+      ]
+    }
+  }
+}
+
+/// Operations of one kernel, in order; the last one yields the result.
+private struct Group {
+  var members: [Int]
+
+  /// The members as a function, and the outer values that become its arguments.
+  func region(of function: Function) throws(Diagnostic) -> (Function, [ValueID]) {
+    var region = Function("")
+    var mapping: [ValueID: ValueID] = [:]
+    var operands: [ValueID] = []
+    let defined = Set(members.flatMap { function.nodes[$0].results })
+    for member in members {
+      let node = function.nodes[member]
+      for (position, operand) in node.operands.enumerated()
+      where mapping[operand] == nil && !defined.contains(operand) {
+        let name = Self.argumentName(node, position, operands.count)
+        mapping[operand] = region.addArgument(function.type(of: operand), name: name)
+        operands.append(operand)
+      }
+    }
+    for member in members {
+      let node = function.nodes[member]
+      let results = try region.append(
+        node.operation, node.operands.compactMap { mapping[$0] }, at: node.location)
+      for (old, new) in zip(node.results, results) { mapping[old] = new }
+    }
+    region.results = [mapping[function.nodes[members.last ?? 0].results[0]]].compactMap { $0 }
+    return (region, operands)
+  }
+
+  /// Names by role, so that equal groups become equal kernels.
+  private static func argumentName(_ node: Node, _ position: Int, _ count: Int) -> String {
+    node.operation is Convolution ? ["x", "w", "bias"][position] : "a\(count)"
+  }
+}
+
+/// Finds the groups, from the last operation to the first.
+private struct Grouping {
+  private let function: Function
+  private let definitions: [ValueID: Int]
+  private let uses: [ValueID: [Int]]
+  private var weights: Set<Int> = []
+  private var taken: Set<Int> = []
+
+  init(_ function: Function) {
+    self.function = function
+    definitions = function.definitions()
+    uses = function.uses()
+    for (index, node) in function.nodes.enumerated() {
+      let fromWeights = node.operands.allSatisfy { operand in
+        definitions[operand].map(weights.contains) ?? false
+      }
+      if fromWeights { weights.insert(index) }
+    }
+  }
+
+  func groups() -> [Group] {
+    var search = self
+    var groups: [Group] = []
+    for index in function.nodes.indices.reversed() where !search.taken.contains(index) {
+      guard search.canLead(index) else { continue }
+      groups.append(search.grow(from: index))
+    }
+    return groups.reversed()
+  }
+
+  private enum Kind { case elementwise, pointwise, reduction, other }
+
+  private func kind(_ index: Int) -> Kind {
+    let node = function.nodes[index]
+    guard node.regions.isEmpty, let operation = node.operation as? any TensorOperation else {
+      return .other
+    }
+    if operation.isElementwise { return .elementwise }
+    let type = function.type(of: node.results[0])
+    switch operation.computation(operands: function.types(of: node.operands), result: type) {
+    case .pointwise: return .pointwise
+    case .reduction: return .reduction
+    case .concatenation, .source: return .other
+    }
+  }
+
+  private func canLead(_ index: Int) -> Bool {
+    kind(index) != .other && !(function.nodes[index].operation is Constant)
+  }
+
+  private mutating func grow(from root: Int) -> Group {
+    var members: Set<Int> = [root]
+    // Members from which the result is reached through elementwise operations only.
+    var direct: Set<Int> = kind(root) == .elementwise || kind(root) == .reduction ? [root] : []
+    var hasReduction = kind(root) == .reduction
+    var pending = [root]
+    while let member = pending.popLast() {
+      for operand in function.nodes[member].operands {
+        guard let producer = definitions[operand], !members.contains(producer),
+          canAbsorb(producer, into: members, consumer: member, root: root)
+        else { continue }
+        let elementwisePath = direct.contains(member) && kind(member) == .elementwise
+        switch kind(producer) {
+        case .reduction:
+          guard elementwisePath, !hasReduction else { continue }
+          hasReduction = true
+          direct.insert(producer)
+        case .elementwise:
+          guard elementwisePath else { continue }
+          direct.insert(producer)
+        case .pointwise:
+          // Repeated work for each tap or copy: only where it costs nothing.
+          let free = function.nodes[producer].operation is Constant
+          guard free || (kind(member) == .elementwise && isBroadcast(producer)) else { continue }
+        case .other: continue
+        }
+        members.insert(producer)
+        if !(function.nodes[producer].operation is Constant) { taken.insert(producer) }
+        pending.append(producer)
+      }
+    }
+    taken.insert(root)
+    return Group(members: members.sorted())
+  }
+
+  private func isBroadcast(_ index: Int) -> Bool {
+    function.nodes[index].operation is BroadcastInDim
+  }
+
+  /// Nobody outside the group may need the producer, and weights stay with weights.
+  private func canAbsorb(
+    _ producer: Int, into members: Set<Int>, consumer: Int, root: Int
+  ) -> Bool {
+    if function.nodes[producer].operation is Constant { return true }
+    guard !taken.contains(producer), weights.contains(producer) == weights.contains(root),
+      function.nodes[producer].results.count == 1
+    else { return false }
+    return (uses[function.nodes[producer].results[0]] ?? []).allSatisfy(members.contains)
+  }
+}
