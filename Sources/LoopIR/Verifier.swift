@@ -1,0 +1,165 @@
+import Diagnostics
+import Tensors
+
+/// Checks what can be known of loop IR without running it.
+///
+/// The constraints L1, L2, ... are listed in IR/LoopIR.md; every message ends with the number of the one broken.
+public enum LoopVerifier {
+  /// Bytes of all local buffers of a kernel: what fits a thread's stack.
+  public static let maximumLocalBytes = 1 << 20
+  public static let maximumLanes = 256
+  public static let maximumUnrolling = 4096
+
+  /// Throws the first broken constraint.
+  public static func verify(_ module: LoopModule) throws(Diagnostic) {
+    try checkName(module.name, of: "module")
+    try verifyBuffers(of: module)
+    var names: Set<String> = []
+    for kernel in module.kernels {
+      guard names.insert(kernel.name).inserted else {
+        throw broken("L2", "kernel @\(kernel.name) is declared twice")
+      }
+      try verify(kernel)
+    }
+    try ProgramVerifier.verify(module)
+  }
+
+  /// Checks a kernel on its own.
+  public static func verify(_ kernel: Kernel) throws(Diagnostic) {
+    try checkName(kernel.name, of: "kernel")
+    do {
+      var verifier = KernelVerifier()
+      try verifier.verify(kernel)
+    } catch {
+      throw Diagnostic(
+        "kernel @\(kernel.name): " + error.message, help: error.help, notes: error.notes)
+    }
+  }
+
+  static func broken(_ constraint: String, _ message: String, help: String? = nil) -> Diagnostic {
+    Diagnostic("\(message) [\(constraint)]", help: help)
+  }
+
+  /// L1: the lexer must be able to read the name back.
+  static func checkName(_ name: String, of thing: String) throws(Diagnostic) {
+    let isFine = name.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "."),
+        UInt8(ascii: "$"):
+        return true
+      default: return false
+      }
+    }
+    guard isFine, !name.isEmpty else {
+      throw broken(
+        "L1", "'\(name)' cannot be the name of a \(thing)",
+        help: "use letters, digits, '_', '.' and '$'")
+    }
+  }
+}
+
+// MARK: Buffers
+
+extension LoopVerifier {
+  private static func verifyBuffers(of module: LoopModule) throws(Diagnostic) {
+    var names: Set<String> = []
+    var userNames: Set<String> = []
+    for entry in module.buffers {
+      let buffer = entry.buffer
+      guard names.insert(buffer.name).inserted else {
+        throw broken("L2", "buffer %\(buffer.name) is declared twice")
+      }
+      try verify(buffer)
+      guard buffer.space == .heap else {
+        throw broken(
+          "L6", "%\(buffer.name) of a module is in \(buffer.space.rawValue) memory, not heap")
+      }
+      switch entry.role {
+      case .parameter(let name), .input(let name), .output(let name):
+        guard userNames.insert("\(entry.role.word) \(name)").inserted else {
+          throw broken("L2", "two \(entry.role.word)s are called \"\(name)\"")
+        }
+        guard buffer.isRowMajor else {
+          throw broken(
+            "L24", "%\(buffer.name) is the user's memory, so its strides must be row-major",
+            help: "copy it into a buffer of another layout")
+        }
+      case .temporary(let offset?): try verify(offset: offset, of: buffer)
+      case .temporary(nil), .constant, .scratch: break
+      }
+    }
+  }
+
+  /// L23.
+  private static func verify(offset: Int, of buffer: Buffer) throws(Diagnostic) {
+    let step = max(64, buffer.alignment)
+    guard offset >= 0, offset % step == 0, offset <= Shape.maximumElements else {
+      throw broken(
+        "L23", "offset \(offset) of %\(buffer.name) is not a multiple of \(step) in the arena")
+    }
+  }
+
+  /// L1 and L5: after this, `spanElements` and `byteCount` cannot overflow.
+  static func verify(_ buffer: Buffer) throws(Diagnostic) {
+    try checkName(buffer.name, of: "buffer")
+    func broken(_ message: String) -> Diagnostic {
+      Self.broken("L5", "%\(buffer.name): " + message)
+    }
+    guard buffer.element.isFloat else {
+      throw broken("elements cannot be \(buffer.element.rawValue), only floating-point numbers")
+    }
+    do {
+      _ = try Shape(buffer.extents)
+    } catch {
+      throw broken(error.message)
+    }
+    guard buffer.strides.count == buffer.extents.count else {
+      throw broken("\(buffer.strides.count) strides do not fit \(buffer.extents.count) extents")
+    }
+    var span = 1
+    for (extent, stride) in zip(buffer.extents, buffer.strides) {
+      guard stride >= 0 else { throw broken("stride \(stride) is negative") }
+      let (reach, productOverflow) = (extent - 1).multipliedReportingOverflow(by: stride)
+      let (sum, sumOverflow) = span.addingReportingOverflow(reach)
+      guard !productOverflow, !sumOverflow, sum <= Shape.maximumElements else {
+        throw broken("the strides span more than 2^36 elements")
+      }
+      span = sum
+    }
+    let alignment = buffer.alignment
+    guard alignment > 0, alignment & (alignment - 1) == 0, alignment <= 4096,
+      alignment >= buffer.element.byteCount
+    else {
+      throw broken("alignment \(alignment) is not a power of two from the element's size to 4096")
+    }
+  }
+
+  /// L8: a written buffer has one place for each element: every stride passes all that smaller ones reach.
+  static func verifyDistinctElements(_ buffer: Buffer) throws(Diagnostic) {
+    let dimensions = zip(buffer.strides, buffer.extents).filter { $0.1 > 1 }
+      .sorted { $0.0 < $1.0 }
+    var reach = 0
+    for (stride, extent) in dimensions {
+      guard stride > reach else {
+        throw broken(
+          "L8", "%\(buffer.name) is written, but stride \(stride) puts two elements at one place")
+      }
+      reach += stride * (extent - 1)
+    }
+  }
+}
+
+extension BufferRole {
+  /// The word in the text form and in messages.
+  var word: String {
+    switch self {
+    case .parameter: return "parameter"
+    case .constant: return "constant"
+    case .input: return "input"
+    case .output: return "output"
+    case .temporary: return "temporary"
+    case .scratch: return "scratch"
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import Diagnostics
+
+/// Checks `prepare` and `run`: calls, access to buffers by their role, and that what is read has been written.
+struct ProgramVerifier {
+  private let module: LoopModule
+  /// `prepare` or `run`.
+  private let program: String
+  /// Buffers that hold values, of those that this or an earlier program writes.
+  private var written: Set<String> = []
+
+  static func verify(_ module: LoopModule) throws(Diagnostic) {
+    var verifier = ProgramVerifier(module: module, program: "prepare")
+    try verifier.verify(module.prepare)
+    try verifier.requireWritten { $0 == .constant }
+    verifier = ProgramVerifier(module: module, program: "run")
+    try verifier.verify(module.run)
+    try verifier.requireWritten { if case .output = $0 { true } else { false } }
+  }
+
+  private init(module: LoopModule, program: String) {
+    self.module = module
+    self.program = program
+  }
+
+  private func broken(_ constraint: String, _ message: String, help: String? = nil) -> Diagnostic {
+    LoopVerifier.broken(constraint, "\(program): \(message)", help: help)
+  }
+
+  private mutating func verify(_ statements: [Statement]) throws(Diagnostic) {
+    for statement in statements {
+      guard case .call(let name, let arguments) = statement else {
+        throw broken("L18", "a program holds calls only")
+      }
+      guard let kernel = module.kernel(named: name) else {
+        throw broken("L4", "kernel @\(name) is not defined")
+      }
+      try verifyCall(kernel, arguments)
+    }
+  }
+
+  private mutating func verifyCall(_ kernel: Kernel, _ names: [String]) throws(Diagnostic) {
+    guard names.count == kernel.parameters.count else {
+      throw broken(
+        "L19",
+        "@\(kernel.name) takes \(kernel.parameters.count) buffers, the call has \(names.count)")
+    }
+    var arguments: [ModuleBuffer] = []
+    for (name, parameter) in zip(names, kernel.parameters) {
+      guard let argument = module.buffer(named: name) else {
+        throw broken("L4", "buffer %\(name) is not defined")
+      }
+      try verify(argument.buffer, fits: parameter.buffer, of: kernel)
+      try verifyRole(argument, parameter.access)
+      arguments.append(argument)
+    }
+    try verifyOverlaps(kernel, arguments)
+    for (argument, parameter) in zip(arguments, kernel.parameters)
+    where parameter.access == .write {
+      written.insert(argument.buffer.name)
+    }
+  }
+
+  /// L19: kernels are compiled for the layout of their parameters.
+  private func verify(
+    _ buffer: Buffer, fits parameter: Buffer, of kernel: Kernel
+  ) throws(Diagnostic) {
+    guard buffer.element == parameter.element, buffer.extents == parameter.extents,
+      buffer.strides == parameter.strides, buffer.alignment >= parameter.alignment
+    else {
+      throw broken(
+        "L19",
+        "argument '\(LoopPrinter.text(buffer))' does not fit parameter "
+          + "'\(LoopPrinter.text(parameter))' of @\(kernel.name)")
+    }
+  }
+
+  /// L20 and L22: who may read and write what, and nothing is read before it is written.
+  private func verifyRole(_ argument: ModuleBuffer, _ access: Access) throws(Diagnostic) {
+    let isPreparing = program == "prepare"
+    let mayRead: Bool
+    let mayWrite: Bool
+    var isWrittenFirst = true
+    switch argument.role {
+    case .parameter: (mayRead, mayWrite, isWrittenFirst) = (isPreparing, false, false)
+    case .constant: (mayRead, mayWrite, isWrittenFirst) = (true, isPreparing, isPreparing)
+    case .scratch: (mayRead, mayWrite) = (isPreparing, isPreparing)
+    case .input: (mayRead, mayWrite, isWrittenFirst) = (!isPreparing, false, false)
+    case .output, .temporary: (mayRead, mayWrite) = (!isPreparing, !isPreparing)
+    }
+    let described = "\(argument.role.word) %\(argument.buffer.name)"
+    guard access == .read ? mayRead : mayWrite else {
+      throw broken("L20", "\(described) cannot be \(access == .read ? "read" : "written") here")
+    }
+    if access == .read, isWrittenFirst, !written.contains(argument.buffer.name) {
+      throw broken("L22", "\(described) is read before it is written")
+    }
+  }
+
+  /// L21: a written argument shares no memory with another one.
+  private func verifyOverlaps(_ kernel: Kernel, _ arguments: [ModuleBuffer]) throws(Diagnostic) {
+    for (i, a) in arguments.enumerated() {
+      for (j, b) in arguments.enumerated().dropFirst(i + 1) {
+        let isWritten =
+          kernel.parameters[i].access == .write || kernel.parameters[j].access == .write
+        if isWritten, a.overlaps(b) {
+          throw broken(
+            "L21",
+            "%\(a.buffer.name) and %\(b.buffer.name), arguments of @\(kernel.name), overlap, "
+              + "and one of them is written")
+        }
+      }
+    }
+  }
+
+  private func requireWritten(_ isRequired: (BufferRole) -> Bool) throws(Diagnostic) {
+    for entry in module.buffers
+    where isRequired(entry.role) && !written.contains(entry.buffer.name) {
+      throw broken("L22", "\(entry.role.word) %\(entry.buffer.name) is never written")
+    }
+  }
+}
+
+extension ModuleBuffer {
+  /// Bytes of the arena that it takes, where memory is planned.
+  var arenaRange: Range<Int>? {
+    guard case .temporary(let offset?) = role else { return nil }
+    return offset..<offset + buffer.byteCount
+  }
+
+  /// Whether the two share memory: they are one buffer, or share bytes of the arena.
+  func overlaps(_ other: ModuleBuffer) -> Bool {
+    if buffer.name == other.buffer.name { return true }
+    guard let mine = arenaRange, let others = other.arenaRange else { return false }
+    return mine.overlaps(others)
+  }
+}
