@@ -38,7 +38,8 @@ public enum Cropping {
     let (rows, columns) = (image.shape[0], image.shape[1])
     var result = Tensor(try Shape([size.height, size.width]), repeating: padding)
     let (rowShift, columnShift) = (rows / 2 - size.height / 2, columns / 2 - size.width / 2)
-    let valid = max(0, -columnShift)..<max(max(0, -columnShift), min(size.width, columns - columnShift))
+    let valid =
+      max(0, -columnShift)..<max(max(0, -columnShift), min(size.width, columns - columnShift))
     for row in 0..<size.height where (0..<rows).contains(row + rowShift) {
       for column in valid {
         result.values[row * size.width + column] =

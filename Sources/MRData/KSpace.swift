@@ -30,7 +30,8 @@ public struct KSpace: Sendable {
     let size = coils * rows * columns
     let part = values.values[index * size..<(index + 1) * size]
     return try Tensor(
-      try Shape([coils, rows, columns]), part.map { Complex(Double($0.real), Double($0.imaginary)) })
+      try Shape([coils, rows, columns]), part.map { Complex(Double($0.real), Double($0.imaginary)) }
+    )
   }
 }
 

@@ -34,7 +34,8 @@ struct PhantomAnatomy: Sendable {
     return scaled([
       Ellipse(row: row, column: column, rowRadius: wall, columnRadius: wall * 0.97, signal: 0.06),
       Ellipse(
-        row: row, column: column, rowRadius: cavity, columnRadius: cavity * 0.95, signal: blood - 0.06),
+        row: row, column: column, rowRadius: cavity, columnRadius: cavity * 0.95,
+        signal: blood - 0.06),
       Ellipse(
         row: row + wall + 8.5 * right, column: column - 3, rowRadius: 8 * right,
         columnRadius: 21 * right, degrees: 12, signal: blood),

@@ -69,7 +69,9 @@ struct ReconstructionFrame {
   ) throws(Diagnostic) -> [Float] {
     let points = mask.rows * mask.columns
     let combined = try CoilCombination.rootSumOfSquares(coilImages)
-    var image = isMagnitude ? combined.map { Complex($0, 0) }
+    var image =
+      isMagnitude
+      ? combined.map { Complex($0, 0) }
       : try Tensor(combined.shape, Array(coilImages.values.prefix(points)))
     try Cropping.insert(patch, into: &image)
     var shared = coilImages

@@ -37,7 +37,8 @@ public enum SamplingPattern: Sendable, Hashable {
         help: "write regular:EVERY:CENTRE or regular:EVERY:CENTRE:OFFSET, such as regular:4:22, "
           + "with OFFSET below EVERY")
     }
-    self = .regular(every: numbers[0], centre: numbers[1], offset: numbers.count == 3 ? numbers[2] : 0)
+    self = .regular(
+      every: numbers[0], centre: numbers[1], offset: numbers.count == 3 ? numbers[2] : 0)
   }
 
   /// The mask for k-space of this size; throws where it does not fit or keeps nothing.
