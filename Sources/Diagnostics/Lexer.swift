@@ -42,6 +42,8 @@ public struct Lexer: Sendable {
 
   /// The longest text that is read, in bytes: a dump holds no weights, so anything longer is not one.
   public static let maximumLength = 64 << 20
+  /// The longest name, number or string, in bytes; so no message that shows one grows without bound.
+  public static let maximumTokenLength = 4096
 
   public init(_ text: String, file: String) throws(Diagnostic) {
     bytes = Array(text.utf8)
@@ -63,12 +65,12 @@ public struct Lexer: Sendable {
     let location = here
     guard position < bytes.count else { return (.end, location) }
     let byte = bytes[position]
-    if Self.isNameStart(byte) { return (.word(name()), location) }
+    if Self.isNameStart(byte) { return (.word(try name(at: location)), location) }
     if Self.isDigit(byte) { return (try number(at: location), location) }
     switch byte {
     case UInt8(ascii: "%"), UInt8(ascii: "@"):
       position += 1
-      let text = name()
+      let text = try name(at: location)
       if text.isEmpty {
         throw Diagnostic(
           "a name must follow '\(Character(UnicodeScalar(byte)))'", at: location,
@@ -101,10 +103,24 @@ public struct Lexer: Sendable {
     }
   }
 
-  private mutating func name() -> String {
+  private mutating func name(at location: SourceLocation) throws(Diagnostic) -> String {
     let start = position
     while position < bytes.count, Self.isNamePart(bytes[position]) { position += 1 }
+    return try text(from: start, at: location)
+  }
+
+  /// The bytes of a token from `start` to the position.
+  private func text(from start: Int, at location: SourceLocation) throws(Diagnostic) -> String {
+    try checkLength(position - start, at: location)
     return String(decoding: bytes[start..<position], as: UTF8.self)
+  }
+
+  private func checkLength(_ length: Int, at location: SourceLocation) throws(Diagnostic) {
+    guard length <= Self.maximumTokenLength else {
+      throw Diagnostic(
+        "a name, number or string has more than \(Self.maximumTokenLength) bytes", at: location,
+        help: "shorten it")
+    }
   }
 
   private mutating func number(at location: SourceLocation) throws(Diagnostic) -> Token {
@@ -130,8 +146,8 @@ public struct Lexer: Sendable {
         break
       }
     }
-    let text = String(decoding: bytes[start..<position], as: UTF8.self)
-    if isReal, let value = Double(text) { return .real(value) }
+    let text = try text(from: start, at: location)
+    if isReal, let value = Double(text), value.isFinite { return .real(value) }
     if !isReal, let value = Int(text) { return .integer(value) }
     throw Diagnostic("'\(text)' is not a number that fits", at: location)
   }
@@ -143,7 +159,8 @@ public struct Lexer: Sendable {
       let byte = bytes[position]
       position += 1
       if byte == UInt8(ascii: "\"") { return String(decoding: content, as: UTF8.self) }
-      if byte == UInt8(ascii: "\\"), position < bytes.count {
+      try checkLength(content.count, at: location)
+      if byte == UInt8(ascii: "\\"), position < bytes.count, bytes[position] != UInt8(ascii: "\n") {
         content.append(bytes[position])
         position += 1
       } else {

@@ -29,14 +29,14 @@ public struct TextPrinter: Sendable {
     depth -= 1
   }
 
-  /// A string literal as the lexer reads it back.
+  /// A string literal as the lexer reads it back; ends of lines become blanks.
   public static func quoted(_ string: String) -> String {
-    var quoted = "\""
-    for character in string {
-      if character == "\"" || character == "\\" { quoted.append("\\") }
-      quoted.append(character == "\n" ? " " : character)
+    var quoted = String.UnicodeScalarView()
+    for scalar in string.unicodeScalars {
+      if scalar == "\"" || scalar == "\\" { quoted.append("\\") }
+      quoted.append(scalar == "\n" ? " " : scalar)
     }
-    return quoted + "\""
+    return "\"\(String(quoted))\""
   }
 
   /// A floating constant as the lexer reads it back: shortest digits, always with a point or exponent.

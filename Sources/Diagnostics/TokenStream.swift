@@ -77,6 +77,9 @@ public struct TokenStream: Sendable {
     return negative ? -value : value
   }
 
+  /// More items than any list of the texts has.
+  public static let maximumItems = 100_000
+
   /// `[ item, item, ... ]` with the given brackets.
   public mutating func list<Item>(
     _ open: String, _ close: String,
@@ -85,7 +88,12 @@ public struct TokenStream: Sendable {
     try expect(open)
     var items: [Item] = []
     if try takeIf(close) { return items }
-    repeat { items.append(try item(&self)) } while try takeIf(",")
+    repeat {
+      guard items.count < Self.maximumItems else {
+        throw Diagnostic("a list has more than \(Self.maximumItems) items", at: location)
+      }
+      items.append(try item(&self))
+    } while try takeIf(",")
     try expect(close)
     return items
   }

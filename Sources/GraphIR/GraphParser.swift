@@ -10,6 +10,10 @@ public struct GraphParser {
   private let table: OperationTable
   /// Regions cannot nest deeper than this: a fused region holds plain operations.
   private static let maximumDepth = 1
+  /// More functions than any dump has: a model, its training step.
+  private static let maximumFunctions = 1000
+  /// Operations read so far, in all functions and regions.
+  private var operationCount = 0
 
   /// Throws a located diagnostic for anything that is not a well-typed module.
   public static func parse(
@@ -17,6 +21,11 @@ public struct GraphParser {
   ) throws(Diagnostic) -> Module {
     var parser = GraphParser(tokens: try TokenStream(text, file: file), table: table)
     return try parser.module()
+  }
+
+  private init(tokens: TokenStream, table: OperationTable) {
+    self.tokens = tokens
+    self.table = table
   }
 
   private mutating func module() throws(Diagnostic) -> Module {
@@ -35,6 +44,9 @@ public struct GraphParser {
     var functions: [Function] = []
     while tokens.token != .end {
       let place = tokens.location
+      guard functions.count < Self.maximumFunctions else {
+        throw Diagnostic("the dump has more than \(Self.maximumFunctions) functions", at: place)
+      }
       let function = try self.function()
       guard !functions.contains(where: { $0.name == function.name }) else {
         throw Diagnostic("[G1] function @\(function.name) is defined twice", at: place)
@@ -72,6 +84,9 @@ public struct GraphParser {
     if try tokens.takeIf(")") { return }
     repeat {
       let place = tokens.location
+      guard function.arguments.count < TokenStream.maximumItems else {
+        throw Diagnostic("a list has more than \(TokenStream.maximumItems) items", at: place)
+      }
       let name = try tokens.percentName("an argument such as '%x'")
       try tokens.expect(":")
       let value = function.addArgument(try type(), name: name)
@@ -115,6 +130,10 @@ public struct GraphParser {
     into function: inout Function, _ scope: inout [String: ValueID], depth: Int
   ) throws(Diagnostic) {
     let start = tokens.location
+    operationCount += 1
+    guard operationCount <= Function.maximumNodes else {
+      throw Diagnostic("the dump has more than \(Function.maximumNodes) operations", at: start)
+    }
     var names: [(String, SourceLocation)] = []
     repeat {
       let place = tokens.location
@@ -208,7 +227,8 @@ public struct GraphParser {
 
   private mutating func literal() throws(Diagnostic) -> AttributeValue? {
     switch tokens.token {
-    case .string, .integer, .real, .symbol("-"): return try Self.attributeValue(&tokens)
+    case .string, .integer, .real, .symbol("-"), .word("inf"), .word("nan"):
+      return try Self.attributeValue(&tokens)
     default: return nil
     }
   }
@@ -243,6 +263,9 @@ public struct GraphParser {
 
   private mutating func type() throws(Diagnostic) -> TensorType { try Self.type(&tokens) }
 
+  /// Longer than any type of 8 dimensions.
+  private static let maximumTypeLength = 128
+
   /// `tensor<1x32x192x128xf32>`; the lexer hands over `1`, `x32x192x128xf32`.
   private static func type(_ tokens: inout TokenStream) throws(Diagnostic) -> TensorType {
     let place = tokens.location
@@ -251,7 +274,11 @@ public struct GraphParser {
     var text = ""
     while !tokens.isAt(">") {
       switch tokens.token {
-      case .integer, .word: text += try tokens.take().text
+      case .integer, .word:
+        guard text.utf8.count <= maximumTypeLength else {
+          throw Diagnostic("a type has more than \(maximumTypeLength) characters", at: place)
+        }
+        text += try tokens.take().text
       default: throw tokens.unexpected("a type such as tensor<1x192x128xf32>")
       }
     }
@@ -270,7 +297,7 @@ public struct GraphParser {
     }
     var extents: [Int] = []
     for part in parts {
-      guard let extent = Int(part), part.first != "-" else {
+      guard let extent = Int(part) else {
         throw Diagnostic("'\(part)' in tensor<\(text)> is not an extent", at: place)
       }
       extents.append(extent)
@@ -278,7 +305,14 @@ public struct GraphParser {
     do { return TensorType(try Shape(extents), element) } catch { throw error.located(at: place) }
   }
 
-  private func list(_ types: [TensorType]) -> String {
-    types.map(\.description).joined(separator: ", ")
+  private func list(_ types: [TensorType]) -> String { TensorType.list(types) }
+}
+
+extension TensorType {
+  /// Types for a message: the first few, and how many more there are.
+  static func list(_ types: [TensorType]) -> String {
+    if types.isEmpty { return "nothing" }
+    let shown = types.prefix(8).map(\.description).joined(separator: ", ")
+    return types.count > 8 ? "\(shown) and \(types.count - 8) more" : shown
   }
 }

@@ -21,7 +21,7 @@ public enum GraphPrinter {
     let arguments = function.arguments.map { "\(names[$0]): \(function.type(of: $0))" }
     let results = function.types(of: function.results).map(\.description)
     printer.block(
-      "func @\(function.name)(\(arguments.joined(separator: ", "))) -> \(parenthesized(results))"
+      "func @\(ValueNames.readable(function.name))(\(arguments.joined(separator: ", "))) -> \(parenthesized(results))"
     ) { printer in
       body(of: function, names, into: &printer)
     }
@@ -32,7 +32,7 @@ public enum GraphPrinter {
   ) {
     for node in function.nodes {
       let line = text(node, function, names)
-      let place = node.location.map { " loc(\(TextPrinter.quoted($0.file)):\($0.line))" } ?? ""
+      let place = place(of: node)
       guard let region = node.regions.first else {
         printer.line(line + place)
         continue
@@ -45,6 +45,13 @@ public enum GraphPrinter {
       }
     }
     printer.line("return " + function.results.map { names[$0] }.joined(separator: ", "))
+  }
+
+  /// Where the user wrote it; a place with a column is one in a dump that was read, which is not repeated: the
+  /// same operations print the same text wherever they came from.
+  private static func place(of node: Node) -> String {
+    guard let location = node.location, location.column == 0 else { return "" }
+    return " loc(\(TextPrinter.quoted(location.file)):\(location.line))"
   }
 
   private static func text(_ node: Node, _ function: Function, _ names: ValueNames) -> String {
@@ -66,23 +73,32 @@ public enum GraphPrinter {
   }
 }
 
-/// Unique printable names: the given ones where they are free, numbers elsewhere.
+/// Unique printable names: the given ones where they are free, numbers elsewhere, in order of definition.
 private struct ValueNames {
-  private var names: [String] = []
+  private var names: [ValueID: String] = [:]
 
   init(_ function: Function) {
     var used: Set<String> = []
     var next = 0
-    for value in function.values {
-      var name = value.name ?? ""
+    for value in function.arguments + function.nodes.flatMap(\.results) {
+      var name = Self.readable(function.name(of: value) ?? "")
       if name.isEmpty || Int(name) != nil || used.contains(name) {
         name = "\(next)"
         next += 1
       }
       used.insert(name)
-      names.append("%" + name)
+      names[value] = "%" + name
     }
   }
 
-  subscript(_ value: ValueID) -> String { names[Int(value.index)] }
+  /// What nothing defines prints as a name that the parser refuses.
+  subscript(_ value: ValueID) -> String { names[value] ?? "%undefined.\(value.index)" }
+
+  /// The name with '_' for what the lexer does not take as part of a name.
+  static func readable(_ name: String) -> String {
+    String(
+      name.prefix(256).map {
+        $0.isASCII && ($0.isLetter || $0.isNumber || "_.$".contains($0)) ? $0 : "_"
+      })
+  }
 }
