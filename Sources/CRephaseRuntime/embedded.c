@@ -33,6 +33,12 @@ static const unsigned char cpu_h[] = {
 static const unsigned char cpu_c[] = {
 #embed "cpu.c"
 };
+static const unsigned char status_h[] = {
+#embed "include/status.h"
+};
+static const unsigned char status_c[] = {
+#embed "status.c"
+};
 static const unsigned char model_header_h[] = {
 #embed "model_header.h"
 };
@@ -56,6 +62,8 @@ const rephase_runtime_file *rephase_runtime_files(size_t *count) {
       REPHASE_FILE("selftest.h", selftest_h),
       REPHASE_FILE("sha256.c", sha256_c),
       REPHASE_FILE("sha256.h", sha256_h),
+      REPHASE_FILE("status.c", status_c),
+      REPHASE_FILE("status.h", status_h),
   };
   *count = sizeof files / sizeof *files;
   return files;

@@ -8,6 +8,7 @@
 #include "pool.c"
 #include "cpu.c"
 #include "sha256.c"
+#include "status.c"
 
 #include "model_data.h"
 #include "model_header.h"
@@ -333,39 +334,7 @@ REPHASE_EXPORT size_t N(workspace_alignment)(void) { return REPHASE_WORKSPACE_AL
 REPHASE_EXPORT size_t N(context_bytes)(void) { return REPHASE_CONTEXT_BYTES; }
 
 REPHASE_EXPORT const char *N(status_text)(rephase_status status) {
-  switch (status) {
-    case REPHASE_OK: return "Done.";
-    case REPHASE_NULL_POINTER: return "A pointer that must be given is NULL.";
-    case REPHASE_CONTEXT_INVALID:
-      return "This memory holds no context: it was not created, was destroyed, or was moved.";
-    case REPHASE_CONTEXT_TOO_SMALL: return "The context's memory is smaller than context_bytes().";
-    case REPHASE_CONTEXT_MISALIGNED: return "The context's memory is not 16-byte aligned.";
-    case REPHASE_CONTEXT_BUSY:
-      return "Another thread is using this context: give each thread its own.";
-    case REPHASE_OPTIONS_INVALID:
-      return "The options are not valid: set size to sizeof(options), reserved to 0, and threads "
-             "to at most 256.";
-    case REPHASE_CPU_UNSUPPORTED:
-      return "This CPU or operating system lacks instructions the model was compiled for: compile "
-             "it for another target.";
-    case REPHASE_WEIGHTS_MISSING:
-      return "This library holds no weights: pass the bytes of its .weights file.";
-    case REPHASE_WEIGHTS_SIZE: return "The weights do not have the size of this model's .weights file.";
-    case REPHASE_WEIGHTS_MISALIGNED: return "The weights are not 64-byte aligned.";
-    case REPHASE_WEIGHTS_MISMATCH: return "The weights are not those this model was compiled with.";
-    case REPHASE_WORKSPACE_TOO_SMALL: return "The workspace is smaller than workspace_bytes().";
-    case REPHASE_WORKSPACE_MISALIGNED:
-      return "The workspace is not aligned to workspace_alignment().";
-    case REPHASE_TENSOR_MISALIGNED: return "An input or output is not 4-byte aligned.";
-    case REPHASE_OVERLAP:
-      return "An output or the workspace overlaps other memory given to this call.";
-    case REPHASE_SELFTEST_MISSING: return "This model was compiled without a self-test.";
-    case REPHASE_SELFTEST_FAILED:
-      return "The outputs of the self-test differ from those the compiler saw.";
-    case REPHASE_PARALLEL_FOR_FAILED:
-      return "The host's parallel_for did not run every iteration once.";
-  }
-  return "Unknown status.";
+  return rephase_status_text(status);
 }
 
 #else

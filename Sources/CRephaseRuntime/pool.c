@@ -4,8 +4,8 @@
  * the others. Iterations are independent, so the split never changes a result.
  *
  * Threads join a run of their own accord: `state` counts those inside. The caller works too, and
- * when no chunk is left it closes the run and waits only for the threads inside. A thread that wakes
- * too late finds the run closed and changes nothing.
+ * when no chunk is left it closes the run and waits only for the threads inside. A thread that
+ * wakes too late finds the run closed and changes nothing.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sched_getaffinity */

@@ -54,7 +54,8 @@ typedef struct nest {
 
 static void nested(void *argument, int64_t begin, int64_t end) {
   nest *n = argument;
-  for (int64_t i = begin; i < end; i++) n->parallel->run(n->parallel->user, 10, add_nested, &n->sum);
+  for (int64_t i = begin; i < end; i++)
+    n->parallel->run(n->parallel->user, 10, add_nested, &n->sum);
 }
 
 static rephase_pool *pool_new(uint32_t threads) {
@@ -167,13 +168,30 @@ static void test_signals(void) {
   pool_free(pool);
 }
 
+/* A run wakes workers that sleep. */
+static void test_wake(void) {
+  rephase_pool *pool = pool_new(3);
+  const rephase_parallel *parallel = rephase_pool_parallel(pool);
+  witness w = {.main = pthread_self()};
+  int woken = 0;
+  for (int i = 0; i < 50; i++) {
+    nanosleep(&(struct timespec){0, 5000000}, NULL);
+    w.workers = 0;
+    parallel->run(parallel->user, 30, look, &w);
+    woken += w.workers > 0;
+  }
+  CHECK(woken > 25);
+  pool_free(pool);
+}
+
 static void test_fork(void) {
   rephase_pool *pool = pool_new(3);
   check_run(pool, 100);
   pid_t child = fork();
   if (child == 0) {
     rephase_pool_check_process(pool);
-    check_run(pool, 100);
+    CHECK(rephase_pool_threads(pool) == 1);
+    for (int i = 0; i < 100; i++) check_run(pool, 100);
     rephase_pool_destroy(pool);
     _exit(failures != 0);
   }
@@ -275,6 +293,7 @@ int main(void) {
   test_many_pools();
   test_refused_threads();
   test_signals();
+  test_wake();
   test_fork();
   test_hash();
   test_cpu();

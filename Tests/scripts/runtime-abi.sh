@@ -47,7 +47,8 @@ exported=$(nm -D --defined-only "$work/libalpha.so" | awk '{print $3}' | grep -v
 [ -z "$exported" ] || { echo "error: libalpha.so exports: $exported" >&2; exit 1; }
 exported=$(nm -D --defined-only "$work/libalpha.so" | grep -c ' T alpha_')
 [ "$exported" = 9 ] || { echo "error: libalpha.so exports $exported functions, not 9" >&2; exit 1; }
-needed=$(readelf -d "$work/libalpha.so" | awk '/NEEDED/ {print $5}' | grep -vE '^\[lib(c|m|pthread)\.so' || true)
+needed=$(readelf -d "$work/libalpha.so" | awk '/NEEDED/ {print $5}' |
+  grep -vE '^\[lib(c|m|pthread)\.so' || true)
 [ -z "$needed" ] || { echo "error: libalpha.so needs: $needed" >&2; exit 1; }
 
 # Compiled twice in two folders, a model is the same bytes.

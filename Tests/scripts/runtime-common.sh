@@ -1,4 +1,4 @@
-# Sourced by the runtime's test scripts: builds the toy models and their hosts in a folder of its own.
+# Sourced by the runtime's test scripts: builds the toy models and hosts in a folder of its own.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

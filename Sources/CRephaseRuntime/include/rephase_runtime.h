@@ -11,6 +11,7 @@
 #include "rephase_types.h"
 #include "selftest.h"
 #include "sha256.h"
+#include "status.h"
 
 /* One source file of the runtime; `bytes` has `size` bytes and no terminating zero. */
 typedef struct rephase_runtime_file {

@@ -8,7 +8,7 @@
 typedef enum rephase_status {
   REPHASE_OK = 0,                      /* done */
   REPHASE_NULL_POINTER = 1,            /* a pointer that must be given is NULL */
-  REPHASE_CONTEXT_INVALID = 2,         /* the context was not created, was destroyed, or was moved */
+  REPHASE_CONTEXT_INVALID = 2,         /* not created, destroyed, or moved */
   REPHASE_CONTEXT_TOO_SMALL = 3,       /* fewer bytes than N_context_bytes() */
   REPHASE_CONTEXT_MISALIGNED = 4,      /* the context's memory is not 16-byte aligned */
   REPHASE_CONTEXT_BUSY = 5,            /* another thread is inside a call on this context */
@@ -21,7 +21,7 @@ typedef enum rephase_status {
   REPHASE_WORKSPACE_TOO_SMALL = 12,    /* fewer bytes than N_workspace_bytes() */
   REPHASE_WORKSPACE_MISALIGNED = 13,   /* not aligned to N_workspace_alignment() */
   REPHASE_TENSOR_MISALIGNED = 14,      /* an input or output is not 4-byte aligned */
-  REPHASE_OVERLAP = 15,                /* an output or the workspace shares bytes with other memory */
+  REPHASE_OVERLAP = 15,                /* an output or the workspace overlaps other memory */
   REPHASE_SELFTEST_MISSING = 16,       /* the model was compiled without a self-test */
   REPHASE_SELFTEST_FAILED = 17,        /* the outputs differ from those seen by the compiler */
   REPHASE_PARALLEL_FOR_FAILED = 18     /* the host's parallel_for left iterations out */
