@@ -1,0 +1,75 @@
+import LoopIR
+
+/// Chooses how temporaries and constants lie in memory, and makes a kernel for each combination that occurs.
+///
+/// Images between kernels have their channels innermost; weights lie in the order in which the kernel that reads
+/// them goes through them. Inputs and outputs keep the host's row-major order. Values do not change.
+public enum AssignLayouts {
+  public static func apply(to module: LoopModule, target: Target) -> LoopModule {
+    var layout = Layout(module: module)
+    layout.orderTemporaries()
+    layout.orderConstants(target)
+    return layout.specialized()
+  }
+
+  private struct Layout {
+    var module: LoopModule
+
+    mutating func orderTemporaries() {
+      for index in module.buffers.indices {
+        guard case .temporary = module.buffers[index].role else { continue }
+        setOrder(index, module.buffers[index].buffer.extents.count == 4 ? [0, 2, 3, 1] : nil)
+      }
+    }
+
+    /// The first kernel that reads a constant decides.
+    mutating func orderConstants(_ target: Target) {
+      var decided: Set<String> = []
+      for case .call(let name, let arguments) in module.run {
+        guard let kernel = module.kernel(named: name) else { continue }
+        let orders = ScheduleReduction(kernel, target)?.preferredOrders() ?? [:]
+        for (position, argument) in arguments.enumerated() {
+          guard let index = module.buffers.firstIndex(where: { $0.buffer.name == argument }),
+            module.buffers[index].role == .constant, decided.insert(argument).inserted
+          else { continue }
+          setOrder(index, orders[position])
+        }
+      }
+    }
+
+    private mutating func setOrder(_ index: Int, _ order: [Int]?) {
+      let extents = module.buffers[index].buffer.extents
+      module.buffers[index].buffer.strides = Buffer.strides(
+        extents, order: order ?? Array(extents.indices))
+      module.buffers[index].buffer.alignment = PlanMemory.alignment
+    }
+
+    /// Kernels whose parameters lie as the buffers that they are called with.
+    func specialized() -> LoopModule {
+      var result = module
+      result.kernels = []
+      result.prepare = module.prepare.map { specialize($0, &result.kernels) }
+      result.run = module.run.map { specialize($0, &result.kernels) }
+      return result
+    }
+
+    private func specialize(_ statement: Statement, _ kernels: inout [Kernel]) -> Statement {
+      guard case .call(let name, let arguments) = statement,
+        var kernel = module.kernel(named: name)
+      else { return statement }
+      for (position, argument) in arguments.enumerated() {
+        guard let buffer = module.buffer(named: argument)?.buffer else { continue }
+        kernel.parameters[position].buffer.strides = buffer.strides
+        kernel.parameters[position].buffer.alignment = buffer.alignment
+      }
+      var number = 1
+      while let other = kernels.first(where: { $0.name == kernel.name }) {
+        if other == kernel { return .call(kernel.name, arguments) }
+        number += 1
+        kernel.name = "\(name)_layout\(number)"
+      }
+      kernels.append(kernel)
+      return .call(kernel.name, arguments)
+    }
+  }
+}

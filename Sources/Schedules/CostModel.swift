@@ -1,0 +1,59 @@
+import Tensors
+
+/// Estimates what register tiles cost, from the target description alone.
+struct CostModel {
+  let target: Target
+
+  /// Columns and vectors of channels in one register tile.
+  struct TileShape: Hashable {
+    var columns: Int
+    var vectors: Int
+  }
+
+  func lanes(_ element: ElementType) -> Int { max(1, target.vectorBytes / element.byteCount) }
+
+  /// Cycles for one tap of the reduction on one tile: bound by FMA issue, by loads (two a cycle), or by latency.
+  func cyclesPerTap(_ tile: TileShape) -> Double {
+    let fmas = Double(tile.columns * tile.vectors) / Double(target.fmaPerCycle)
+    let loads = Double(tile.columns + tile.vectors) / 2
+    return max(fmas, loads, Double(target.fmaLatency))
+  }
+
+  /// Accumulators, one vector of weights each, and one broadcast pixel must fit into the registers.
+  func fits(_ tile: TileShape) -> Bool {
+    tile.columns * tile.vectors + tile.vectors + 1 <= target.vectorRegisters
+  }
+
+  /// The cheapest tile for rows of so many columns and channels.
+  func bestTile(columns: Int, channels: Int, element: ElementType) -> TileShape {
+    let vectors = max(1, channels / lanes(element))
+    var best = TileShape(columns: 1, vectors: 1)
+    var bestCost = Double.infinity
+    for v in 1...min(4, vectors) {
+      for t in 1...min(columns, target.vectorRegisters) {
+        let tile = TileShape(columns: t, vectors: v)
+        guard fits(tile) else { continue }
+        let cost = rowCost(tile, columns: columns, vectors: vectors)
+        if cost < bestCost {
+          best = tile
+          bestCost = cost
+        }
+      }
+    }
+    return best
+  }
+
+  /// Cycles a tap for a whole row, rest tiles included; a small price on loads prefers larger tiles among equals.
+  private func rowCost(_ tile: TileShape, columns: Int, vectors: Int) -> Double {
+    var cost = 0.0
+    for (v, blocks) in [(tile.vectors, vectors / tile.vectors), (vectors % tile.vectors, 1)]
+    where v > 0 && blocks > 0 {
+      for (t, tiles) in [(tile.columns, columns / tile.columns), (columns % tile.columns, 1)]
+      where t > 0 && tiles > 0 {
+        let shape = TileShape(columns: t, vectors: v)
+        cost += Double(blocks * tiles) * (cyclesPerTap(shape) + 0.02 * Double(t + v))
+      }
+    }
+    return cost
+  }
+}

@@ -1,0 +1,137 @@
+import LoopIR
+
+/// A perfect nest of loops from 0 to a constant, as the lowering of an operation writes it.
+struct LoopNest {
+  struct Dimension: Hashable {
+    var name: String
+    var extent: Int
+  }
+
+  /// Outermost first.
+  var dimensions: [Dimension]
+  var body: [Statement]
+
+  /// Nil where the statement is no such nest.
+  init?(_ statement: Statement) {
+    dimensions = []
+    body = [statement]
+    while body.count == 1, case .loop(let loop) = body[0], case .integer(0) = loop.lower,
+      let extent = loop.constantExtent, loop.kind == .serial
+    {
+      dimensions.append(Dimension(name: loop.variable, extent: extent))
+      body = loop.body
+    }
+    if dimensions.isEmpty { return nil }
+  }
+
+  var variables: [Expression] { dimensions.map { .variable($0.name) } }
+
+  /// Whether iterations are independent: each writes its own element of one buffer, which nobody reads.
+  ///
+  /// This is what makes it legal to reorder, tile, vectorize and parallelize the nest.
+  func writesOnlyOwnElement() -> Bool {
+    var locals: Set<String> = []
+    var target: String?
+    var isLegal = true
+    body.forEachStatement { statement in
+      switch statement {
+      case .allocate(let buffer): locals.insert(buffer.name)
+      case .store(let buffer, let indices, _) where !locals.contains(buffer):
+        isLegal = isLegal && (target == nil || target == buffer) && isInjective(indices)
+        target = buffer
+      case .barrier, .call: isLegal = false
+      default: break
+      }
+    }
+    body.forEachLoad { buffer, _ in if buffer == target { isLegal = false } }
+    return isLegal && target != nil
+  }
+
+  /// Each variable of the nest stands alone in one index, plus a constant at most.
+  private func isInjective(_ indices: [Expression]) -> Bool {
+    let names = Set(dimensions.map(\.name))
+    var seen: Set<String> = []
+    for index in indices {
+      let used = index.variablesUsed
+      if used.isEmpty { continue }
+      guard used.count == 1, let name = used.first, names.contains(name),
+        seen.insert(name).inserted,
+        case .integer = (index - .variable(name)).simplifiedIndex()
+      else { return false }
+    }
+    return seen == names
+  }
+}
+
+/// A nest whose body accumulates one element: what the lowering of a convolution or pooling looks like.
+///
+/// ```
+/// for n { for c { for y { for x {
+///   allocate sum; sum = initial
+///   for ky { if inside { for kx { if inside { for i { sum = update } } } } }
+///   tail(sum)
+/// } } } }
+/// ```
+struct ReductionNest {
+  enum Step: Hashable {
+    case loop(LoopNest.Dimension)
+    case condition(Expression)
+  }
+
+  var outer: LoopNest
+  var accumulator: Buffer
+  var initial: Expression
+  /// From the outermost loop or condition to the innermost.
+  var steps: [Step]
+  /// The accumulator's new value.
+  var update: Expression
+  /// What is done with the sum: `let`s and one store.
+  var tail: [Statement]
+
+  /// Nil where the kernel is not of this form or where its iterations are not independent.
+  init?(_ kernel: Kernel) {
+    guard kernel.body.count == 1, let nest = LoopNest(kernel.body[0]), nest.writesOnlyOwnElement(),
+      nest.body.count >= 4, case .allocate(let buffer) = nest.body[0], buffer.extents.isEmpty,
+      case .store(buffer.name, _, let initial) = nest.body[1]
+    else { return nil }
+    outer = nest
+    accumulator = buffer
+    self.initial = initial
+    steps = []
+    var inner = [nest.body[2]]
+    var update: Expression?
+    while inner.count == 1, update == nil {
+      switch inner[0] {
+      case .loop(let loop):
+        guard case .integer(0) = loop.lower, let extent = loop.constantExtent else { return nil }
+        steps.append(.loop(.init(name: loop.variable, extent: extent)))
+        inner = loop.body
+      case .conditional(let condition, let then, let otherwise):
+        guard otherwise.isEmpty else { return nil }
+        steps += Self.conjuncts(condition).map(Step.condition)
+        inner = then
+      case .store(buffer.name, _, let value): update = value
+      default: return nil
+      }
+    }
+    guard let update else { return nil }
+    self.update = update
+    tail = Array(nest.body[3...])
+  }
+
+  private static func conjuncts(_ condition: Expression) -> [Expression] {
+    guard case .binary(.and, let a, let b) = condition else { return [condition] }
+    return conjuncts(a) + conjuncts(b)
+  }
+
+  /// The reduction's loops, outermost first.
+  var reductions: [LoopNest.Dimension] {
+    steps.compactMap { if case .loop(let dimension) = $0 { return dimension } else { return nil } }
+  }
+
+  /// Whether the accumulator is a sum of products, so that it may be summed up in parts.
+  var isSumOfProducts: Bool {
+    guard case .fma(_, _, .load(accumulator.name, _)) = update else { return false }
+    return true
+  }
+}

@@ -1,0 +1,96 @@
+import LoopIR
+
+/// Schedules loops in which every element is computed on its own: memory order, threads outside, vectors inside.
+struct SchedulePointwise {
+  private let kernel: Kernel
+  private let target: Target
+  private var names: NameSupply
+  /// The nests of the kernel's body, one after the other.
+  private let nests: [LoopNest]
+
+  /// Nil where some statement of the kernel is not a nest of independent iterations.
+  init?(_ kernel: Kernel, _ target: Target) {
+    self.kernel = kernel
+    self.target = target
+    names = NameSupply(kernel)
+    var nests: [LoopNest] = []
+    for statement in kernel.body {
+      guard let nest = LoopNest(statement), nest.writesOnlyOwnElement() else { return nil }
+      nests.append(nest)
+    }
+    self.nests = nests
+    for name in kernel.body.definedNames { _ = names.fresh(name) }
+  }
+
+  mutating func scheduled() -> Kernel {
+    var result = kernel
+    result.body = nests.flatMap { scheduled($0) }.simplified()
+    return result
+  }
+
+  private mutating func scheduled(_ nest: LoopNest) -> [Statement] {
+    let order = memoryOrder(of: nest)
+    guard let innermost = order.last else { return nest.body }
+    var body = vectorized(innermost, nest.body)
+    for dimension in order.dropLast().dropFirst().reversed() {
+      body = [
+        .loop(Loop(dimension.name, .integer(0), .integer(dimension.extent), body: body))
+      ]
+    }
+    guard order.count > 1 else { return body }
+    return [
+      .loop(
+        Loop(order[0].name, .integer(0), .integer(order[0].extent), kind: .parallel, body: body))
+    ]
+  }
+
+  /// The nest's dimensions by falling stride in the buffer that is written; single iterations go outermost but
+  /// never first, so that threads share the largest dimension.
+  private func memoryOrder(of nest: LoopNest) -> [LoopNest.Dimension] {
+    var strides: [String: Int] = [:]
+    nest.body.forEachStore { buffer, indices in
+      guard let parameter = kernel.parameters.first(where: { $0.buffer.name == buffer }) else {
+        return
+      }
+      for (index, stride) in zip(indices, parameter.buffer.strides) {
+        for name in index.variablesUsed { strides[name] = stride }
+      }
+    }
+    let sorted = nest.dimensions.enumerated().sorted { a, b in
+      let (x, y) = (strides[a.element.name] ?? 0, strides[b.element.name] ?? 0)
+      return x == y ? a.offset < b.offset : x > y
+    }.map(\.element)
+    // A single image would leave nothing to share among threads.
+    guard sorted.count > 1, let widest = sorted.dropLast().firstIndex(where: { $0.extent > 1 })
+    else { return sorted }
+    return [sorted[widest]] + sorted[..<widest] + sorted[(widest + 1)...]
+  }
+
+  /// The innermost loop in whole vectors, and what is left as one shorter vector.
+  private mutating func vectorized(
+    _ dimension: LoopNest.Dimension, _ body: [Statement]
+  ) -> [Statement] {
+    let lanes = target.floatLanes
+    let whole = dimension.extent / lanes
+    var statements: [Statement] = []
+    if whole > 0 {
+      let (outer, lane) = (names.fresh("\(dimension.name).o"), names.fresh("\(dimension.name).l"))
+      let inner = names.renamed(
+        body.substituting(
+          dimension.name, with: .variable(outer) * .integer(lanes) + .variable(lane)))
+      let vector = Statement.loop(
+        Loop(lane, .integer(0), .integer(lanes), kind: .vectorized, body: inner))
+      statements.append(.loop(Loop(outer, .integer(0), .integer(whole), body: [vector])))
+    }
+    let rest = dimension.extent % lanes
+    if rest > 0 {
+      let lane = names.fresh("\(dimension.name).l")
+      let inner = names.renamed(
+        body.substituting(
+          dimension.name, with: .integer(whole * lanes) + .variable(lane)))
+      statements.append(
+        .loop(Loop(lane, .integer(0), .integer(rest), kind: .vectorized, body: inner)))
+    }
+    return statements
+  }
+}

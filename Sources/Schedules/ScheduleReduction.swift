@@ -1,0 +1,189 @@
+import LoopIR
+
+/// Schedules a convolution or pooling: rows over threads, register tiles of columns and channels, padding by bounds.
+struct ScheduleReduction {
+  private let kernel: Kernel
+  private let nest: ReductionNest
+  private let cost: CostModel
+  private var names: NameSupply
+  private let image: LoopNest.Dimension
+  private let channel: LoopNest.Dimension
+  private let row: LoopNest.Dimension
+  private let column: LoopNest.Dimension
+  /// Loops of a reduction up to this extent are unrolled: 3x3 and 5x5 kernels.
+  private static let unrollLimit = 5
+
+  /// Nil where the kernel is not a reduction over an NCHW result.
+  init?(_ kernel: Kernel, _ target: Target) {
+    guard let nest = ReductionNest(kernel), nest.outer.dimensions.count == 4 else { return nil }
+    self.kernel = kernel
+    self.nest = nest
+    cost = CostModel(target: target)
+    names = NameSupply(kernel)
+    image = nest.outer.dimensions[0]
+    channel = nest.outer.dimensions[1]
+    row = nest.outer.dimensions[2]
+    column = nest.outer.dimensions[3]
+    for name in nest.outer.dimensions.map(\.name) { _ = names.fresh(name) }
+  }
+
+  /// Lanes over the innermost reduction where the channels are too few for vectors.
+  private var laneSum: Int? {
+    guard nest.isSumOfProducts, channel.extent < 4, let innermost = nest.reductions.last else {
+      return nil
+    }
+    let lanes = LaneSumTile.lanes(
+      for: innermost.extent, atMost: cost.lanes(nest.accumulator.element))
+    return lanes >= 4 ? lanes : nil
+  }
+
+  /// Dimension orders, outermost first, in which each parameter of rank 4 is best laid out; by parameter.
+  ///
+  /// Weights go in the order of the scheduled loops, so that the innermost loop reads them front to back.
+  func preferredOrders() -> [Int: [Int]] {
+    let loops = nest.reductions.map(\.name)
+    let order =
+      laneSum == nil ? loops + [channel.name] : loops.dropLast() + [channel.name] + loops.suffix(1)
+    var orders: [Int: [Int]] = [:]
+    nest.update.forEachLoad { buffer, indices in
+      guard
+        let position = kernel.parameters.firstIndex(where: { $0.buffer.name == buffer }),
+        indices.count == 4
+      else { return }
+      let places = indices.map { index -> Int? in
+        guard case .variable(let name) = index else { return nil }
+        return order.firstIndex(of: name)
+      }
+      let known = places.compactMap { $0 }
+      guard known.count == 4 else { return }
+      orders[position] = [0, 1, 2, 3].sorted { known[$0] < known[$1] }
+    }
+    return orders
+  }
+
+  mutating func scheduled() -> Kernel {
+    let rows = row.extent * image.extent
+    var body: [Statement] = []
+    for channels in channelBlocks() { body += overColumns(channels) }
+    let p = image.extent == 1 ? row.name : names.fresh("p")
+    if image.extent == 1 {
+      body = body.substituting(image.name, with: .integer(0))
+    } else {
+      let split: [Statement] = [
+        .bind(image.name, .binary(.divide, .variable(p), .integer(row.extent))),
+        .bind(row.name, .binary(.remainder, .variable(p), .integer(row.extent))),
+      ]
+      body = split + body
+    }
+    var result = kernel
+    result.body = [
+      Statement.loop(Loop(p, .integer(0), .integer(rows), kind: .parallel, body: body))
+    ].simplified()
+    return result
+  }
+
+  /// A run of equal channel blocks, done by a loop where there are several.
+  private struct ChannelBlocks {
+    var first: Int
+    var blocks: Int
+    var size: Int
+    var lanes: Int
+  }
+
+  private func channelBlocks() -> [ChannelBlocks] {
+    let total = channel.extent
+    if let lanes = laneSum {
+      return [ChannelBlocks(first: 0, blocks: 1, size: total, lanes: lanes)]
+    }
+    let lanes = cost.lanes(nest.accumulator.element)
+    let block = tileShape.vectors * lanes
+    var result: [ChannelBlocks] = []
+    var done = 0
+    func add(_ count: Int, _ size: Int, _ lanes: Int) {
+      guard count > 0, size > 0 else { return }
+      result.append(ChannelBlocks(first: done, blocks: count, size: size, lanes: lanes))
+      done += count * size
+    }
+    add(total / block, block, lanes)
+    add(1, (total - done) / lanes * lanes, lanes)
+    add(1, total - done, total - done)
+    return result
+  }
+
+  private var tileShape: CostModel.TileShape {
+    if laneSum != nil {
+      let columns = max(1, 8 / channel.extent)
+      return .init(columns: min(columns, column.extent), vectors: 1)
+    }
+    return cost.bestTile(
+      columns: column.extent, channels: channel.extent, element: nest.accumulator.element)
+  }
+
+  private mutating func overColumns(_ channels: ChannelBlocks) -> [Statement] {
+    guard channels.blocks > 1 else {
+      return columnTiles(
+        Extent(base: .integer(channels.first), count: channels.size), channels.lanes)
+    }
+    let block = names.fresh("cb")
+    let base = .variable(block) * .integer(channels.size) + .integer(channels.first)
+    let inner = columnTiles(Extent(base: base, count: channels.size), channels.lanes)
+    return [.loop(Loop(block, .integer(0), .integer(channels.blocks), body: inner))]
+  }
+
+  /// Tiles at the borders one by one, so that their conditions are decided at compile time; the others in loops.
+  private mutating func columnTiles(_ channels: Extent, _ lanes: Int) -> [Statement] {
+    let width = tileShape.columns
+    var statements: [Statement] = []
+    var start = 0
+    while start < column.extent {
+      var count = 0
+      while start + (count + 1) * width <= column.extent,
+        isInterior(start + count * width, width)
+      {
+        count += 1
+      }
+      if count > 1 {
+        let loop = names.fresh("xo")
+        let base = .variable(loop) * .integer(width) + .integer(start)
+        let inner = tile(channels, Extent(base: base, count: width), lanes)
+        statements.append(.loop(Loop(loop, .integer(0), .integer(count), body: inner)))
+        start += count * width
+      } else {
+        let size = min(width, column.extent - start)
+        statements.append(
+          .block(
+            "columns \(start) to \(start + size - 1)",
+            tile(channels, Extent(base: .integer(start), count: size), lanes)))
+        start += size
+      }
+    }
+    return statements
+  }
+
+  /// Whether all conditions on columns hold for the whole tile.
+  private func isInterior(_ start: Int, _ width: Int) -> Bool {
+    var ranges = [column.name: Interval(start, start + width - 1)]
+    for reduction in nest.reductions {
+      ranges[reduction.name] = Interval(0, max(0, reduction.extent - 1))
+    }
+    return nest.steps.allSatisfy { step in
+      guard case .condition(let condition) = step,
+        condition.variablesUsed.contains(column.name)
+      else { return true }
+      return condition.truth(ranges) == true
+    }
+  }
+
+  private mutating func tile(_ channels: Extent, _ columns: Extent, _ lanes: Int) -> [Statement] {
+    if laneSum != nil {
+      return LaneSumTile(
+        nest: nest, channelVariable: channel.name, columnVariable: column.name,
+        channels: channels, columns: columns, lanes: lanes, unrollLimit: Self.unrollLimit
+      ).statements(&names)
+    }
+    return ReductionTile(
+      nest: nest, channelVariable: channel.name, columnVariable: column.name,
+      channels: channels, columns: columns, lanes: lanes, unrollLimit: Self.unrollLimit
+    ).statements(&names)
+  }
+}
