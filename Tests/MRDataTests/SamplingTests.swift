@@ -1,0 +1,104 @@
+import ComplexModule
+import Diagnostics
+import RealModule
+import Tensors
+import Testing
+
+@testable import MRData
+
+@Suite struct SamplingTests {
+  @Test func keepsEveryFourthLineAndTheCentre() throws {
+    let pattern = try SamplingPattern(parsing: "regular:4:22")
+    let mask = try pattern.mask(rows: 2, columns: 128, axis: .columns)
+    let expected = (0..<128).filter { $0 % 4 == 0 || (53..<75).contains($0) }
+    #expect(mask.keptLines == expected)
+    #expect(expected.count == 49)
+    #expect(mask.nominalAcceleration == 4)
+    #expect(abs(mask.trueAcceleration - 128.0 / 49) < 1e-12)
+    #expect(mask.isKept[128 + 53] && !mask.isKept[128 + 51])
+    let rows = try pattern.mask(rows: 192, columns: 2, axis: .rows)
+    #expect(rows.keptLines?.count == 65)
+    #expect(rows.isKept[2 * 85] && rows.isKept[2 * 85 + 1] && !rows.isKept[2 * 83])
+    #expect(try pattern.mask(rows: 22, columns: 1, axis: .rows).isUndersampling == false)
+  }
+
+  @Test func movesByTheOffsetAndCentresOddCounts() throws {
+    let pattern = try SamplingPattern(parsing: "regular:3:3:2")
+    #expect(try pattern.mask(rows: 1, columns: 9, axis: .columns).keptLines == [2, 3, 4, 5, 8])
+  }
+
+  @Test(arguments: [
+    "regular", "regular:4", "regular:0:2", "regular:4:-1", "regular:4:22:4", "regular:4:22:0:0",
+    "regular:a:b", "regular:4:22:", "regular:99999999999999999999:1",
+  ])
+  func refusesMalformedPatterns(text: String) {
+    let found = message { () throws(Diagnostic) in _ = try SamplingPattern(parsing: text) }
+    #expect(found?.contains("is not a sampling pattern") == true)
+  }
+
+  @Test func refusesMoreCentralLinesThanThereAre() throws {
+    let pattern = SamplingPattern.regular(every: 4, centre: 22, offset: 0)
+    #expect(throws: Diagnostic.self) { try pattern.mask(rows: 9, columns: 21, axis: .columns) }
+  }
+
+  @Test func readsMasksFromFiles() throws {
+    let scratch = try Scratch()
+    let path = scratch.file("mask.npy")
+    func mask(_ extents: [Int], _ values: [UInt8], _ axis: PhaseAxis) throws -> SamplingMask {
+      try NpyFile.write(.uint8(try Tensor(try Shape(extents), values)), to: path)
+      return try SamplingPattern(parsing: path).mask(rows: 2, columns: 3, axis: axis)
+    }
+    #expect(try mask([3], [1, 0, 1], .columns).isKept == [true, false, true, true, false, true])
+    #expect(try mask([2], [0, 1], .rows).keptLines == [1])
+    let points = try mask([2, 3], [1, 0, 0, 0, 0, 1], .columns)
+    #expect(points.keptLines == nil)
+    #expect(points.trueAcceleration == 3)
+    #expect(throws: Diagnostic.self) { try mask([2], [0, 1], .columns) }
+    #expect(throws: Diagnostic.self) { try mask([3], [0, 2, 0], .columns) }
+    #expect(throws: Diagnostic.self) { try mask([3], [0, 0, 0], .columns) }
+    #expect(throws: Diagnostic.self) {
+      try SamplingPattern(parsing: scratch.file("none.npy")).mask(rows: 2, columns: 3, axis: .rows)
+    }
+  }
+
+  @Test(.enabled(if: SharedData.folder != nil)) func readsAPoissonDiscMask() throws {
+    let path = try SharedData.file("masks/poisson_disk_128.npy")
+    let mask = try SamplingPattern.file(path).mask(rows: 128, columns: 128, axis: .columns)
+    #expect((7.5...8.5).contains(mask.trueAcceleration))
+  }
+
+  @Test func combinesCoilsByTheRootSumOfSquares() throws {
+    let images = try Tensor(
+      try Shape([2, 1, 2]), [Complex(3.0, 0), Complex(0, 1), Complex(0, 4), Complex(0, 0)])
+    #expect(try CoilCombination.rootSumOfSquares(images).values == [5, 1])
+  }
+
+  @Test func cropsAndPadsAboutTheCentre() throws {
+    let image = try Tensor(try Shape([4, 5]), (0..<20).map { Float($0) })
+    let cut = try Cropping.centre(image, to: ImageSize(height: 2, width: 3), padding: 0)
+    #expect(cut.values == [6, 7, 8, 11, 12, 13])
+    let wide = try Cropping.centre(cut, to: ImageSize(height: 4, width: 5), padding: -1)
+    #expect(wide.values[7] == 7 && wide.values[2 * 5 + 2] == 12 && wide.values[0] == -1)
+    let mixed = try Cropping.centre(image, to: ImageSize(height: 6, width: 1), padding: -1)
+    #expect(mixed.values == [-1, 2, 7, 12, 17, -1])
+    var target = Tensor<Float>(try Shape([4, 5]), repeating: 0)
+    try Cropping.insert(mixed, into: &target)
+    #expect(target.values.reduce(0, +) == 38 && target.values[12] == 12)
+  }
+
+  @Test func readsSizes() throws {
+    #expect(try ImageSize(parsing: "192x128") == ImageSize(height: 192, width: 128))
+    for text in ["", "192", "0x4", "-1x4", "4x4x4", "axb", "4x99999999999999999999"] {
+      #expect(throws: Diagnostic.self) { try ImageSize(parsing: text) }
+    }
+  }
+
+  @Test func scalesToTheUnitRangeAndBack() {
+    let scaling = Scaling(mappingRangeOf: [3, 1, 5])
+    #expect([1, 3, 5].map(scaling.apply) == [0, 0.5, 1])
+    #expect([0, 0.5, 1].map(scaling.invert) == [1, 3, 5])
+    let flat = Scaling(mappingRangeOf: [2, 2])
+    #expect(flat.apply(2) == 0 && flat.invert(0) == 2)
+    #expect(Scaling(mappingMaximum: 0) == .identity)
+  }
+}
