@@ -82,6 +82,12 @@ let package = Package(
     tests(of: "Tensors", uses: ["Diagnostics", numerics, reals]),
     tests(of: "LoopIR", uses: ["Diagnostics", "Tensors"]),
     tests(of: "GraphIR", uses: ["Diagnostics", "Tensors", "Operations"]),
+    .testTarget(
+      name: "OperationContractTests",
+      dependencies: [
+        "Diagnostics", "Tensors", "GraphIR", "LoopIR", "Operations", "Schedules", "CodeGen",
+        "Execution",
+      ]),
     tests(of: "MRData", uses: ["Diagnostics", "Tensors", numerics, reals]),
     tests(
       of: "CodeGen", uses: ["Diagnostics", "Tensors", "LoopIR", "Schedules", "LLVM", "Execution"]),

@@ -98,24 +98,28 @@ public struct GraphLowering {
         isWeight ? (constants.contains(result) ? .constant : .scratch) : .temporary(offset: nil)
       declare(result, unique(function.name(of: result) ?? "t\(result.index)"), role)
     }
-    let group = node.regions.first ?? Self.group(node, function)
+    let group: Function
+    if let region = node.regions.first {
+      group = region
+    } else {
+      group = try Self.group(node, function)
+    }
     try call(
       group, node.operands.map { buffers[$0] ?? "" }, buffers[result] ?? "", inPrepare: isWeight)
   }
 
   /// A single operation as a group of its own.
-  static func group(_ node: Node, _ function: Function) -> Function {
+  static func group(_ node: Node, _ function: Function) throws(Diagnostic) -> Function {
     var group = Function("")
     let operands = node.operands.map { group.addArgument(function.type(of: $0)) }
-    group.results =
-      (try? group.append(node.operation, operands, at: node.location)) ?? []
+    group.results = try group.append(node.operation, operands, at: node.location)
     return group
   }
 
-  private static func copy(_ type: TensorType) -> Function {
+  private static func copy(_ type: TensorType) throws(Diagnostic) -> Function {
     var group = Function("")
     let source = group.addArgument(type)
-    group.results = (try? group.append(Convert(to: type.element), [source])) ?? []
+    group.results = try group.append(Convert(to: type.element), [source])
     return group
   }
 
@@ -156,7 +160,7 @@ public struct GraphLowering {
   private mutating func unique(_ wanted: String) -> String {
     let safe = String(
       wanted.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ".") ? $0 : "_" })
-    var name = safe
+    var name = safe.isEmpty ? "v" : safe
     var number = 1
     while !usedNames.insert(name).inserted {
       name = "\(safe).\(number)"

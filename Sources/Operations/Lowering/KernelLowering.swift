@@ -9,7 +9,9 @@ import Tensors
 struct KernelLowering {
   /// The operations; its arguments are the kernel's inputs.
   let group: Function
-  private let definitions: [ValueID: Int]
+  let definitions: [ValueID: Int]
+  /// `in0`, `in1`, ...: not the user's names, so that layers of one configuration give equal kernels and no input
+  /// is called like a loop.
   private let inputNames: [ValueID: String]
   /// The accumulator's name.
   private static let sum = "sum"
@@ -19,13 +21,7 @@ struct KernelLowering {
     self.group = group
     definitions = group.definitions()
     var names: [ValueID: String] = [:]
-    var used: Set<String> = [Self.sum, Self.output]
-    for (position, argument) in group.arguments.enumerated() {
-      var name = group.name(of: argument) ?? ""
-      if name.isEmpty || !used.insert(name).inserted { name = "in\(position)" }
-      used.insert(name)
-      names[argument] = name
-    }
+    for (position, argument) in group.arguments.enumerated() { names[argument] = "in\(position)" }
     inputNames = names
   }
 
@@ -50,12 +46,10 @@ struct KernelLowering {
     {
       return pieces(node, dimension)
     }
+    try checkSizes()
     let names = Self.indexNames(type.shape.rank)
     let index = names.map(Expression.variable)
     var statements: [Statement] = []
-    let anchor = group.nodes.first {
-      if case .reduction = computation(of: $0) { return true } else { return false }
-    }
     if let anchor, case .reduction(let reduction) = computation(of: anchor) {
       statements += accumulate(anchor, reduction, index)
     }
@@ -63,7 +57,14 @@ struct KernelLowering {
     return Self.nest(names, type.shape.extents, statements)
   }
 
-  private func computation(of node: Node) -> Computation {
+  /// The reduction, if there is one.
+  var anchor: Node? {
+    group.nodes.first {
+      if case .reduction = computation(of: $0) { return true } else { return false }
+    }
+  }
+
+  func computation(of node: Node) -> Computation {
     guard let operation = node.operation as? any TensorOperation else { return .source }
     return operation.computation(
       operands: group.types(of: node.operands), result: group.type(of: node.results[0]))
@@ -110,17 +111,31 @@ struct KernelLowering {
     ] + inner
   }
 
-  /// Binds the elementwise operations at the kernel's own index in order, then stores the result.
+  /// Values that the tail binds: those of the result's shape on the way from the reduction to the result.
+  ///
+  /// Constants and broadcasts are written out where they are used.
+  func boundInTail() -> Set<ValueID> {
+    var needed = Set(group.results)
+    var bound: Set<ValueID> = []
+    for node in group.nodes.reversed() where needed.contains(node.results[0]) {
+      let value = node.results[0]
+      guard case .pointwise = computation(of: node) else { continue }
+      needed.formUnion(node.operands)
+      let isWrittenOut = node.operation is Constant || node.operation is BroadcastInDim
+      if !isWrittenOut, group.type(of: value).shape == group.type(of: group.results[0]).shape {
+        bound.insert(value)
+      }
+    }
+    return bound.subtracting(group.results)
+  }
+
+  /// Binds the operations at the kernel's own index in order, then stores the result.
   private func tail(_ result: ValueID, anchor: ValueID?, _ index: [Expression]) -> [Statement] {
     var bound: [ValueID: Expression] = [:]
     if let anchor { bound[anchor] = .load(Self.sum, []) }
-    let shape = group.type(of: result).shape
+    let wanted = boundInTail()
     var statements: [Statement] = []
-    for node in group.nodes where node.results[0] != result {
-      guard let operation = node.operation as? any TensorOperation, operation.isElementwise,
-        group.type(of: node.results[0]).shape == shape, bound[node.results[0]] == nil,
-        node.operands.allSatisfy({ bound[$0] != nil || definitions[$0] == nil })
-      else { continue }
+    for node in group.nodes where wanted.contains(node.results[0]) {
       let name = "t\(statements.count)"
       statements.append(.bind(name, element(of: node.results[0], at: index, bound: bound)))
       bound[node.results[0]] = .variable(name)
@@ -130,7 +145,7 @@ struct KernelLowering {
     return statements
   }
 
-  /// The element of a value; `bound` values are known at the kernel's own index, where alone they are asked for.
+  /// The element of a value; `bound` values are known at `index`.
   private func element(
     of value: ValueID, at index: [Expression], bound: [ValueID: Expression]
   ) -> Expression {
@@ -143,7 +158,7 @@ struct KernelLowering {
       return .load(Self.sum, [])
     }
     return expression(index) { operand, place in
-      element(of: node.operands[operand], at: place, bound: bound)
+      element(of: node.operands[operand], at: place, bound: place == index ? bound : [:])
     }
   }
 
