@@ -1,0 +1,56 @@
+import Tensors
+
+/// A stream of pseudo-random numbers that is the same on every machine.
+///
+/// SplitMix64: Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators".
+struct SplitMix64 {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+
+  /// A multiple of 2^-23 in -1..<1; exact in float32.
+  mutating func nextSigned() -> Float {
+    Float(Int32(next() >> 40) - (1 << 23)) * 0x1p-23
+  }
+}
+
+extension Initializer {
+  /// Fresh values of a parameter.
+  ///
+  /// Each parameter has its own stream, from the seed and its name, so that adding a layer leaves the others'
+  /// values as they were: the state starts at SplitMix64(seed)'s first number xor the name's FNV-1a hash.
+  func values(_ shape: Shape, name: String, seed: UInt64) -> Tensor<Float> {
+    switch self {
+    case .constant(let value): return Tensor(shape, repeating: value)
+    case .glorotUniform:
+      let limit = Float(Self.glorotLimit(shape))
+      var seeds = SplitMix64(seed: seed)
+      var stream = SplitMix64(seed: seeds.next() ^ Self.hash(name))
+      var tensor = Tensor<Float>(shape, repeating: 0)
+      for index in tensor.values.indices { tensor.values[index] = limit * stream.nextSigned() }
+      return tensor
+    }
+  }
+
+  /// √(6 / (fan_in + fan_out)) of a tensor [outputs, inputs, kernel...], both fans times the kernel's area, as in
+  /// TF r1.15 `variance_scaling_initializer` (a vector counts as both fans, a scalar as 1 and 1).
+  static func glorotLimit(_ shape: Shape) -> Double {
+    let area = Double(shape.extents.dropFirst(2).reduce(1, *))
+    let outputs = Double(shape.rank > 0 ? shape[0] : 1)
+    let inputs = Double(shape.rank > 1 ? shape[1] : shape.rank > 0 ? shape[0] : 1)
+    return (6 / ((inputs + outputs) * area)).squareRoot()
+  }
+
+  /// FNV-1a, 64 bits.
+  private static func hash(_ name: String) -> UInt64 {
+    name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+  }
+}
