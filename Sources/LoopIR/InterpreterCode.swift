@@ -1,0 +1,114 @@
+import Diagnostics
+import Tensors
+
+/// The state of one kernel's run: variables by slot, and the concurrent loops that are under way.
+final class Machine {
+  let kernel: String
+  var integers: [Int]
+  var booleans: [Bool]
+  var elements: [Double]
+  var memories: [Memory]
+  /// For each concurrent loop under way, outermost first: its run, its iteration and how messages call it.
+  var epochs: [Int] = []
+  var iterations: [Int] = []
+  var loops: [String] = []
+  /// GPU threads of a block race until a barrier, also from one loop over them to the next.
+  var threadEpoch = 0
+  private var lastEpoch = 0
+
+  init(kernel: String, slots: Int, memories: [Memory]) {
+    self.kernel = kernel
+    integers = Array(repeating: 0, count: slots)
+    booleans = Array(repeating: false, count: slots)
+    elements = Array(repeating: 0, count: slots)
+    self.memories = memories
+  }
+
+  func newEpoch() -> Int {
+    lastEpoch += 1
+    return lastEpoch
+  }
+
+  func failure(_ message: String, help: String? = nil) -> Diagnostic {
+    Diagnostic("kernel @\(kernel): \(message)", help: help)
+  }
+}
+
+/// A resolved expression.
+enum Code {
+  case index((Machine) throws(Diagnostic) -> Int)
+  case boolean((Machine) throws(Diagnostic) -> Bool)
+  case element(ElementType, (Machine) throws(Diagnostic) -> Double)
+}
+
+typealias IndexCode = (Machine) throws(Diagnostic) -> Int
+typealias BooleanCode = (Machine) throws(Diagnostic) -> Bool
+typealias ElementCode = (Machine) throws(Diagnostic) -> Double
+typealias StatementCode = (Machine) throws(Diagnostic) -> Void
+
+/// An access to one element with its checks.
+struct ElementAccess {
+  let slot: Int
+  let indices: [IndexCode]
+
+  /// The place in memory of the element; throws where an index is out of bounds.
+  func place(_ machine: Machine) throws(Diagnostic) -> Int {
+    let buffer = machine.memories[slot].buffer
+    var place = 0
+    var dimension = 0
+    for code in indices {
+      let index = try code(machine)
+      guard index >= 0, index < buffer.extents[dimension] else {
+        throw machine.failure(
+          "\(try text(machine)): index \(index) of dimension \(dimension) is outside "
+            + "0 ..< \(buffer.extents[dimension])")
+      }
+      place += index * buffer.strides[dimension]
+      dimension += 1
+    }
+    return place
+  }
+
+  func load(_ machine: Machine) throws(Diagnostic) -> Double {
+    let place = try place(machine)
+    try checkRaces(machine, place, isWrite: false)
+    let memory = machine.memories[slot]
+    guard memory.isWritten[place] else {
+      throw machine.failure("\(try text(machine)) is read before it is written")
+    }
+    return memory.values[place]
+  }
+
+  func store(_ value: Double, _ machine: Machine) throws(Diagnostic) {
+    let place = try place(machine)
+    try checkRaces(machine, place, isWrite: true)
+    machine.memories[slot].write(value, at: place)
+  }
+
+  private func checkRaces(
+    _ machine: Machine, _ place: Int, isWrite: Bool
+  ) throws(Diagnostic) {
+    let memory = machine.memories[slot]
+    var level = memory.level
+    while level < machine.epochs.count {
+      let iteration = machine.iterations[level]
+      let other = memory.conflict(
+        at: place, isWrite: isWrite, level: level, epoch: machine.epochs[level],
+        iteration: iteration)
+      if let other {
+        throw machine.failure(
+          "iterations \(other) and \(iteration) of \(machine.loops[level]) race for "
+            + "\(try text(machine)): at least one of them writes it",
+          help: "only iterations that touch different elements can run together")
+      }
+      level += 1
+    }
+  }
+
+  /// The element with the values of its indices, for messages.
+  private func text(_ machine: Machine) throws(Diagnostic) -> String {
+    var values: [String] = []
+    for code in indices { values.append("\(try code(machine))") }
+    return "%\(machine.memories[slot].buffer.name)[\(values.joined(separator: ", "))]"
+  }
+}
