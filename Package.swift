@@ -82,6 +82,7 @@ let package = Package(
     tests(of: "Tensors", uses: ["Diagnostics", numerics, reals]),
     tests(of: "LoopIR", uses: ["Diagnostics", "Tensors"]),
     tests(of: "GraphIR", uses: ["Diagnostics", "Tensors", "Operations"]),
+    tests(of: "Networks", uses: ["Diagnostics", "Tensors", "GraphIR", "Operations"]),
     .testTarget(
       name: "OperationContractTests",
       dependencies: [

@@ -1,0 +1,3 @@
+import RephaseDriver
+
+RephaseDriver.main(DenoisingNet())
