@@ -33,6 +33,7 @@ extension FunctionEmitter {
 
   /// The body once, with the loop's variable bound.
   private func iteration(_ loop: Loop, _ value: LinearIndex) throws(EmitFailure) {
+    try countStatement()
     let outer = bindings[loop.variable]
     bindings[loop.variable] = .index(value)
     try emit(loop.body)

@@ -12,12 +12,7 @@ extension FunctionEmitter {
   }
 
   private func emit(_ statement: Statement) throws(EmitFailure) {
-    emittedStatements += 1
-    guard emittedStatements <= Self.maximumStatements else {
-      throw complain(
-        "kernel \(kernel.name): unrolling makes more than \(Self.maximumStatements) statements",
-        help: "unroll fewer or shorter loops")
-    }
+    try countStatement()
     switch statement {
     case .loop(let loop): try emit(loop)
     case .bind(let name, let expression): bindings[name] = try emit(expression)
@@ -30,6 +25,16 @@ extension FunctionEmitter {
       throw complain("kernel \(kernel.name): a barrier has no meaning on a CPU")
     case .call(let name, _):
       throw complain("kernel \(kernel.name): calls \(name), but kernels cannot call kernels")
+    }
+  }
+
+  /// Throws where unrolling has made more code than any schedule asks for.
+  func countStatement() throws(EmitFailure) {
+    emittedStatements += 1
+    guard emittedStatements <= Self.maximumStatements else {
+      throw complain(
+        "kernel \(kernel.name): unrolling makes more than \(Self.maximumStatements) statements",
+        help: "unroll fewer or shorter loops")
     }
   }
 

@@ -85,12 +85,11 @@ struct LinearIndex: Hashable {
 
   /// The largest power of two, up to 64, that divides the byte offset of every value this can take.
   func provenAlignment(elementBytes: Int, base: Int) -> Int {
-    var alignment = min(base, 64)
+    var zeros = min(base, 64).trailingZeroBitCount
     for step in [constant] + terms.map(\.coefficient) {
-      let bytes = step &* elementBytes
-      if bytes != 0 { alignment = min(alignment, bytes & -bytes) }
+      zeros = min(zeros, (step &* elementBytes).trailingZeroBitCount)
     }
-    return max(alignment, 1)
+    return 1 << zeros
   }
 }
 

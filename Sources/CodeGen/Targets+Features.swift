@@ -1,3 +1,4 @@
+import CRephaseRuntime
 import Schedules
 
 /// What a processor must have to run code for a target.
@@ -26,6 +27,11 @@ extension Targets {
     case "znver4": return iceLake + ["avx512bf16"]
     default: return v4
     }
+  }
+
+  /// The runtime's mask of those features, as a library checks them when it is loaded.
+  public static func featureMask(of target: Schedules.Target) -> UInt64 {
+    requiredFeatures(of: target).reduce(0) { $0 | rephase_cpu_feature_bit($1) }
   }
 
   // The levels as the x86-64 psABI defines them; processors as LLVM's X86.td does.

@@ -8,6 +8,11 @@ struct HostTensor {
   var name: String
   var shape: Shape
 
+  init(name: String, shape: Shape) {
+    self.name = name
+    self.shape = shape
+  }
+
   init(_ name: String, _ buffer: Buffer) throws(Diagnostic) {
     guard buffer.element == .f32, buffer.strides == Buffer.rowMajor(buffer.extents) else {
       throw Diagnostic(

@@ -12,6 +12,9 @@ public struct JIT: ~Copyable {
     try check(LLVMOrcCreateLLJIT(&created, nil), "LLVM's JIT does not start")
     guard let created else { throw Diagnostic("LLVM's JIT does not start") }
     do throws(Diagnostic) {
+      // Errors come back as diagnostics; LLVM would print them as well.
+      LLVMOrcExecutionSessionSetErrorReporter(
+        LLVMOrcLLJITGetExecutionSession(created), { _, error in LLVMConsumeError(error) }, nil)
       try linkProcessSymbols(created)
       for object in objects { try add(object, to: created) }
     } catch {

@@ -171,7 +171,3 @@ struct Convolution {
   /// Floating-point operations of the direct convolution, without edges.
   var operations: Double { Double(2 * channels * outputs * 9 * height * width) }
 }
-
-private func loop(_ name: String, _ extent: Int, _ body: [Statement]) -> Statement {
-  loop(name, extent, .serial, body)
-}

@@ -60,7 +60,11 @@ func variable(_ name: String) -> Expression { .variable(name) }
 func zero() -> Expression { .real(0, .f32) }
 
 func loop(
-  _ name: String, _ extent: Int, _ kind: LoopKind = .serial, _ body: [Statement]
+  _ name: String, _ extent: Int, _ kind: LoopKind, _ body: [Statement]
 ) -> Statement {
   .loop(Loop(name, .integer(0), .integer(extent), kind: kind, body: body))
+}
+
+func loop(_ name: String, _ extent: Int, _ body: [Statement]) -> Statement {
+  loop(name, extent, .serial, body)
 }

@@ -1,0 +1,55 @@
+import Diagnostics
+import Foundation
+
+/// A folder of its own for intermediate files, deleted with its owner.
+struct WorkFolder: ~Copyable {
+  let url: URL
+
+  init() throws(Diagnostic) {
+    url = FileManager.default.temporaryDirectory
+      .appendingPathComponent("rephase-\(UUID().uuidString)")
+    do {
+      try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    } catch {
+      throw Diagnostic("cannot make a temporary folder: \(error.localizedDescription)")
+    }
+  }
+
+  deinit { try? FileManager.default.removeItem(at: url) }
+
+  func write(_ name: String, _ bytes: some Sequence<UInt8>) throws(Diagnostic) {
+    do {
+      try Data(bytes).write(to: url.appendingPathComponent(name))
+    } catch {
+      throw Diagnostic("cannot write \(name): \(error.localizedDescription)")
+    }
+  }
+}
+
+/// Puts finished files into a folder: each appears complete, and upon failure nothing half-written stays.
+func publish(
+  _ files: [String], from folder: URL, to destination: String
+) throws(Diagnostic) {
+  let target = URL(fileURLWithPath: destination, isDirectory: true)
+  let mark = ".\(ProcessInfo.processInfo.processIdentifier).partial"
+  let manager = FileManager.default
+  func partial(_ name: String) -> URL { target.appendingPathComponent("." + name + mark) }
+  do {
+    try manager.createDirectory(at: target, withIntermediateDirectories: true)
+    for name in files {
+      try? manager.removeItem(at: partial(name))
+      try manager.copyItem(at: folder.appendingPathComponent(name), to: partial(name))
+    }
+    for name in files {
+      let final = target.appendingPathComponent(name)
+      guard rename(partial(name).path, final.path) == 0 else {
+        throw Diagnostic("cannot write \(final.path): \(String(cString: strerror(errno)))")
+      }
+    }
+  } catch {
+    for name in files { try? manager.removeItem(at: partial(name)) }
+    if let diagnostic = error as? Diagnostic { throw diagnostic }
+    throw Diagnostic(
+      "cannot write the library into \(destination): \(error.localizedDescription)")
+  }
+}
