@@ -7,11 +7,12 @@ struct PhantomAnatomy: Sendable {
   /// Pixels per unit; 1 for a matrix of 256 x 160.
   var scale: Double
 
-  /// What stays: skin and fat, muscle, lungs, liver, spine, aorta.
+  /// What stays: skin and fat, muscle, the bed of the heart, lungs, liver, spine, aorta.
   var body: [Ellipse] {
     scaled([
       Ellipse(row: 0, column: 0, rowRadius: 88, columnRadius: 58, signal: 0.75),
       Ellipse(row: 0, column: 0, rowRadius: 82, columnRadius: 52, signal: -0.45),
+      Ellipse(row: -4, column: -4, rowRadius: 33, columnRadius: 30, signal: -0.14),
       Ellipse(row: -57, column: 0, rowRadius: 17, columnRadius: 29, degrees: 12, signal: -0.24),
       Ellipse(row: 51, column: -10, rowRadius: 20, columnRadius: 24, degrees: -15, signal: -0.24),
       Ellipse(row: 46, column: 28, rowRadius: 22, columnRadius: 10, degrees: 14, signal: 0.12),
@@ -30,12 +31,13 @@ struct PhantomAnatomy: Sendable {
     // The wall keeps its area, so it thickens as the cavity shrinks.
     let wall = (23.0 * 23 - 16 * 16 + cavity * cavity).squareRoot()
     let right = 1 - 0.22 * contraction
-    let blood = 0.65
+    // Above the dark bed of the heart, 0.16.
+    let (blood, muscle) = (0.79, 0.2)
     return scaled([
-      Ellipse(row: row, column: column, rowRadius: wall, columnRadius: wall * 0.97, signal: 0.06),
+      Ellipse(row: row, column: column, rowRadius: wall, columnRadius: wall * 0.97, signal: muscle),
       Ellipse(
         row: row, column: column, rowRadius: cavity, columnRadius: cavity * 0.95,
-        signal: blood - 0.06),
+        signal: blood - muscle),
       Ellipse(
         row: row + wall + 8.5 * right, column: column - 3, rowRadius: 8 * right,
         columnRadius: 21 * right, degrees: 12, signal: blood),

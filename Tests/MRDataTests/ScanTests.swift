@@ -13,7 +13,8 @@ import Testing
     let scratch = try Scratch()
     let path = scratch.file("scan.bin")
     if let array {
-      try NpzFile.write([("other", .uint8(Tensor(.scalar, repeating: 1))), (array, tensor)], to: path)
+      try NpzFile.write(
+        [("other", .uint8(Tensor(.scalar, repeating: 1))), (array, tensor)], to: path)
     } else {
       try NpyFile.write(tensor, to: path)
     }

@@ -117,6 +117,22 @@ import Testing
     #expect(notText?.contains("not UTF-8") == true)
   }
 
+  @Test(.enabled(if: Python.hasNumPy)) func isWhatTheFormatSays() throws {
+    let scratch = try Scratch()
+    try Safetensors.write(
+      [("w", .float32(try Tensor(try Shape([2, 2]), [1, 2, 3, 4])))],
+      metadata: ["k": "\u{e9}\"\\\t"], to: scratch.file("w"))
+    let script = """
+      import sys, json, struct, numpy as np
+      b = open(sys.argv[1], 'rb').read(); n, = struct.unpack('<Q', b[:8])
+      h = json.loads(b[8:8+n]); assert n % 8 == 0
+      assert h['__metadata__'] == {'k': '\\u00e9"\\\\\\t'}, h
+      assert h['w'] == {'dtype': 'F32', 'shape': [2, 2], 'data_offsets': [0, 16]}
+      assert np.frombuffer(b[8+n:], '<f4').tolist() == [1, 2, 3, 4]
+      """
+    try Python.run(script, [scratch.file("w")])
+  }
+
   @Test(.enabled(if: (try? Python.run("import torch, safetensors.torch")) != nil))
   func theOriginalReadsOurs() throws {
     let scratch = try Scratch()
