@@ -49,8 +49,9 @@ public struct NetworkModel: Sendable {
     where extent < 1 {
       throw Diagnostic("the \(what) must be at least 1, not \(extent)")
     }
-    try network.check(height: height, width: width)
+    // First the bounds of all shapes, so that a network's own check may count without care.
     let shape = try Shape([batch, network.inputChannels, height, width])
+    try network.check(height: height, width: width)
     let tracer = Tracer(functionName, parameters: parameters)
     let image = tracer.argument(TensorType(shape, .f32), name: "x")
     return try tracer.finish(network.outputs(image))

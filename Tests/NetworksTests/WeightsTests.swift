@@ -65,7 +65,7 @@ struct WeightsTests {
     let image = try Tensor(Shape([1, 1, 8, 8]), (0..<64).map { Double($0) / 64 })
     let results = try Reference.evaluate(graph, inputs: [image], parameters: weights.doubles)
     #expect(results[0].shape == image.shape)
-    #expect(results[0].values.allSatisfy(\.isFinite))
+    #expect(results[0].values.allSatisfy { $0.isFinite })
     #expect(results[0] != image)
 
     // Without weights, the tail gives zero and the residual the image itself.

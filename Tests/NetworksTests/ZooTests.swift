@@ -152,6 +152,7 @@ struct ZooTests {
       #expect(throws: Diagnostic.self) {
         try model.graph(batch: batch, height: height, width: width)
       }
+      #expect(throws: Diagnostic.self) { try UNet().check(height: .max, width: .min + 1) }
     }
   }
 

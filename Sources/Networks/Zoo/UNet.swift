@@ -44,13 +44,17 @@ public struct UNet: Network {
   /// The image is halved twice and must come back to its size.
   public func check(height: Int, width: Int) throws(Diagnostic) {
     guard height % 4 == 0, width % 4 == 0 else {
-      // A remainder is below 4, so that the next multiple overflows for no size that a shape can have.
-      let (rows, columns) = (height / 4 * 4, width / 4 * 4)
-      let next = "\(height % 4 == 0 ? height : rows + 4)x\(width % 4 == 0 ? width : columns + 4)"
+      let next = "\(Self.nextMultiple(height))x\(Self.nextMultiple(width))"
       throw Diagnostic(
         "the U-Net takes images whose height and width are multiples of 4, not \(height)x\(width)",
         help: "pad the images to \(next)")
     }
+  }
+
+  /// The next multiple of 4, for any number.
+  private static func nextMultiple(_ extent: Int) -> Int {
+    let below = extent / 4 * 4
+    return below == extent || below > .max - 4 ? below : below + 4
   }
 
   public func callAsFunction(_ x: Value) -> Value {
