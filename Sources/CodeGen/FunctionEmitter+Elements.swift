@@ -160,7 +160,8 @@ extension FunctionEmitter {
     }
   }
 
-  private func unary(_ operation: UnaryOperator, _ operand: Emitted) throws(EmitFailure) -> Emitted {
+  private func unary(_ operation: UnaryOperator, _ operand: Emitted) throws(EmitFailure) -> Emitted
+  {
     switch (operation, operand) {
     case (.not, .truth(let value)): return .truth(!value)
     case (.not, .boolean(let value, let wide)):

@@ -13,7 +13,8 @@ extension FunctionEmitter {
     }
     guard indices.count == slot.buffer.extents.count else {
       throw complain(
-        "kernel \(kernel.name): %\(name) has \(slot.buffer.extents.count) dimensions, not \(indices.count)")
+        "kernel \(kernel.name): %\(name) has \(slot.buffer.extents.count) dimensions, not \(indices.count)"
+      )
     }
     return slot
   }

@@ -30,7 +30,8 @@ final class ModuleEmitter {
     case .f32: return LLVMFloatTypeInContext(context)
     case .f64: return LLVMDoubleTypeInContext(context)
     case .f16, .bf16, .i32, .complex64:
-      throw complain("native code for \(element.rawValue) elements is not there yet; f32 and f64 are")
+      throw complain(
+        "native code for \(element.rawValue) elements is not there yet; f32 and f64 are")
     }
   }
 

@@ -13,7 +13,8 @@ public enum Targets {
     if name == "native" { return try native() }
     if name.hasPrefix("sm_") {
       throw Diagnostic(
-        "NVIDIA targets (\(name)) are not there yet", help: "choose \(names.joined(separator: ", "))")
+        "NVIDIA targets (\(name)) are not there yet",
+        help: "choose \(names.joined(separator: ", "))")
     }
     guard let entry = table.first(where: { $0.name == name }) else {
       throw Diagnostic(
@@ -58,7 +59,8 @@ public enum Targets {
   private static func native() throws(Diagnostic) -> Schedules.Target {
     guard Host.triple.hasPrefix("x86_64") else {
       throw Diagnostic(
-        "this machine (\(Host.triple)) is not an x86-64 one, the only kind there is native code for")
+        "this machine (\(Host.triple)) is not an x86-64 one, the only kind there is native code for"
+      )
     }
     let features = Set(Host.features.split(separator: ",").map(String.init))
     let hasFMA = features.contains("+fma")

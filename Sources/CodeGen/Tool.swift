@@ -8,7 +8,8 @@ struct Tool {
 
   /// Finds it on the search path; throws, with the remedy, where it is missing.
   init(_ name: String) throws(Diagnostic) {
-    let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":")
+    let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(
+      separator: ":")
     let found = folders.lazy.map { "\($0)/\(name)" }.first {
       FileManager.default.isExecutableFile(atPath: $0)
     }

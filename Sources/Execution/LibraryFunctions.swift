@@ -6,16 +6,19 @@ import Foundation
 struct Functions {
   typealias Text = @convention(c) () -> UnsafePointer<CChar>
   typealias Size = @convention(c) () -> Int
-  typealias Create = @convention(c) (
-    UnsafeMutableRawPointer, Int, UnsafeRawPointer?, Int, UnsafePointer<rephase_options>?
-  ) -> rephase_status
-  typealias Run = @convention(c) (
-    UnsafeMutableRawPointer, UnsafePointer<UnsafeRawPointer?>,
-    UnsafePointer<UnsafeMutableRawPointer?>, UnsafeMutableRawPointer, Int
-  ) -> rephase_status
-  typealias SelfTest = @convention(c) (
-    UnsafeMutableRawPointer, UnsafeMutableRawPointer, Int
-  ) -> rephase_status
+  typealias Create =
+    @convention(c) (
+      UnsafeMutableRawPointer, Int, UnsafeRawPointer?, Int, UnsafePointer<rephase_options>?
+    ) -> rephase_status
+  typealias Run =
+    @convention(c) (
+      UnsafeMutableRawPointer, UnsafePointer<UnsafeRawPointer?>,
+      UnsafePointer<UnsafeMutableRawPointer?>, UnsafeMutableRawPointer, Int
+    ) -> rephase_status
+  typealias SelfTest =
+    @convention(c) (
+      UnsafeMutableRawPointer, UnsafeMutableRawPointer, Int
+    ) -> rephase_status
   typealias StatusText = @convention(c) (rephase_status) -> UnsafePointer<CChar>
   typealias Destroy = @convention(c) (UnsafeMutableRawPointer) -> Void
 

@@ -117,7 +117,8 @@ public final class LoadedLibrary {
       let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
     else { throw Diagnostic("cannot read \(path)") }
     guard data.starts(with: [0x7F, 0x45, 0x4C, 0x46]) else {
-      throw Diagnostic("\(path) is not a shared library", help: "give libN.so as 'compile' wrote it")
+      throw Diagnostic(
+        "\(path) is not a shared library", help: "give libN.so as 'compile' wrote it")
     }
     let suffix = Data("_manifest\0".utf8)
     guard let end = data.range(of: suffix) else {

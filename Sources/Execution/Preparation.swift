@@ -8,10 +8,11 @@ import Tensors
 
 /// Turns the user's weights into a model's constants: runs the module's `prepare` program on this machine.
 public enum Preparation {
-  private typealias Function = @convention(c) (
-    UnsafePointer<UnsafeRawPointer?>, UnsafeMutableRawPointer, UnsafeMutableRawPointer,
-    UnsafePointer<rephase_parallel>?
-  ) -> Void
+  private typealias Function =
+    @convention(c) (
+      UnsafePointer<UnsafeRawPointer?>, UnsafeMutableRawPointer, UnsafeMutableRawPointer,
+      UnsafePointer<rephase_parallel>?
+    ) -> Void
 
   /// The blob of constants (`LoopModule.constantLayout`), the same for every host: nothing in it is fused or
   /// reordered by processor. Throws where a parameter is missing or has another shape.

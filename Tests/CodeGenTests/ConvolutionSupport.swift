@@ -90,22 +90,32 @@ struct Convolution {
         .load("acc", [.integer(0)])))
     let sum = loop(
       "ky", 3,
-      [loop("kx", 3, [
-        .conditional(
-          .binary(.and, inside[0], inside[1]), then: [loop("ic", channels, [update])],
-          otherwise: [])
-      ])])
+      [
+        loop(
+          "kx", 3,
+          [
+            .conditional(
+              .binary(.and, inside[0], inside[1]), then: [loop("ic", channels, [update])],
+              otherwise: [])
+          ])
+      ])
     let position = [.integer(0), variable("o"), variable("py"), variable("px")]
     return [
-      loop("o", outputs, [
-        loop("py", height, [
-          loop("px", width, [
-            .allocate(Buffer("acc", .f32, extents: [1], space: .register)),
-            .store("acc", [.integer(0)], .load("b", [variable("o")])), sum,
-            .store("y", position, .load("acc", [.integer(0)])),
-          ])
+      loop(
+        "o", outputs,
+        [
+          loop(
+            "py", height,
+            [
+              loop(
+                "px", width,
+                [
+                  .allocate(Buffer("acc", .f32, extents: [1], space: .register)),
+                  .store("acc", [.integer(0)], .load("b", [variable("o")])), sum,
+                  .store("y", position, .load("acc", [.integer(0)])),
+                ])
+            ])
         ])
-      ])
     ]
   }
 
@@ -114,14 +124,16 @@ struct Convolution {
     let rest = (width - 1) % tile + 1
     let interior = (width - rest) / tile
     return [
-      loop("py", height, .parallel, [
-        .block("first", tileBody(.integer(0), tile, left: true, right: false)),
-        .loop(
-          Loop(
-            "t0", .integer(1), .integer(interior),
-            body: tileBody(variable("t0") * .integer(tile), tile, left: false, right: false))),
-        .block("last", tileBody(.integer(width - rest), rest, left: false, right: true)),
-      ])
+      loop(
+        "py", height, .parallel,
+        [
+          .block("first", tileBody(.integer(0), tile, left: true, right: false)),
+          .loop(
+            Loop(
+              "t0", .integer(1), .integer(interior),
+              body: tileBody(variable("t0") * .integer(tile), tile, left: false, right: false))),
+          .block("last", tileBody(.integer(width - rest), rest, left: false, right: true)),
+        ])
     ]
   }
 
@@ -130,9 +142,11 @@ struct Convolution {
   ) -> [Statement] {
     let channel = variable("ob") * .integer(lanes) + variable("v")
     func overTile(_ body: [Statement]) -> Statement {
-      loop("t", pixels, .unrolled, [
-        loop("ob", outputs / lanes, .unrolled, [loop("v", lanes, .vectorized, body)])
-      ])
+      loop(
+        "t", pixels, .unrolled,
+        [
+          loop("ob", outputs / lanes, .unrolled, [loop("v", lanes, .vectorized, body)])
+        ])
     }
     let row = variable("py") + variable("ky") - .integer(1)
     let column = start + variable("t") + variable("kx") - .integer(1)
@@ -144,7 +158,9 @@ struct Convolution {
         .load("acc", [variable("t"), channel])))
     var guarded: [Statement] = [sum]
     if left {
-      guarded = [.conditional(.binary(.lessOrEqual, .integer(0), column), then: guarded, otherwise: [])]
+      guarded = [
+        .conditional(.binary(.lessOrEqual, .integer(0), column), then: guarded, otherwise: [])
+      ]
     }
     if right {
       guarded = [
@@ -157,9 +173,11 @@ struct Convolution {
       .allocate(Buffer("acc", .f32, extents: [pixels, outputs], space: .register)),
       overTile([.store("acc", [variable("t"), channel], .load("b", [channel]))]),
       .loop(
-        Loop("ky", lower, upper, body: [
-          loop("kx", 3, .unrolled, [loop("ic", channels, [overTile(guarded)])])
-        ])),
+        Loop(
+          "ky", lower, upper,
+          body: [
+            loop("kx", 3, .unrolled, [loop("ic", channels, [overTile(guarded)])])
+          ])),
       overTile([
         .store(
           "y", [.integer(0), channel, variable("py"), start + variable("t")],

@@ -11,7 +11,9 @@ import Testing
 @Suite struct KernelTests {
   private func x(_ index: Expression) -> Expression { .load("x0", [index]) }
 
-  @Test(arguments: [1, 2, 5, 17, 64, 67, 100, 1000], LoopKind.allCases.filter { !$0.rawValue.hasPrefix("gpu") })
+  @Test(
+    arguments: [1, 2, 5, 17, 64, 67, 100, 1000],
+    LoopKind.allCases.filter { !$0.rawValue.hasPrefix("gpu") })
   func everyLoopKindComputesTheSame(_ count: Int, _ kind: LoopKind) throws {
     let value: Expression = .fma(x(variable("i")), .real(2, .f32), .load("x1", [.integer(0)]))
     let module = oneKernel(
@@ -27,20 +29,26 @@ import Testing
     let module = oneKernel(
       inputs: [[16, 7]], output: [7, 16],
       body: [
-        loop("j", 7, [
-          loop("v", 16, .vectorized, [
-            .conditional(
-              .binary(.less, variable("j"), .integer(4)),
-              then: [
-                .store("y", [variable("j"), variable("v")],
-                  .load("x0", [.integer(15) - variable("v"), variable("j")]))
-              ],
-              otherwise: [
-                .store("y", [variable("j"), .integer(15) - variable("v")],
-                  .load("x0", [variable("v"), variable("j")]))
+        loop(
+          "j", 7,
+          [
+            loop(
+              "v", 16, .vectorized,
+              [
+                .conditional(
+                  .binary(.less, variable("j"), .integer(4)),
+                  then: [
+                    .store(
+                      "y", [variable("j"), variable("v")],
+                      .load("x0", [.integer(15) - variable("v"), variable("j")]))
+                  ],
+                  otherwise: [
+                    .store(
+                      "y", [variable("j"), .integer(15) - variable("v")],
+                      .load("x0", [variable("v"), variable("j")]))
+                  ])
               ])
           ])
-        ])
       ])
     let input = noise(112)
     let expected = (0..<112).map { (place: Int) -> Float in
@@ -56,13 +64,15 @@ import Testing
     let module = oneKernel(
       inputs: [[16]], output: [32],
       body: [
-        loop("v", 32, .vectorized, [
-          .bind("half", .binary(.divide, v, .integer(2))),
-          .conditional(
-            .binary(.equal, .binary(.remainder, v, .integer(3)), .integer(0)),
-            then: [.store("y", [v], x(variable("half")))],
-            otherwise: [.store("y", [v], .unary(.negate, x(variable("half"))))]),
-        ])
+        loop(
+          "v", 32, .vectorized,
+          [
+            .bind("half", .binary(.divide, v, .integer(2))),
+            .conditional(
+              .binary(.equal, .binary(.remainder, v, .integer(3)), .integer(0)),
+              then: [.store("y", [v], x(variable("half")))],
+              otherwise: [.store("y", [v], .unary(.negate, x(variable("half"))))]),
+          ])
       ])
     let input = noise(16)
     let expected = (0..<32).map { (lane: Int) -> Float in
@@ -78,12 +88,16 @@ import Testing
     let module = oneKernel(
       inputs: [[1]], output: [2, 100],
       body: [
-        loop("i", 100, [
-          .store("y", [.integer(0), variable("i")],
-            .cast(.f32, .binary(.divide, index, .integer(divisor)))),
-          .store("y", [.integer(1), variable("i")],
-            .cast(.f32, .binary(.remainder, index, .integer(divisor)))),
-        ])
+        loop(
+          "i", 100,
+          [
+            .store(
+              "y", [.integer(0), variable("i")],
+              .cast(.f32, .binary(.divide, index, .integer(divisor)))),
+            .store(
+              "y", [.integer(1), variable("i")],
+              .cast(.f32, .binary(.remainder, index, .integer(divisor)))),
+          ])
       ])
     let quotients = (-50..<50).map { (Double($0) / Double(divisor)).rounded(.down) }
     let rests = zip(-50..<50, quotients).map { Double($0) - $1 * Double(divisor) }
@@ -95,12 +109,16 @@ import Testing
     let module = oneKernel(
       inputs: [[16], [16]], output: [2, 16],
       body: [
-        loop("i", 16, lanes == 1 ? .serial : .vectorized, [
-          .store("y", [.integer(0), variable("i")],
-            .binary(operation, x(variable("i")), .load("x1", [variable("i")]))),
-          .store("y", [.integer(1), variable("i")],
-            .binary(operation, x(variable("i")), .real(0, .f32))),
-        ])
+        loop(
+          "i", 16, lanes == 1 ? .serial : .vectorized,
+          [
+            .store(
+              "y", [.integer(0), variable("i")],
+              .binary(operation, x(variable("i")), .load("x1", [variable("i")]))),
+            .store(
+              "y", [.integer(1), variable("i")],
+              .binary(operation, x(variable("i")), .real(0, .f32))),
+          ])
       ])
     var (a, b) = (noise(16), noise(16, seed: 9))
     (a[3], b[5], a[7], b[7]) = (.nan, .nan, .nan, .nan)
@@ -119,17 +137,22 @@ import Testing
     let module = oneKernel(
       inputs: [[3, 50]], output: [3, 50],
       body: [
-        loop("i", 3, [
-          .allocate(Buffer("s", .f32, extents: [1], space: .stack)),
-          .store("s", [.integer(0)], .cast(.f32, variable("i"))),
-          .bind("first", .load("x0", [variable("i"), .integer(0)])),
-          .loop(
-            Loop("j", variable("i"), .integer(50), kind: .parallel, body: [
-              .store("y", [variable("i"), variable("j")],
-                .load("x0", [variable("i"), variable("j")]) * variable("first")
-                  + .load("s", [.integer(0)]))
-            ])),
-        ])
+        loop(
+          "i", 3,
+          [
+            .allocate(Buffer("s", .f32, extents: [1], space: .stack)),
+            .store("s", [.integer(0)], .cast(.f32, variable("i"))),
+            .bind("first", .load("x0", [variable("i"), .integer(0)])),
+            .loop(
+              Loop(
+                "j", variable("i"), .integer(50), kind: .parallel,
+                body: [
+                  .store(
+                    "y", [variable("i"), variable("j")],
+                    .load("x0", [variable("i"), variable("j")]) * variable("first")
+                      + .load("s", [.integer(0)]))
+                ])),
+          ])
       ])
     let input = noise(150)
     let result = try run(module, [input], threads: threads)
@@ -151,9 +174,11 @@ import Testing
         let module = oneKernel(
           inputs: [[16]], output: [16],
           body: [
-            loop("i", 16, kind, [
-              .store("y", [variable("i")], .unary(operation, x(variable("i"))))
-            ])
+            loop(
+              "i", 16, kind,
+              [
+                .store("y", [variable("i")], .unary(operation, x(variable("i"))))
+              ])
           ])
         let result = try run(module, [input])
         for (value, argument) in zip(result, input) {
@@ -169,9 +194,11 @@ import Testing
     let module = oneKernel(
       inputs: [[16]], output: [16],
       body: [
-        loop("i", 16, .vectorized, [
-          .store("y", [variable("i")], .binary(.maximum, x(variable("i")), zero()))
-        ])
+        loop(
+          "i", 16, .vectorized,
+          [
+            .store("y", [variable("i")], .binary(.maximum, x(variable("i")), zero()))
+          ])
       ])
     let text = try assembly(module)
     #expect(text.contains("vmaxps"))
