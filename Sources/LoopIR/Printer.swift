@@ -32,7 +32,12 @@ public enum LoopPrinter {
 
   /// The name, element type, extents and whatever else is not the default: `%x : f32[2, 3] strides [1, 2]`.
   public static func text(_ buffer: Buffer) -> String {
-    var text = "%\(buffer.name) : \(buffer.element.rawValue)\(list(buffer.extents))"
+    "%\(buffer.name) : \(type(buffer))"
+  }
+
+  /// What follows the colon.
+  private static func type(_ buffer: Buffer) -> String {
+    var text = "\(buffer.element.rawValue)\(list(buffer.extents))"
     if !buffer.isRowMajor { text += " strides \(list(buffer.strides))" }
     if buffer.alignment != 64 { text += " align \(buffer.alignment)" }
     if buffer.space != .heap { text += " \(buffer.space.rawValue)" }
@@ -65,8 +70,7 @@ public enum LoopPrinter {
   private static func text(_ buffer: ModuleBuffer) -> String {
     let described = text(buffer.buffer)
     func named(_ role: String, _ name: String) -> String {
-      let rest = described.dropFirst(buffer.buffer.name.utf8.count + 2)
-      return "\(role) %\(buffer.buffer.name) \(TextPrinter.quoted(name)) \(rest)"
+      "\(role) %\(buffer.buffer.name) \(TextPrinter.quoted(name)) : \(type(buffer.buffer))"
     }
     switch buffer.role {
     case .parameter(let name): return named("parameter", name)
@@ -80,7 +84,9 @@ public enum LoopPrinter {
   }
 
   private static func write(_ kernel: Kernel, _ printer: inout TextPrinter) {
-    let parameters = kernel.parameters.map { "\($0.access.rawValue) \(text($0.buffer))" }
+    let parameters = kernel.parameters.map {
+      "\($0.access.rawValue) %\($0.buffer.name): \(type($0.buffer))"
+    }
     let header = "kernel @\(kernel.name)(" + parameters.joined(separator: ", ") + ")"
     printer.block(header) { write(kernel.body, &$0) }
   }
