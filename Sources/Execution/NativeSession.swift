@@ -35,9 +35,19 @@ public final class NativeSession {
   }
 
   /// Links code that was generated elsewhere (a parsed dump, for instance) as `<prefix>_kernels`, not hidden.
-  public init(
+  public convenience init(
     _ module: LoopModule, code: borrowing GeneratedCode, constants: AlignedMemory,
     prefix: String, timingCalls: Bool = false
+  ) throws(Diagnostic) {
+    try self.init(
+      module, object: try code.object(), constants: constants, prefix: prefix,
+      timingCalls: timingCalls)
+  }
+
+  /// Links an object file that has `<prefix>_kernels`, not hidden.
+  public init(
+    _ module: LoopModule, object: [UInt8], constants: AlignedMemory, prefix: String,
+    timingCalls: Bool = false
   ) throws(Diagnostic) {
     inputs = try module.hostInputs()
     outputs = try module.hostOutputs()
@@ -50,7 +60,7 @@ public final class NativeSession {
       if case .call(let name, _) = statement { return name }
       return nil
     }
-    let jit = try JIT(objects: [try code.object()])
+    let jit = try JIT(objects: [object])
     whole = try Self.function(jit, prefix + "_kernels")
     var calls: [rephase_kernels] = []
     for number in callNames.indices where timingCalls {

@@ -1,0 +1,25 @@
+import CodeGen
+import Diagnostics
+import Foundation
+import Schedules
+
+/// Works on LLVM IR in its text form.
+enum LLVMText {
+  /// The interface that `Pipeline.code` put into the module, or nil.
+  static func interface(_ text: String, file: String) throws(Diagnostic) -> String? {
+    do throws(Diagnostic) {
+      return try GeneratedCode(parsing: text, target: try Targets.resolve("native")).interface
+    } catch {
+      throw error.located(at: SourceLocation(file: file))
+    }
+  }
+
+  /// The module with its entry point made visible or hidden, under the name of another model.
+  static func entry(_ text: String, from old: String, to new: String, hidden: Bool) -> String {
+    text.replacingOccurrences(
+      of: "define hidden void @\(old)_kernels(", with: "define void @\(old)_kernels("
+    ).replacingOccurrences(
+      of: "define void @\(old)_kernels(",
+      with: "define \(hidden ? "hidden " : "")void @\(new)_kernels(")
+  }
+}

@@ -1,0 +1,159 @@
+import CRephaseRuntime
+import CodeGen
+import Diagnostics
+import Execution
+import Foundation
+import LoopIR
+import Schedules
+import Tensors
+
+/// Compiles a model ahead of time: `N.o`, `libN.a`, `libN.so`, `N.h`, `N.json` (and `N.weights`).
+public struct LibraryCompiler {
+  public var target: Target
+  public var precision: Precision
+  public var embedsWeights: Bool
+
+  public init(target: Target, precision: Precision, embedsWeights: Bool) {
+    self.target = target
+    self.precision = precision
+    self.embedsWeights = embedsWeights
+  }
+
+  /// Writes the library into a folder and gives back the names of its files.
+  ///
+  /// The same model, weights and options give the same bytes. `source` is the model's text, for the manifest's hash.
+  public func compile(
+    _ model: StagedModel, name: String, source: String, weights: [String: Tensor<Float>],
+    to folder: String
+  ) throws(Diagnostic) -> [String] {
+    try ModelName.check(name)
+    let pipeline = Pipeline(target: target)
+    let module = try pipeline.scheduled(model)
+    let object = try self.object(model, module, name: name, pipeline)
+    let blob = try Preparation.constants(of: module, parameters: weights).bytes
+    let manifest = Manifest(
+      name: name, module: module, target: target, source: source, constants: blob,
+      embedsConstants: embedsWeights, precision: precision,
+      workspaceBytes: try module.workspaceByteCount())
+    let json = try manifest.json()
+    let digest = try selftestDigest(model, module, weights)
+    let data = ModelData(
+      module: module, target: target, constants: blob, embedsConstants: embedsWeights,
+      manifest: json, digest: digest)
+    let contents = LibraryContents(
+      name: name, kernels: object, modelData: try data.text(), documentation: data.documentation,
+      manifest: json, constants: blob, embedsConstants: embedsWeights)
+    return try LibraryWriter(CodeGenerator(target: target)).write(contents, to: folder)
+  }
+
+  private func object(
+    _ model: StagedModel, _ module: LoopModule, name: String, _ pipeline: Pipeline
+  ) throws(Diagnostic) -> [UInt8] {
+    switch model {
+    case .graph, .loops:
+      var renamed = module
+      renamed.name = name
+      return try pipeline.code(renamed, hidden: true).object()
+    case .llvm(let text, _):
+      let hidden = LLVMText.entry(text, from: module.name, to: name, hidden: true)
+      return try GeneratedCode(parsing: hidden, target: target).object()
+    case .assembly(let text, _):
+      return try Assembly.object(text, from: module.name, to: name, hidden: true)
+    }
+  }
+
+  /// SHA-256 of the outputs for the self-test's inputs, or nil where this machine cannot run the target's code.
+  private func selftestDigest(
+    _ model: StagedModel, _ module: LoopModule, _ weights: [String: Tensor<Float>]
+  ) throws(Diagnostic) -> [UInt8]? {
+    let runsHere: Void? = try? HostCheck.check(target)
+    guard runsHere != nil else { return nil }
+    let session = try ModelSession(model, target: target, weights: weights).session
+    var inputs: [Tensor<Float>] = []
+    for item in module.buffers {
+      guard case .input = item.role else { continue }
+      var tensor = Tensor<Float>(try Shape(item.buffer.extents), repeating: 0)
+      let count = Int64(tensor.values.count)
+      rephase_selftest_fill(&tensor.values, count, UInt64(inputs.count))
+      inputs.append(tensor)
+    }
+    let outputs = try session.run(inputs: inputs, threads: 1)
+    var bytes: [UInt8] = []
+    for output in outputs {
+      output.values.withUnsafeBytes { bytes += Array($0) }
+    }
+    return Digest.bytes(bytes)
+  }
+}
+
+/// The C definitions that the runtime's `model.c` asks for.
+struct ModelData {
+  var module: LoopModule
+  var target: Target
+  var constants: [UInt8]
+  var embedsConstants: Bool
+  var manifest: String
+  var digest: [UInt8]?
+
+  private var inputs: [Buffer] {
+    module.buffers.compactMap {
+      if case .input = $0.role { return $0.buffer } else { return nil }
+    }
+  }
+
+  private var outputs: [Buffer] {
+    module.buffers.compactMap {
+      if case .output = $0.role { return $0.buffer } else { return nil }
+    }
+  }
+
+  /// For the header's first lines.
+  var documentation: String {
+    func list(_ buffers: [Buffer]) -> String {
+      buffers.enumerated().map { number, buffer in
+        "\(number): \(buffer.name) \(buffer.element.rawValue)\(buffer.extents)"
+      }.joined(separator: "; ")
+    }
+    return "\(module.name), compiled for \(target.name).\nInputs  \(list(inputs))\n"
+      + "Outputs \(list(outputs))\nAll tensors are dense, row-major, batch first."
+  }
+
+  func text() throws(Diagnostic) -> String {
+    func elements(_ buffers: [Buffer]) -> String {
+      "{" + buffers.map { "\($0.extents.reduce(1, *))" }.joined(separator: ", ") + "}"
+    }
+    func bytes(_ digest: [UInt8]) -> String {
+      "{" + digest.map(String.init).joined(separator: ", ") + "}"
+    }
+    var lines = [
+      "REPHASE_INPUT_COUNT \(inputs.count)",
+      "REPHASE_OUTPUT_COUNT \(outputs.count)",
+      "REPHASE_INPUT_ELEMENTS \(elements(inputs))",
+      "REPHASE_OUTPUT_ELEMENTS \(elements(outputs))",
+      "REPHASE_WORKSPACE_BYTES \(try module.workspaceByteCount())",
+      "REPHASE_WORKSPACE_ALIGNMENT \(PlanMemory.alignment)",
+      "REPHASE_CONSTANT_BYTES \(constants.count)",
+      "REPHASE_CONSTANT_SHA256 \(bytes(Digest.bytes(constants)))",
+      "REPHASE_WEIGHTS_EMBEDDED \(embedsConstants ? 1 : 0)",
+      "REPHASE_MANIFEST \(Self.literal(manifest))",
+      "REPHASE_CPU_FEATURES 0x\(String(Targets.featureMask(of: target), radix: 16))ULL",
+      "REPHASE_HAS_SELFTEST \(digest == nil ? 0 : 1)",
+    ]
+    if let digest { lines.append("REPHASE_SELFTEST_DIGEST \(bytes(digest))") }
+    return lines.map { "#define \($0)\n" }.joined()
+  }
+
+  /// A C string literal; every byte that is not plain text is escaped in octal.
+  private static func literal(_ text: String) -> String {
+    var literal = "\""
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "\n"): literal += "\\n"
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"): literal += "\\" + String(UnicodeScalar(byte))
+      case 32..<127: literal += String(UnicodeScalar(byte))
+      default: literal += "\\" + String(UInt16(byte) + 0o1000, radix: 8).dropFirst()
+      }
+    }
+    return literal + "\""
+  }
+}

@@ -1,0 +1,98 @@
+import CRephaseRuntime
+import Diagnostics
+import Foundation
+import LoopIR
+import Schedules
+
+/// The numeric promise of a model (DESIGN: max-norm error over max-norm of the reference, in units of 2^-23).
+public enum Precision: String, CaseIterable, Sendable {
+  /// Direct summation only.
+  case strict
+  /// Faster algorithms with a larger error bound are allowed.
+  case standard
+
+  /// The largest error, in units of 2^-23.
+  public var promise: Double { self == .strict ? 16 : 64 }
+}
+
+/// SHA-256 as lower-case hexadecimal digits, and as bytes.
+public enum Digest {
+  public static func bytes(_ data: [UInt8]) -> [UInt8] {
+    var digest = [UInt8](repeating: 0, count: 32)
+    data.withUnsafeBytes { source in rephase_sha256(source.baseAddress, source.count, &digest) }
+    return digest
+  }
+
+  public static func hexadecimal(_ data: [UInt8]) -> String {
+    bytes(data).map { String(format: "%02x", $0) }.joined()
+  }
+}
+
+/// What a compiled library says of itself (`N_manifest`, `N.json`); a stable order of keys.
+struct Manifest {
+  static let compilerVersion = "0.1.0"
+
+  var name: String
+  var module: LoopModule
+  var target: Target
+  var source: String
+  var constants: [UInt8]
+  var embedsConstants: Bool
+  var precision: Precision
+  var workspaceBytes: Int
+
+  func json() throws(Diagnostic) -> String {
+    struct Entry: Encodable {
+      var name: String
+      var shape: [Int]
+      var type: String
+    }
+    struct Content: Encodable {
+      var rephase: String
+      var llvm: String
+      var name: String
+      var target: String
+      var processor: String
+      var precision: String
+      var promiseUlps: Double
+      var inputs: [Entry]
+      var outputs: [Entry]
+      var sourceSha256: String
+      var weightsSha256: String
+      var weights: String
+      var weightBytes: Int
+      var workspaceBytes: Int
+      var workspaceAlignment: Int
+      enum CodingKeys: String, CodingKey {
+        case rephase, llvm, name, target, processor, precision, inputs, outputs, weights
+        case promiseUlps = "promise_ulps"
+        case sourceSha256 = "source_sha256"
+        case weightsSha256 = "weights_sha256"
+        case weightBytes = "weight_bytes"
+        case workspaceBytes = "workspace_bytes"
+        case workspaceAlignment = "workspace_alignment"
+      }
+    }
+    func entry(_ buffer: Buffer, _ name: String) -> Entry {
+      Entry(name: name, shape: buffer.extents, type: buffer.element.rawValue)
+    }
+    let content = Content(
+      rephase: Self.compilerVersion, llvm: "19", name: name, target: target.name,
+      processor: target.processor, precision: precision.rawValue, promiseUlps: precision.promise,
+      inputs: module.buffers.compactMap {
+        if case .input(let name) = $0.role { return entry($0.buffer, name) } else { return nil }
+      },
+      outputs: module.buffers.compactMap {
+        if case .output(let name) = $0.role { return entry($0.buffer, name) } else { return nil }
+      },
+      sourceSha256: Digest.hexadecimal(Array(source.utf8)),
+      weightsSha256: Digest.hexadecimal(constants),
+      weights: embedsConstants ? "embedded" : "separate", weightBytes: constants.count,
+      workspaceBytes: workspaceBytes, workspaceAlignment: PlanMemory.alignment)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    do { return String(decoding: try encoder.encode(content), as: UTF8.self) + "\n" } catch {
+      throw Diagnostic("the manifest cannot be written: \(error.localizedDescription)")
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import Diagnostics
+import GraphIR
+import LoopIR
+import Operations
+
+/// The named stages of a model's path; every one has a text form that can be written and continued from.
+public enum Stage: String, CaseIterable, Sendable {
+  /// The network as written.
+  case graph
+  /// One node for each kernel.
+  case optimized
+  /// One plain loop nest for each kernel.
+  case loops
+  /// Tiled, vectorized and parallel loops, layouts and the memory plan.
+  case scheduled
+  /// LLVM IR after LLVM's own passes.
+  case llvm
+  /// Assembly for the target.
+  case asm
+  case ptx
+}
+
+/// A model at the stage at which it was given.
+public enum StagedModel: Sendable {
+  case graph(Function)
+  /// Scheduled where `scheduledFor` is set.
+  case loops(LoopModule)
+  /// Code of the target in `interface`, as LLVM IR.
+  case llvm(text: String, interface: LoopModule)
+  case assembly(text: String, interface: LoopModule)
+
+  public var name: String {
+    switch self {
+    case .graph(let function): return function.name
+    case .loops(let module), .llvm(_, let module), .assembly(_, let module): return module.name
+    }
+  }
+}
+
+/// Reads dumps of any stage, by content.
+public enum DumpReader {
+  /// The first line of an assembly dump, in the assembler's comments; the interface follows in further ones.
+  static let assemblyHeader = "# rephase_asm 1"
+  static let assemblyComment = "#| "
+
+  /// Throws, with the place, where the text is no valid dump.
+  public static func read(_ text: String, file: String) throws(Diagnostic) -> StagedModel {
+    if text.hasPrefix(assemblyHeader) {
+      let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+      let kept = lines.filter { $0.hasPrefix(assemblyComment) }
+        .map { $0.dropFirst(assemblyComment.count) }
+      let interface = try self.interface(kept.joined(separator: "\n"), file: file)
+      return .assembly(text: text, interface: interface)
+    }
+    if text.hasPrefix("; ModuleID") || text.hasPrefix("source_filename") {
+      guard let interface = try LLVMText.interface(text, file: file) else {
+        throw Diagnostic(
+          "the LLVM IR says nothing of the model's interface", at: SourceLocation(file: file),
+          help: "write it with 'rephase emit --stage llvm'")
+      }
+      return .llvm(text: text, interface: try self.interface(interface, file: file))
+    }
+    let first = text.drop(while: \.isWhitespace).prefix(32)
+    if first.hasPrefix("rephase_loops") {
+      let module = try LoopParser.parseModule(text, file: file)
+      try LoopVerifier.verify(module)
+      return .loops(module)
+    }
+    let module = try GraphParser.parse(text, file: file, table: OperationRegistry.table)
+    guard module.functions.count == 1, let function = module.functions.first else {
+      throw Diagnostic(
+        "the dump has \(module.functions.count) functions; a model is one function",
+        at: SourceLocation(file: file), help: "keep the function to be compiled")
+    }
+    return .graph(function)
+  }
+
+  private static func interface(
+    _ text: String, file: String
+  ) throws(Diagnostic) -> LoopModule {
+    do throws(Diagnostic) {
+      let module = try LoopParser.parseModule(text, file: file)
+      return module
+    } catch {
+      throw Diagnostic(
+        "the interface in the dump is damaged: \(error.message)",
+        at: SourceLocation(file: file), help: "write the dump again")
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import Diagnostics
+import GraphIR
+import Operations
+import Tensors
+
+/// Compares native code with the float64 reference on inputs that show different kinds of errors.
+public struct Verification {
+  /// One comparison of one output.
+  public struct Row: Sendable {
+    public var input: String
+    public var output: Int
+    /// Max-norm of the error over the max-norm of the reference, in units of 2^-23.
+    public var ulps: Double
+    public var outputNorm: Double
+  }
+
+  /// The graph as written: neither folded nor fused.
+  private let function: Function
+  private let weights: [String: Tensor<Double>]
+
+  public init(_ function: Function, weights: [String: Tensor<Float>]) {
+    self.function = function
+    self.weights = weights.mapValues { $0.map(Double.init) }
+  }
+
+  /// Random images, a constant one, an impulse, a checkerboard, and very small and large values.
+  public static let inputKinds = ["random", "constant", "impulse", "checkerboard", "tiny", "huge"]
+
+  /// Deterministic by seed.
+  public func inputs(_ kind: String, seed: UInt64) -> [Tensor<Float>] {
+    var generator = SplitMix64(state: seed)
+    return function.types(of: function.arguments).map { type in
+      var tensor = Tensor<Float>(type.shape, repeating: 0)
+      let width = type.shape.extents.last ?? 1
+      for position in tensor.values.indices {
+        switch kind {
+        case "random": tensor.values[position] = generator.unit()
+        case "constant": tensor.values[position] = 0.5
+        case "impulse": tensor.values[position] = position == tensor.values.count / 2 + width / 2 ? 1 : 0
+        case "checkerboard": tensor.values[position] = Float((position / width + position % width) % 2)
+        case "tiny": tensor.values[position] = generator.unit() * 1e-6
+        default: tensor.values[position] = (generator.unit() - 0.5) * 1e4
+        }
+      }
+      return tensor
+    }
+  }
+
+  /// Runs both; `native` is the model's compiled form.
+  public func compare(
+    _ kind: String, seed: UInt64,
+    native: ([Tensor<Float>]) throws(Diagnostic) -> [Tensor<Float>]
+  ) throws(Diagnostic) -> [Row] {
+    let inputs = self.inputs(kind, seed: seed)
+    let expected = try Reference.evaluate(
+      function, inputs: inputs.map { $0.map(Double.init) }, parameters: weights)
+    let actual = try native(inputs)
+    return zip(expected, actual).enumerated().map { number, pair in
+      let (ulps, norm) = Self.error(of: pair.1, against: pair.0)
+      return Row(input: kind, output: number, ulps: ulps, outputNorm: norm)
+    }
+  }
+
+  /// Infinite where one is finite or a number and the other is not.
+  public static func error(
+    of actual: Tensor<Float>, against expected: Tensor<Double>
+  ) -> (ulps: Double, norm: Double) {
+    var worst = 0.0
+    var norm = 0.0
+    for (a, b) in zip(actual.values, expected.values) {
+      if a.isNaN || b.isNaN {
+        if a.isNaN != b.isNaN { worst = .infinity }
+        continue
+      }
+      worst = max(worst, abs(Double(a) - b))
+      norm = max(norm, abs(b))
+    }
+    if worst == 0 { return (0, norm) }
+    return (norm == 0 ? .infinity : worst / norm * 0x1p23, norm)
+  }
+}
+
+/// Steele, Lea and Flood's SplitMix64 (OOPSLA 2014): the same numbers on every machine.
+struct SplitMix64 {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+
+  /// Uniform in [0, 1), a multiple of 2^-24.
+  mutating func unit() -> Float { Float(next() >> 40) * 0x1p-24 }
+}
