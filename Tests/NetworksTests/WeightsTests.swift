@@ -42,6 +42,12 @@ struct WeightsTests {
     #expect(stream.next() == 3_203_168_211_198_807_973)
   }
 
+  /// Bits computed by an independent program in Python.
+  @Test func bytesAreTheSameEverywhere() throws {
+    let head = Weights.initialized(try model("resnet4"), seed: 2019).tensors["head.weight"]
+    #expect(head?.values.prefix(3).map(\.bitPattern) == [0xBE02_403C, 0xBD2C_1FEF, 0xBD87_4CE7])
+  }
+
   @Test func weightsAreUniformWithinGlorotsLimits() throws {
     let weights = Weights.initialized(try model("resnet4"), seed: 1).tensors
     let kernel = try #require(weights["blocks.1.conv1.weight"]).values

@@ -8,7 +8,7 @@ public enum Zoo {
   public static let names: [String] =
     resNetBlocks.map { "resnet\($0)" } + ["unet", "vgg16-features"]
 
-  /// Whether the name is meant as a zoo name, right or wrong: no path and no file.
+  /// Whether a network has this name.
   public static func contains(_ name: String) -> Bool { names.contains(name) }
 
   /// The network of a name with settings as `--set key=value` gives them; the others have their defaults.
