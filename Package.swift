@@ -7,8 +7,13 @@ func module(_ name: String, uses dependencies: [Target.Dependency] = []) -> Targ
 }
 
 /// The tests of one module.
-func tests(of name: String, uses dependencies: [Target.Dependency] = []) -> Target {
-  .testTarget(name: name + "Tests", dependencies: [.byName(name: name)] + dependencies)
+///
+/// `files` are folders of its test data.
+func tests(
+  of name: String, uses dependencies: [Target.Dependency] = [], files: [String] = []
+) -> Target {
+  .testTarget(
+    name: name + "Tests", dependencies: [.byName(name: name)] + dependencies, exclude: files)
 }
 
 let numerics = Target.Dependency.product(name: "ComplexModule", package: "swift-numerics")
@@ -81,7 +86,7 @@ let package = Package(
 
     tests(of: "Tensors", uses: ["Diagnostics", numerics, reals]),
     tests(of: "LoopIR", uses: ["Diagnostics", "Tensors"]),
-    tests(of: "GraphIR", uses: ["Diagnostics", "Tensors", "Operations"]),
+    tests(of: "GraphIR", uses: ["Diagnostics", "Tensors", "Operations"], files: ["Frozen"]),
     tests(of: "Networks", uses: ["Diagnostics", "Tensors", "GraphIR", "Operations"]),
     .testTarget(
       name: "OperationContractTests",

@@ -168,21 +168,22 @@ public struct GraphParser {
     var regions: [Function] = []
     if tokens.isAt("{") { regions.append(try region(depth: depth)) }
     let location = try userLocation() ?? start
+    let results: [ValueID]
     do throws(Diagnostic) {
       var reader = AttributeReader(
         mnemonic: mnemonic, attributes: attributes, resultTypes: declared)
       let operation = try operationType.init(&reader)
       try reader.finish()
       try RegionRules.check(operation, operands: function.types(of: operands), regions)
-      let results = try function.append(
+      results = try function.append(
         operation, operands, regions: regions, names: names.map(\.0), at: location)
       try check(declared, names.count, against: function.types(of: results), mnemonic)
-      for (name, value) in zip(names, results) { try define(name.0, value, &scope, at: name.1) }
     } catch {
       var located = error
       located.location = opPlace
       throw located
     }
+    for (name, value) in zip(names, results) { try define(name.0, value, &scope, at: name.1) }
   }
 
   private func check(

@@ -56,6 +56,48 @@ struct Case: Sendable, CustomTestStringConvertible {
     }
   }
 
+  /// The coarsest type that the sample computes in.
+  var precision: ElementType {
+    let types = sample.operands.map(\.element) + ((try? results) ?? []).map(\.element)
+    return types.allSatisfy { $0 == .f64 } ? .f64 : .f32
+  }
+
+  private var results: [TensorType] {
+    get throws {
+      let function = try self.function()
+      return function.types(of: function.results)
+    }
+  }
+
+  /// The inputs with a NaN in the middle of each operand in turn.
+  var inputsWithNaN: [[Tensor<Double>]] {
+    inputs.indices.map { operand in
+      var changed = inputs
+      changed[operand].values[changed[operand].values.count / 2] = .nan
+      return changed
+    }
+  }
+
+  /// Elementwise operations on 64 elements, enough for every pair of odd values.
+  static let elementwise: [Case] = all.filter { $0.sample.operation.isElementwise }.map { item in
+    var item = item
+    guard let shape = try? Shape([64]) else { return item }
+    item.sample.operands = item.sample.operands.map { TensorType(shape, $0.element) }
+    return item
+  }
+
+  /// Every pair of zeros, infinities, NaN, tiny and plain numbers.
+  var oddInputs: [Tensor<Double>] {
+    let odd: [Double] = [0, -0.0, .infinity, -.infinity, .nan, 0x1p-149, -1.5, 0x1.fffffep127]
+    return sample.operands.enumerated().map { operand, type in
+      var tensor = Tensor<Double>(type.shape, repeating: 0)
+      for position in tensor.values.indices {
+        tensor.values[position] = odd[(operand == 0 ? position : position / 8) % 8]
+      }
+      return tensor
+    }
+  }
+
   /// Weights for an operation that asks for them.
   var parameters: [String: Tensor<Double>] {
     guard let parameter = sample.operation as? ParameterOperation else { return [:] }
