@@ -93,6 +93,7 @@ private struct ResolvedKernel {
 
   /// The parameters' memories come first, local buffers get theirs when they are allocated.
   func run(_ parameters: [Memory]) throws(Diagnostic) {
+    for memory in parameters { memory.startRun() }
     let empty = Memory(Buffer("unallocated", .f32, extents: []))
     let locals = [Memory](repeating: empty, count: buffers - parameters.count)
     try code(Machine(kernel: name, slots: slots, memories: parameters + locals))

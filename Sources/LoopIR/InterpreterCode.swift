@@ -48,6 +48,8 @@ typealias StatementCode = (Machine) throws(Diagnostic) -> Void
 
 /// An access to one element with its checks.
 struct ElementAccess {
+  /// The kernel's name for the buffer.
+  let name: String
   let slot: Int
   let indices: [IndexCode]
 
@@ -105,10 +107,12 @@ struct ElementAccess {
     }
   }
 
-  /// The element with the values of its indices, for messages.
+  /// The element with the values of its indices, and the module's name of the buffer where that is another.
   private func text(_ machine: Machine) throws(Diagnostic) -> String {
     var values: [String] = []
     for code in indices { values.append("\(try code(machine))") }
-    return "%\(machine.memories[slot].buffer.name)[\(values.joined(separator: ", "))]"
+    let element = "%\(name)[\(values.joined(separator: ", "))]"
+    let argument = machine.memories[slot].buffer.name
+    return argument == name ? element : element + " (%\(argument))"
   }
 }

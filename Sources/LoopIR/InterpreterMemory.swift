@@ -64,6 +64,9 @@ final class Memory {
     for place in isWritten.indices { isWritten[place] = false }
   }
 
+  /// Starts a kernel's run, whose epochs are numbered from 1 again.
+  func startRun() { shadows = [] }
+
   func fill(_ tensor: Tensor<Double>) {
     values = buffer.packed(tensor.values.map(buffer.element.rounded))
     buffer.forEachOffset { isWritten[$0] = true }

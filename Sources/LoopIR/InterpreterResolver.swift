@@ -154,7 +154,7 @@ extension Resolver {
     }
     var codes: [IndexCode] = []
     for expression in indices { codes.append(try index(expression)) }
-    return ElementAccess(slot: slot, indices: codes)
+    return ElementAccess(name: buffer, slot: slot, indices: codes)
   }
 
   private func code(_ expression: Expression) throws(Diagnostic) -> Code {

@@ -82,7 +82,7 @@ extension LoopVerifier {
         }
         guard buffer.isRowMajor else {
           throw broken(
-            "L24", "%\(buffer.name) is the user's memory, so its strides must be row-major",
+            "L23", "%\(buffer.name) is the user's memory, so its strides must be row-major",
             help: "copy it into a buffer of another layout")
         }
       case .temporary(let offset?): try verify(offset: offset, of: buffer)
@@ -91,12 +91,12 @@ extension LoopVerifier {
     }
   }
 
-  /// L23.
+  /// L22.
   private static func verify(offset: Int, of buffer: Buffer) throws(Diagnostic) {
     let step = max(64, buffer.alignment)
     guard offset >= 0, offset % step == 0, offset <= Shape.maximumElements else {
       throw broken(
-        "L23", "offset \(offset) of %\(buffer.name) is not a multiple of \(step) in the arena")
+        "L22", "offset \(offset) of %\(buffer.name) is not a multiple of \(step) in the arena")
     }
   }
 

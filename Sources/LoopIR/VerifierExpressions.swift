@@ -22,14 +22,14 @@ extension KernelVerifier {
   private func kind(of expression: Expression, depth: Int) throws(Diagnostic) -> ValueKind {
     guard depth <= LoopParser.maximumNesting else {
       throw broken(
-        "L25", "an expression is nested more than \(LoopParser.maximumNesting) deep",
+        "L24", "an expression is nested more than \(LoopParser.maximumNesting) deep",
         help: "bind parts of it with 'let'")
     }
     var kinds: [ValueKind] = []
     for child in expression.children { kinds.append(try kind(of: child, depth: depth + 1)) }
     switch expression {
     case .integer(let value):
-      guard value != Int.min else { throw broken("L25", "the index constant \(value) has no text") }
+      guard value != Int.min else { throw broken("L24", "the index constant \(value) has no text") }
       return .index
     case .real(_, let type): return .element(try float(type, in: expression))
     case .variable(let name): return try variable(name)
@@ -123,7 +123,7 @@ extension KernelVerifier {
     try verifyAccess(buffer, indices, kinds)
   }
 
-  /// L10 and L13.
+  /// L10 and L12.
   private func verifyAccess(
     _ buffer: Buffer, _ indices: [Expression], _ kinds: [ValueKind]
   ) throws(Diagnostic) {
@@ -143,7 +143,7 @@ extension KernelVerifier {
         range.isOutside(0..<extent)
       else { continue }
       throw broken(
-        "L13",
+        "L12",
         "index '\(LoopPrinter.text(index))' of %\(buffer.name) is always outside "
           + "0 ..< \(extent)")
     }

@@ -58,7 +58,7 @@ struct KernelVerifier {
     scope.depth += 1
     // The kernel's own braces are one more level in the text.
     guard scope.depth <= LoopParser.maximumNesting else {
-      throw broken("L25", "statements are nested more than \(LoopParser.maximumNesting) deep")
+      throw broken("L24", "statements are nested more than \(LoopParser.maximumNesting) deep")
     }
     for statement in statements { try verify(statement) }
     scope = outer
@@ -82,10 +82,10 @@ struct KernelVerifier {
     case .allocate(let buffer): try verifyAllocation(buffer)
     case .barrier:
       guard scope.loops.contains(.gpuBlock), !scope.loops.contains(.gpuThread) else {
-        throw broken("L17", "a barrier stands inside gpu_block loops, between gpu_thread loops")
+        throw broken("L16", "a barrier stands inside gpu_block loops, between gpu_thread loops")
       }
     case .call(let name, _):
-      throw broken("L18", "the call of @\(name) is inside a kernel; only programs call")
+      throw broken("L17", "the call of @\(name) is inside a kernel; only programs call")
     case .block(_, let body): try verify(body)
     }
   }
@@ -102,7 +102,7 @@ struct KernelVerifier {
     let (buffer, isWritable) = try self.buffer(name)
     guard isWritable else {
       throw broken(
-        "L12", "%\(name) is an 'in' parameter and cannot be stored to", help: "declare it 'out'")
+        "L11", "%\(name) is an 'in' parameter and cannot be stored to", help: "declare it 'out'")
     }
     try verifyAccess(buffer, indices)
     try require(value, .element(buffer.element), "what is stored to %\(name)")
@@ -122,7 +122,7 @@ struct KernelVerifier {
         "L6", "local buffer %\(buffer.name) is in heap memory",
         help: "allocate it in stack, register or shared memory")
     case .stack, .shared:
-      let constraint = isVectorized ? "L16" : "L6"
+      let constraint = isVectorized ? "L15" : "L6"
       throw broken(
         constraint, "\(buffer.space.rawValue) buffer %\(buffer.name) cannot be allocated here")
     }
@@ -161,7 +161,7 @@ extension KernelVerifier {
     scope = outer
   }
 
-  /// L14.
+  /// L13.
   private func verifyExtent(_ loop: Loop) throws(Diagnostic) {
     let limit: Int
     switch loop.kind {
@@ -171,35 +171,35 @@ extension KernelVerifier {
     }
     guard let extent = loop.checkedConstantExtent else {
       throw broken(
-        "L14", "the bounds of \(loop.kind.rawValue) loop %\(loop.variable) are not constants",
+        "L13", "the bounds of \(loop.kind.rawValue) loop %\(loop.variable) are not constants",
         help: "split the loop, so that the inner one has a constant extent")
     }
     guard extent <= limit else {
       throw broken(
-        "L14",
+        "L13",
         "\(loop.kind.rawValue) loop %\(loop.variable) has \(extent) iterations, more than \(limit)",
         help: "split the loop")
     }
   }
 
-  /// L15 and L16: which loop may stand in which.
+  /// L14 and L15: which loop may stand in which.
   private func verifyNesting(_ loop: Loop) throws(Diagnostic) {
     let name = "\(loop.kind.rawValue) loop %\(loop.variable)"
     switch loop.kind {
     case .parallel where !scope.loops.isEmpty:
-      throw broken("L15", "\(name) is inside another loop; parallel loops are outermost")
+      throw broken("L14", "\(name) is inside another loop; parallel loops are outermost")
     case .gpuBlock where scope.loops.contains { $0 != .gpuBlock }:
-      throw broken("L15", "\(name) is inside a loop that is not gpu_block")
+      throw broken("L14", "\(name) is inside a loop that is not gpu_block")
     case .gpuThread where !scope.loops.contains(.gpuBlock):
-      throw broken("L15", "\(name) is not inside a gpu_block loop")
+      throw broken("L14", "\(name) is not inside a gpu_block loop")
     default: break
     }
     guard scope.loops.contains(.vectorized) else { return }
     guard loop.kind == .serial || loop.kind == .unrolled else {
-      throw broken("L16", "\(name) is inside a vectorized loop")
+      throw broken("L15", "\(name) is inside a vectorized loop")
     }
     guard isUniform(loop.lower), isUniform(loop.upper) else {
-      throw broken("L16", "the bounds of \(name) differ between lanes of the vectorized loop")
+      throw broken("L15", "the bounds of \(name) differ between lanes of the vectorized loop")
     }
   }
 

@@ -29,7 +29,7 @@ struct ProgramVerifier {
   private mutating func verify(_ statements: [Statement]) throws(Diagnostic) {
     for statement in statements {
       guard case .call(let name, let arguments) = statement else {
-        throw broken("L18", "a program holds calls only")
+        throw broken("L17", "a program holds calls only")
       }
       guard let kernel = module.kernel(named: name) else {
         throw broken("L4", "kernel @\(name) is not defined")
@@ -41,7 +41,7 @@ struct ProgramVerifier {
   private mutating func verifyCall(_ kernel: Kernel, _ names: [String]) throws(Diagnostic) {
     guard names.count == kernel.parameters.count else {
       throw broken(
-        "L19",
+        "L18",
         "@\(kernel.name) takes \(kernel.parameters.count) buffers, the call has \(names.count)")
     }
     var arguments: [ModuleBuffer] = []
@@ -60,7 +60,7 @@ struct ProgramVerifier {
     }
   }
 
-  /// L19: kernels are compiled for the layout of their parameters.
+  /// L18: kernels are compiled for the layout of their parameters.
   private func verify(
     _ buffer: Buffer, fits parameter: Buffer, of kernel: Kernel
   ) throws(Diagnostic) {
@@ -68,13 +68,13 @@ struct ProgramVerifier {
       buffer.strides == parameter.strides, buffer.alignment >= parameter.alignment
     else {
       throw broken(
-        "L19",
+        "L18",
         "argument '\(LoopPrinter.text(buffer))' does not fit parameter "
           + "'\(LoopPrinter.text(parameter))' of @\(kernel.name)")
     }
   }
 
-  /// L20 and L22: who may read and write what, and nothing is read before it is written.
+  /// L19 and L21: who may read and write what, and nothing is read before it is written.
   private func verifyRole(_ argument: ModuleBuffer, _ access: Access) throws(Diagnostic) {
     let isPreparing = program == "prepare"
     let mayRead: Bool
@@ -89,14 +89,14 @@ struct ProgramVerifier {
     }
     let described = "\(argument.role.word) %\(argument.buffer.name)"
     guard access == .read ? mayRead : mayWrite else {
-      throw broken("L20", "\(described) cannot be \(access == .read ? "read" : "written") here")
+      throw broken("L19", "\(described) cannot be \(access == .read ? "read" : "written") here")
     }
     if access == .read, isWrittenFirst, !written.contains(argument.buffer.name) {
-      throw broken("L22", "\(described) is read before it is written")
+      throw broken("L21", "\(described) is read before it is written")
     }
   }
 
-  /// L21: a written argument shares no memory with another one.
+  /// L20: a written argument shares no memory with another one.
   private func verifyOverlaps(_ kernel: Kernel, _ arguments: [ModuleBuffer]) throws(Diagnostic) {
     for (i, a) in arguments.enumerated() {
       for (j, b) in arguments.enumerated().dropFirst(i + 1) {
@@ -104,7 +104,7 @@ struct ProgramVerifier {
           kernel.parameters[i].access == .write || kernel.parameters[j].access == .write
         if isWritten, a.overlaps(b) {
           throw broken(
-            "L21",
+            "L20",
             "%\(a.buffer.name) and %\(b.buffer.name), arguments of @\(kernel.name), overlap, "
               + "and one of them is written")
         }
@@ -115,7 +115,7 @@ struct ProgramVerifier {
   private func requireWritten(_ isRequired: (BufferRole) -> Bool) throws(Diagnostic) {
     for entry in module.buffers
     where isRequired(entry.role) && !written.contains(entry.buffer.name) {
-      throw broken("L22", "\(entry.role.word) %\(entry.buffer.name) is never written")
+      throw broken("L21", "\(entry.role.word) %\(entry.buffer.name) is never written")
     }
   }
 }
