@@ -25,12 +25,15 @@ func expectClose(
   }
 }
 
-/// Fails the test unless both are the same bit for bit; one NaN is as good as another.
-func expectIdentical(_ actual: [Tensor<Double>], _ expected: [Tensor<Double>], _ what: String) {
+/// Fails the test unless both are the same bit for bit; one NaN is as good as another, and, where asked for, one zero.
+func expectIdentical(
+  _ actual: [Tensor<Double>], _ expected: [Tensor<Double>], anyZero: Bool = false, _ what: String
+) {
   #expect(actual.count == expected.count)
   for (actual, expected) in zip(actual, expected) {
     let wrong = zip(actual.values, expected.values).enumerated().first { _, pair in
-      pair.0.bitPattern != pair.1.bitPattern && !(pair.0.isNaN && pair.1.isNaN)
+      if pair.0.isNaN && pair.1.isNaN || anyZero && pair.0 == pair.1 { return false }
+      return pair.0.bitPattern != pair.1.bitPattern
     }
     if let wrong {
       Issue.record(

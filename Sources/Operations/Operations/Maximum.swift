@@ -1,10 +1,11 @@
 import LoopIR
 import Tensors
 
-/// The larger of two elements; NaN where either is NaN.
+/// The larger of two elements; NaN where either is NaN, and either of two zeros of unlike sign.
 public struct Maximum: ElementwiseBinary {
   public static let mnemonic = "maximum"
-  public static let summary = "The larger of two elements; NaN where either is NaN."
+  public static let summary =
+    "The larger of two elements; NaN where either is NaN, and either of two zeros of unlike sign."
 
   public init() {}
 
