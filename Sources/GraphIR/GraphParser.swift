@@ -191,7 +191,7 @@ public struct GraphParser {
   ) throws(Diagnostic) {
     guard names == inferred.count else {
       throw Diagnostic(
-        "[G4] \(mnemonic) has \(inferred.count) results, but \(names) names stand before it")
+        "[G4] \(mnemonic) has another number of results (\(inferred.count)) than names before it (\(names))")
     }
     guard declared == inferred else {
       throw Diagnostic(

@@ -65,7 +65,7 @@ public enum GraphVerifier {
     let results = function.types(of: node.results)
     guard inferred.count == results.count else {
       throw Diagnostic(
-        "[G4] \(node.operation.mnemonic) has \(inferred.count) results, but defines \(results.count) values"
+        "[G4] \(node.operation.mnemonic) has another number of results (\(inferred.count)) than values that it defines (\(results.count))"
       )
     }
     guard inferred == results else {

@@ -112,7 +112,8 @@ enum Require {
       let wanted =
         allowed.count == 1
         ? "\(allowed.lowerBound)" : "\(allowed.lowerBound) to \(allowed.upperBound)"
-      throw Diagnostic("\(mnemonic) takes \(wanted) operands, not \(operands.count)")
+      let noun = allowed == 1...1 ? "operand" : "operands"
+      throw Diagnostic("\(mnemonic) takes \(wanted) \(noun), not \(operands.count)")
     }
   }
 

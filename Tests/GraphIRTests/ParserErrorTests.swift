@@ -82,7 +82,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
       "[G5] relu yields tensor<2x3xf32>, but tensor<3x2xf32> is declared (t.rir:3:8)"),
     .line(
       "two names", "%1, %2 = relu %x : tensor<2x3xf32>",
-      "[G4] relu has 1 results, but 2 names stand before it (t.rir:3:12)"),
+      "[G4] relu has another number of results (1) than names before it (2) (t.rir:3:12)"),
     .line(
       "operand count", "%1 = add %x : tensor<2x3xf32>",
       "add takes 2 operands, not 1 (t.rir:3:8)"),

@@ -74,7 +74,10 @@ import Testing
     var function = try chain()
     function.nodes[0].results += try function.append(Constant(0, type), [])
     function.nodes.removeLast()
-    expect(function, "error: [G4] relu has 1 results, but defines 2 values (Net.swift:5)")
+    expect(
+      function,
+      "error: [G4] relu has another number of results (1) than values that it defines (2) (Net.swift:5)"
+    )
   }
 
   @Test func resultTypes() throws {
@@ -138,6 +141,6 @@ import Testing
   @Test func operands() throws {
     var function = try chain()
     function.nodes[1].operands = []
-    expect(function, "error: negate takes 1 operands, not 0 (Net.swift:5)")
+    expect(function, "error: negate takes 1 operand, not 0 (Net.swift:5)")
   }
 }
