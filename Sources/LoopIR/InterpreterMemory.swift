@@ -48,8 +48,8 @@ final class Memory {
     var epoch = 0
     var writer: Int?
     var reader: Int?
-    /// A second iteration has read it too.
-    var hasManyReaders = false
+    /// A second iteration that has read it too.
+    var otherReader: Int?
   }
 
   init(_ buffer: Buffer, level: Int = 0) {
@@ -107,10 +107,11 @@ final class Memory {
     if shadow.epoch != epoch { shadow = Shadow(epoch: epoch) }
     if let writer = shadow.writer, writer != iteration { return writer }
     if isWrite {
-      if let reader = shadow.reader, reader != iteration || shadow.hasManyReaders { return reader }
+      if let reader = shadow.reader, reader != iteration { return reader }
+      if let reader = shadow.otherReader { return reader }
       shadow.writer = iteration
     } else if let reader = shadow.reader {
-      if reader != iteration { shadow.hasManyReaders = true }
+      if reader != iteration { shadow.otherReader = iteration }
     } else {
       shadow.reader = iteration
     }

@@ -109,6 +109,11 @@ private let races: [(String, String, String)] = [
     "gpu_block for %b in 0 ..< 1 { gpu_thread for %t in 0 ..< 4 { %y[%t] = f32 0.0 } gpu_thread for %u in 0 ..< 4 { let %a = %y[3 - %u] } }",
     "3 and 0 of gpu_thread loop %u", "%y[3]"
   ),
+  // All threads read before one of them writes.
+  (
+    "%y[0] = f32 0.0 gpu_block for %b in 0 ..< 1 { gpu_thread for %t in 0 ..< 4 { let %a = %y[0] } gpu_thread for %u in 0 ..< 1 { %y[0] = f32 1.0 } }",
+    "3 and 0 of gpu_thread loop %u", "%y[0]"
+  ),
   (
     "gpu_block for %b in 0 ..< 2 { %y[0] = f32 0.0 }", "0 and 1 of gpu_block loop %b", "%y[0]"
   ),

@@ -112,6 +112,7 @@ private struct IndexGenerator {
     ("select(%i < 8, %x, %y + 1)", "%x"), ("-7 / 2", "-4"), ("-7 mod 2", "1"),
     ("%x * %y + %y * %x - 0", "%x * %y + %y * %x"),
     ("9223372036854775807 + 1 + %x", "9223372036854775807 + 1 + %x"), ("5 / 0", "5 / 0"),
+    ("%x - 9223372036854775807 - 1", "%x - 9223372036854775807 - 1"),
   ])
   func indices(_ text: String, _ expected: String) throws {
     let simple = try LoopParser.parseExpression(text).simplifiedIndex(["i": Interval(0, 7)])
