@@ -54,7 +54,7 @@ public struct CodeGenerator: Sendable {
     let emitter = ProgramEmitter(ir, source, target: target)
     try emitter.emit(entries, places: places, arguments: arguments, hidden: hidden)
     try ir.verify()
-    return GeneratedCode(ir, machine, isScheduled: isScheduled)
+    return GeneratedCode(ir, machine, target, isScheduled: isScheduled)
   }
 
   private func runPlaces(

@@ -9,12 +9,17 @@ public struct GeneratedCode: ~Copyable {
 
   private let ir: IRModule
   private let machine: Machine
+  private let target: Schedules.Target
   /// Scheduled kernels are vectorized and unrolled already; for others LLVM does what it can.
   private let isScheduled: Bool
 
-  init(_ ir: consuming IRModule, _ machine: consuming Machine, isScheduled: Bool) {
+  init(
+    _ ir: consuming IRModule, _ machine: consuming Machine, _ target: Schedules.Target,
+    isScheduled: Bool
+  ) {
     self.ir = ir
     self.machine = machine
+    self.target = target
     self.isScheduled = isScheduled
   }
 
@@ -22,7 +27,7 @@ public struct GeneratedCode: ~Copyable {
   public init(parsing text: String, target: Schedules.Target) throws(Diagnostic) {
     let machine = try Machine(
       triple: target.triple, processor: target.processor, features: target.features)
-    self.init(try IRModule(parsing: text, name: "model"), machine, isScheduled: true)
+    self.init(try IRModule(parsing: text, name: "model"), machine, target, isScheduled: true)
   }
 
   /// LLVM IR.
@@ -38,11 +43,40 @@ public struct GeneratedCode: ~Copyable {
 
   /// Assembly text of the module as it is (optimize first).
   public borrowing func assembly() throws(Diagnostic) -> String {
-    String(decoding: try machine.emit(ir, as: .assembly), as: UTF8.self)
+    try checkProcessor()
+    return String(decoding: try machine.emit(ir, as: .assembly), as: UTF8.self)
   }
 
   /// A relocatable ELF object of the module as it is (optimize first).
   public borrowing func object() throws(Diagnostic) -> [UInt8] {
-    try machine.emit(ir, as: .object)
+    try checkProcessor()
+    return try machine.emit(ir, as: .object)
+  }
+
+  /// Throws where a function read from text was written for another processor: its own attributes would win.
+  private borrowing func checkProcessor() throws(Diagnostic) {
+    var next = LLVMGetFirstFunction(ir.reference)
+    while let function = next {
+      let processor = Self.attribute("target-cpu", of: function) ?? target.processor
+      let features = Self.attribute("target-features", of: function) ?? ""
+      guard processor == target.processor, features.isEmpty || features == target.features else {
+        throw Diagnostic(
+          "the LLVM IR is for the processor \(processor), not for target \(target.name)",
+          help: "give the target it was written for, or write it again")
+      }
+      next = LLVMGetNextFunction(function)
+    }
+  }
+
+  private static func attribute(_ name: String, of function: LLVMValueRef) -> String? {
+    let place = LLVMAttributeIndex(bitPattern: -1)
+    guard
+      let attribute = LLVMGetStringAttributeAtIndex(
+        function, place, name, UInt32(name.utf8.count))
+    else { return nil }
+    var length: UInt32 = 0
+    guard let start = LLVMGetStringAttributeValue(attribute, &length) else { return nil }
+    let characters = UnsafeBufferPointer(start: start, count: Int(length))
+    return String(decoding: characters.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }

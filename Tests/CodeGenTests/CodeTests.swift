@@ -68,6 +68,9 @@ import Testing
       module, code: again, constants: AlignedMemory(byteCount: 0), prefix: "test")
     let input = try Tensor(try Shape([16]), noise(16))
     #expect(try session.run(inputs: [input]) == [input])
+    let other = try GeneratedCode(parsing: text, target: try Targets.resolve("x86-64"))
+    #expect(other.interface != nil)
+    #expect(throws: Diagnostic.self) { try other.object() }
     #expect(throws: Diagnostic.self) { _ = try GeneratedCode(parsing: "define", target: target) }
   }
 
