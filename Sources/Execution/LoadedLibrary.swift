@@ -12,6 +12,9 @@ public final class LoadedLibrary {
   private let tensors: Manifest
   private let functions: Functions
 
+  public var inputShapes: [Shape] { tensors.inputs.map(\.shape) }
+  public var outputShapes: [Shape] { tensors.outputs.map(\.shape) }
+
   /// Loads `libN.so`; throws where the file is no model library. Loading runs the file's code: it must be trusted.
   public init(path: String) throws(Diagnostic) {
     let name = try Self.modelName(path)

@@ -1,0 +1,115 @@
+import ArgumentParser
+import Compiler
+import Diagnostics
+import Execution
+import Foundation
+import MRData
+import Tensors
+
+/// A network that makes images of images, ready to run.
+struct ReconNetwork {
+  var name: String
+  /// How it runs: `jit` or `library`.
+  var engine: String
+  /// Of its input and its output: [batch, channels, rows, columns].
+  var shape: Shape
+  var function: NetworkFunction
+
+  var size: ImageSize { ImageSize(height: shape[2], width: shape[3]) }
+}
+
+extension ReconNetwork {
+  /// Loads a compiled library; `weights` is the file that 'compile --weights-mode separate' wrote.
+  init(library path: String, weights: String?, threads: Int) throws(Diagnostic) {
+    let library = try LoadedLibrary(path: path)
+    var bytes: [UInt8]?
+    if let weights { bytes = try FileBytes.read(weights) }
+    shape = try Self.imageShape(
+      library.name, inputs: library.inputShapes, outputs: library.outputShapes)
+    name = library.name
+    engine = "library"
+    function = { [bytes] (input) throws(Diagnostic) in
+      let outputs = try library.run(inputs: [input], threads: threads, weights: bytes)
+      return try Self.only(outputs)
+    }
+  }
+
+  /// Compiles a network or a dump in this process.
+  init(_ options: ModelOptions) throws {
+    let model = try options.resolve(needsWeights: true)
+    let interface = try model.staged.interface()
+    shape = try Self.imageShape(
+      model.staged.name, inputs: interface.inputs, outputs: interface.outputs)
+    name = model.network?.name ?? model.staged.name
+    engine = "jit"
+    let session = try ModelSession(
+      model.staged, target: try options.resolvedTarget(), weights: model.weights)
+    let runner = session.session.makeRunner(threads: options.threads)
+    function = { (input) throws(Diagnostic) in
+      try runner.setInputs([input])
+      runner.runOnce()
+      return try Self.only(try runner.results())
+    }
+  }
+
+  /// Throws where a model of a fixed shape was asked to take another.
+  func check(size: ImageSize?, batch: Int?) throws(Diagnostic) {
+    if let size, size != self.size {
+      throw Diagnostic(
+        "\(name) takes images of \(self.size), not \(size)",
+        help: "leave --size out, or make the model anew for \(size)")
+    }
+    if let batch, batch != shape[0] {
+      throw Diagnostic(
+        "\(name) takes \(shape[0]) images at once, not \(batch)",
+        help: "leave --batch out, or make the model anew with --batch \(batch)")
+    }
+  }
+
+  private static func only(_ outputs: [Tensor<Float>]) throws(Diagnostic) -> Tensor<Float> {
+    guard let output = outputs.first, outputs.count == 1 else {
+      throw Diagnostic("the model gave \(outputs.count) outputs where one was declared")
+    }
+    return output
+  }
+
+  /// [batch, channels, rows, columns] of a model that makes one or two channels of images of the same.
+  private static func imageShape(
+    _ name: String, inputs: [Shape], outputs: [Shape]
+  ) throws(Diagnostic) -> Shape {
+    guard let shape = inputs.first, inputs.count == 1, outputs == inputs, shape.rank == 4,
+      shape[1] <= 2
+    else {
+      let (from, to) = (inputs.map(\.description), outputs.map(\.description))
+      throw Diagnostic(
+        "\(name) is no reconstruction network: it makes \(to.joined(separator: ", ")) of "
+          + from.joined(separator: ", "),
+        help:
+          "give one that makes [batch, channels, rows, columns] of the same, with 1 or 2 channels")
+    }
+    return shape
+  }
+}
+
+extension StagedModel {
+  /// The shapes of the inputs and outputs, in order.
+  func interface() throws(Diagnostic) -> (inputs: [Shape], outputs: [Shape]) {
+    switch self {
+    case .graph(let function):
+      return (
+        function.types(of: function.arguments).map(\.shape),
+        function.types(of: function.results).map(\.shape)
+      )
+    case .loops(let module), .llvm(_, let module), .assembly(_, let module):
+      var (inputs, outputs): ([Shape], [Shape]) = ([], [])
+      for item in module.buffers {
+        switch item.role {
+        case .input: inputs.append(try Shape(item.buffer.extents))
+        case .output: outputs.append(try Shape(item.buffer.extents))
+        default: break
+        }
+      }
+      return (inputs, outputs)
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import ArgumentParser
+import Diagnostics
+import Foundation
+import MRData
+import Tensors
+
+extension PhaseAxis: ExpressibleByArgument {}
+extension ScalingMode: ExpressibleByArgument {}
+extension Reconstruction.Consistency: ExpressibleByArgument {}
+
+/// The network of `recon`: what other commands take as MODEL, under `--model`.
+struct ReconModelOptions: ParsableArguments {
+  @Option(
+    help:
+      "A zoo name, 'self', a dump, a compiled libN.so, or none to stop at zero-filling; may be left out where the weight file names the network."
+  )
+  var model: String?
+
+  @Option(
+    name: .customLong("set"), help: "A setting of the network, as key=value; may be repeated.")
+  var settings: [SettingOption] = []
+
+  @Option(help: "The model's weights (safetensors), or the N.weights of a library.")
+  var weights: String?
+
+  @Option(help: "Frames that the network takes at once (1, or what a library was compiled for).")
+  var batch: Int?
+
+  @Option(
+    help:
+      "The images' size, as HxW: cropped or padded (192x128, or what a library was compiled for).")
+  var size: SizeOption?
+
+  @Option(help: "native, or an x86-64 level or processor such as x86-64-v3.")
+  var target = "native"
+
+  @Option(help: "Threads of the network; 0 means all cores.")
+  var threads: Int = 0
+
+  var isNone: Bool { model == "none" }
+
+  func validate() throws {
+    try common.validate()
+    guard isNone else { return }
+    guard weights == nil, settings.isEmpty, batch == nil else {
+      throw ValidationError("--model none takes no --weights, --set or --batch")
+    }
+  }
+
+  /// Nil for `none`.
+  func network() throws -> ReconNetwork? {
+    if isNone { return nil }
+    let network: ReconNetwork
+    if let model, RunCommand.isLibrary(model) {
+      guard settings.isEmpty else {
+        throw ValidationError("--set applies to networks; \(model) is compiled")
+      }
+      network = try ReconNetwork(library: model, weights: weights, threads: threads)
+    } else {
+      network = try ReconNetwork(common)
+    }
+    try network.check(size: size?.size, batch: batch)
+    return network
+  }
+
+  /// The same as the options of other commands.
+  private var common: ModelOptions {
+    var options = ModelOptions()
+    options.model = model
+    options.settings = settings
+    options.weights = weights
+    options.batch = batch ?? 1
+    options.size = size ?? SizeOption(ImageSize(height: 192, width: 128))
+    options.target = target
+    options.threads = threads
+    options.precision = .standard
+    return options
+  }
+}
+
+/// Where the images go.
+struct ReconOutputOptions: ParsableArguments {
+  @Option(
+    name: .shortAndLong,
+    help: "A .npy for the images, float32 [frame, row, column], or a .png for the sheet alone.")
+  var output: String
+
+  @Option(
+    name: .customLong("png"), help: "The sheet: zero-filled, network, reference, error, as .png.")
+  var sheet: String?
+
+  func validate() throws {
+    if output.lowercased().hasSuffix(".png") {
+      guard sheet == nil else {
+        throw ValidationError(
+          "-o \(output) is the sheet already; give it a .npy, or leave --png out")
+      }
+    } else if !output.lowercased().hasSuffix(".npy") {
+      throw ValidationError(
+        "the images are written as .npy or .png, which \(output) does not end with")
+    }
+    if let sheet, !sheet.lowercased().hasSuffix(".png") {
+      throw ValidationError("the sheet is written as .png, which \(sheet) does not end with")
+    }
+  }
+
+  var imagesPath: String? { output.lowercased().hasSuffix(".png") ? nil : output }
+  var sheetPath: String? { imagesPath == nil ? output : sheet }
+
+  /// Throws before the work where the outputs could not be written after it.
+  func check(against scans: [String]) throws(Diagnostic) {
+    for path in [imagesPath, sheetPath].compactMap({ $0 }) {
+      let url = URL(fileURLWithPath: path).resolvingSymlinksInPath()
+      let inputs = scans.map { URL(fileURLWithPath: $0).resolvingSymlinksInPath() }
+      guard !inputs.contains(url) else {
+        throw Diagnostic(
+          "the output is one of the scans", at: SourceLocation(file: path),
+          help: "name another file")
+      }
+      let folder = url.deletingLastPathComponent().path
+      guard FileManager.default.isWritableFile(atPath: folder) else {
+        let isThere = FileManager.default.fileExists(atPath: folder)
+        throw Diagnostic(
+          "the directory of the output \(isThere ? "may not be written" : "does not exist")",
+          at: SourceLocation(file: path),
+          help: isThere ? "check permissions" : "make the directory first")
+      }
+    }
+  }
+}
