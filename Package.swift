@@ -86,7 +86,8 @@ let package = Package(
 
     tests(of: "Tensors", uses: ["Diagnostics", numerics, reals]),
     tests(of: "LoopIR", uses: ["Diagnostics", "Tensors"]),
-    tests(of: "GraphIR", uses: ["Diagnostics", "Tensors", "Operations"], files: ["Frozen"]),
+    tests(
+      of: "GraphIR", uses: ["Diagnostics", "Tensors", "LoopIR", "Operations"], files: ["Frozen"]),
     tests(of: "Networks", uses: ["Diagnostics", "Tensors", "GraphIR", "Operations"]),
     .testTarget(
       name: "OperationContractTests",

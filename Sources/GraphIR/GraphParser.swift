@@ -191,7 +191,8 @@ public struct GraphParser {
   ) throws(Diagnostic) {
     guard names == inferred.count else {
       throw Diagnostic(
-        "[G4] \(mnemonic) has another number of results (\(inferred.count)) than names before it (\(names))")
+        "[G4] \(mnemonic) has another number of results (\(inferred.count)) than names before it (\(names))"
+      )
     }
     guard declared == inferred else {
       throw Diagnostic(

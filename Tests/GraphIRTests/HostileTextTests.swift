@@ -1,6 +1,7 @@
 import Diagnostics
 import Foundation
 import GraphIR
+import LoopIR
 import Operations
 import Testing
 
@@ -85,9 +86,17 @@ import Testing
         try GraphVerifier.verify(module)
         let printed = GraphPrinter.text(module)
         #expect(GraphPrinter.text(try parse(printed)) == printed)
+        for function in module.functions { try lower(function) }
       }
     }
     #expect(accepted > 0 && accepted < mutations)
+  }
+
+  /// What a well-typed graph lowers to passes the loop IR's verifier; what cannot be lowered is a diagnostic.
+  private func lower(_ function: Function) throws {
+    let loops: LoopModule
+    do { loops = try GraphLowering.lower(function) } catch { return }
+    try LoopVerifier.verify(loops)
   }
 
   /// The seed makes every run the same; REPHASE_MUTATIONS asks for more of them.
