@@ -6,7 +6,9 @@ import LoopIR
 /// Assembly dumps: the target's assembly text with the model's interface in comments.
 enum Assembly {
   /// What `emit --stage asm` writes.
-  static func dump(_ code: borrowing GeneratedCode, _ module: LoopModule) throws(Diagnostic) -> String {
+  static func dump(_ code: borrowing GeneratedCode, _ module: LoopModule) throws(Diagnostic)
+    -> String
+  {
     let interface = LoopPrinter.text(Pipeline.interface(of: module))
     var text = DumpReader.assemblyHeader + "\n"
     for line in interface.split(separator: "\n", omittingEmptySubsequences: false) {
@@ -21,7 +23,9 @@ enum Assembly {
   ) throws(Diagnostic) -> [UInt8] {
     var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     let entry = "\(old)_kernels"
-    lines.removeAll { $0.hasPrefix("\t.hidden\t\(entry)") || $0.hasPrefix(DumpReader.assemblyComment) }
+    lines.removeAll {
+      $0.hasPrefix("\t.hidden\t\(entry)") || $0.hasPrefix(DumpReader.assemblyComment)
+    }
     var renamed = lines.joined(separator: "\n")
     if old != new {
       // Names in assembly end at a space, comma, colon or the line's end.

@@ -36,8 +36,10 @@ public struct Verification {
         switch kind {
         case "random": tensor.values[position] = generator.unit()
         case "constant": tensor.values[position] = 0.5
-        case "impulse": tensor.values[position] = position == tensor.values.count / 2 + width / 2 ? 1 : 0
-        case "checkerboard": tensor.values[position] = Float((position / width + position % width) % 2)
+        case "impulse":
+          tensor.values[position] = position == tensor.values.count / 2 + width / 2 ? 1 : 0
+        case "checkerboard":
+          tensor.values[position] = Float((position / width + position % width) % 2)
         case "tiny": tensor.values[position] = generator.unit() * 1e-6
         default: tensor.values[position] = (generator.unit() - 0.5) * 1e4
         }

@@ -1,1 +1,72 @@
-public func main() {}
+import ArgumentParser
+import Diagnostics
+import Foundation
+import Networks
+import Synchronization
+
+/// The `rephase` command line; `network` is the user's own, called `self` as a MODEL.
+///
+/// A user's executable is one line: `RephaseDriver.main(MyNetwork())`. Ends the process: exit code 0 done, 1 the
+/// work failed, 64 wrong usage.
+public func main(_ network: (any Network)? = nil) -> Never {
+  UserNetwork.current.withLock { $0 = network }
+  do {
+    var command = try Rephase.parseAsRoot()
+    try command.run()
+    exit(0)
+  } catch let diagnostic as Diagnostic {
+    Console.error(diagnostic.description)
+    exit(1)
+  } catch {
+    let text = Rephase.fullMessage(for: error)
+    let code = Rephase.exitCode(for: error)
+    if code == .success {
+      print(text)
+      exit(0)
+    }
+    Console.error(text.hasPrefix("Error: ") ? "error: " + text.dropFirst(7) : text)
+    exit(code.rawValue)
+  }
+}
+
+/// The network that the user's executable was started with.
+enum UserNetwork {
+  static let current = Mutex<(any Network)?>(nil)
+  /// The MODEL that means it.
+  static let name = "self"
+}
+
+struct Rephase: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rephase",
+    abstract: "A deep-learning compiler for MR image reconstruction.",
+    version: "0.1.0",
+    subcommands: [
+      ModelsCommand.self, InitCommand.self, EmitCommand.self, OptCommand.self,
+      CompileCommand.self, RunCommand.self, VerifyCommand.self, BenchCommand.self,
+      ReconCommand.self, PhantomCommand.self, OperationsCommand.self,
+    ])
+}
+
+/// What goes to the terminal besides results.
+enum Console {
+  static func error(_ text: String) {
+    FileHandle.standardError.write(Data((text + "\n").utf8))
+  }
+
+  /// A line of progress; silent with `--quiet`.
+  static func progress(_ text: String, quiet: Bool) {
+    if !quiet { error(text) }
+  }
+
+  /// A JSON object on one line, keys sorted.
+  static func json(_ value: some Encodable) throws(Diagnostic) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    do { print(String(decoding: try encoder.encode(value), as: UTF8.self)) } catch {
+      throw Diagnostic("the result cannot be written as JSON: \(error.localizedDescription)")
+    }
+  }
+}

@@ -82,18 +82,31 @@ struct ReductionChain {
 
   func renamed(_ expression: Expression) -> Expression { expression.renaming(newNames) }
 
-  /// The loops and conditions around `body`.
-  func wrapped(_ body: [Statement]) -> [Statement] {
-    levels.reversed().reduce(body) { inner, level in
-      var inner = inner
-      for condition in level.conditions {
+  /// The innermost loop whose inner loops have so many iterations together; nil where the whole sum is short.
+  func blockLevel(atLeast count: Int) -> Int? {
+    var products = 1
+    for position in levels.indices.reversed() {
+      if products >= count { return levels[position].loop.extent > 1 ? position : nil }
+      products *= levels[position].loop.extent
+    }
+    return nil
+  }
+
+  /// The loops and conditions around `body`; what is inside the loop of the given level passes through `block`.
+  func wrapped(
+    _ body: [Statement], level: Int? = nil, block: ([Statement]) -> [Statement] = { $0 }
+  ) -> [Statement] {
+    levels.indices.reversed().reduce(body) { inner, position in
+      let current = levels[position]
+      var inner = position == level ? block(inner) : inner
+      for condition in current.conditions {
         inner = [.conditional(renamed(condition), then: inner, otherwise: [])]
       }
       return [
         .loop(
           Loop(
-            name(of: level.loop.name), renamed(level.lower),
-            renamed(level.upper), kind: level.kind, body: inner))
+            name(of: current.loop.name), renamed(current.lower), renamed(current.upper),
+            kind: current.kind, body: inner))
       ]
     }
   }

@@ -9,8 +9,7 @@ struct Extent {
 /// Computes a tile of a reduction's results at once, all accumulators in registers.
 ///
 /// The rewrite strip-mines columns and channels, gives each result of the tile its own accumulator, and moves the
-/// tile's loops inside the reduction's loops. Every result is still summed in the order in which it was written,
-/// so results are the same to the bit:
+/// tile's loops inside the reduction's loops:
 /// ```
 /// for c, x { sum = a; for ky, kx, i { sum = fma(p[x + kx, i], w[c, ...], sum) }; out[c, x] = sum }
 /// ```
@@ -21,6 +20,9 @@ struct Extent {
 /// for ky, kx, i { unrolled t, v; vectorized l { sum[t, v W + l] = fma(p[x + t + kx, i], w[...], sum[...]) } }
 /// unrolled t, v; vectorized l { out[...] = sum[t, v W + l] }
 /// ```
+/// A long sum of products is summed in blocks, each from zero in registers and then added to `sum`, so that the
+/// rounding error grows with the length of a block and not with that of the whole sum. Other results are the same
+/// to the bit.
 struct ReductionTile {
   let nest: ReductionNest
   /// The nest's variables that the tile spans.
@@ -32,6 +34,9 @@ struct ReductionTile {
   let lanes: Int
   /// Reduction loops of at most this many iterations are unrolled (not the innermost one).
   let unrollLimit: Int
+
+  /// Products in one block at least: enough to make the additions of blocks cheap.
+  private static let shortestBlock = 96
 
   /// The tile's statements; all names they define come from `names`.
   func statements(_ names: inout NameSupply) -> [Statement] {
@@ -49,11 +54,35 @@ struct ReductionTile {
   }
 
   /// The reduction's loops around the tile's loops.
-  private func accumulate(_ buffer: String, _ names: inout NameSupply) -> [Statement] {
-    let tileVariables: Set<String> = [channelVariable, columnVariable]
-    var chain = ReductionChain(nest, inner: tileVariables, unrollLimit: unrollLimit)
+  private func accumulate(_ sum: String, _ names: inout NameSupply) -> [Statement] {
+    var chain = ReductionChain(
+      nest, inner: [channelVariable, columnVariable], unrollLimit: unrollLimit)
     chain.rename(&names)
-    let inner = overTile(&names) { place in
+    guard nest.isSumOfProducts, let level = chain.blockLevel(atLeast: Self.shortestBlock) else {
+      return chain.wrapped(updates(of: sum, chain, &names))
+    }
+    let part = Buffer(
+      names.fresh("part"), nest.accumulator.element, extents: [columns.count, channels.count],
+      space: .register)
+    let start = overTile(&names) { place in
+      [.store(part.name, place.accumulator, .real(0, part.element))]
+    }
+    let end = overTile(&names) { place in
+      [
+        .store(
+          sum, place.accumulator,
+          .load(sum, place.accumulator) + .load(part.name, place.accumulator))
+      ]
+    }
+    let inner = updates(of: part.name, chain, &names)
+    return chain.wrapped(inner, level: level) { [.allocate(part)] + start + $0 + end }
+  }
+
+  /// One step of the reduction for every result of the tile.
+  private func updates(
+    of buffer: String, _ chain: ReductionChain, _ names: inout NameSupply
+  ) -> [Statement] {
+    overTile(&names) { place in
       var body: [Statement] = [
         .store(
           buffer, place.accumulator, place.apply(chain.renamed(nest.update), buffer, nest))
@@ -65,7 +94,6 @@ struct ReductionTile {
       }
       return body
     }
-    return chain.wrapped(inner)
   }
 
   /// Unrolled loops over columns and vectors, and a vectorized one over lanes, around what `body` makes.

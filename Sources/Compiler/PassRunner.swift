@@ -1,0 +1,103 @@
+import CodeGen
+import Diagnostics
+import GraphIR
+import GraphPasses
+import LoopIR
+import Schedules
+
+/// A pass as `rephase opt --list-passes` shows it.
+public struct PassDescription: Sendable {
+  public var stage: String
+  public var name: String
+  public var summary: String
+}
+
+public enum PassList {
+  static let simplify = PassDescription(
+    stage: "loops", name: "simplify", summary: "Folds index arithmetic and decided conditions.")
+  static let layouts = PassDescription(
+    stage: "loops", name: "layouts",
+    summary: "Lays out temporaries and constants in the order in which kernels read them.")
+  static let schedule = PassDescription(
+    stage: "loops", name: "schedule",
+    summary: "Layouts, register tiles, vectors, threads and the memory plan for the target.")
+  static let planMemory = PassDescription(
+    stage: "loops", name: "plan-memory", summary: "Gives temporaries their places in one arena.")
+  static let optimize = PassDescription(
+    stage: "llvm", name: "llvm-o3", summary: "LLVM's own passes for the target.")
+
+  /// Graph passes first, then loop passes, then LLVM's.
+  public static let all: [PassDescription] =
+    GraphPasses.all.map {
+      PassDescription(stage: "graph", name: $0.name, summary: $0.summary)
+    } + [layouts, planMemory, schedule, simplify, optimize]
+}
+
+/// Runs passes by name on a dump of any stage.
+public struct PassRunner {
+  private let target: Target
+
+  public init(target: Target) { self.target = target }
+
+  /// The text of the result at the same stage; `changed` gets the text after each pass that changed something.
+  ///
+  /// Without names the standard passes of the stage run. The verifier runs after each pass.
+  public func run(
+    _ names: [String]?, on model: StagedModel,
+    changed: (_ pass: String, _ text: String) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) -> String {
+    switch model {
+    case .graph(let function):
+      var passes = GraphPasses.standard
+      if let names {
+        passes = []
+        for name in names { passes.append(try GraphPasses.named(name)) }
+      }
+      let result = try GraphPasses.run(passes, on: function) {
+        (pass, function) throws(Diagnostic) in
+        try changed(pass, GraphPrinter.text(Module([function])))
+      }
+      return GraphPrinter.text(Module([result]))
+    case .loops(var module):
+      for name in names ?? [PassList.schedule.name] {
+        let result = try apply(name, to: module)
+        try LoopVerifier.verify(result)
+        if result != module { try changed(name, LoopPrinter.text(result)) }
+        module = result
+      }
+      return LoopPrinter.text(module)
+    case .llvm(let text, _):
+      for name in names ?? [PassList.optimize.name] where name != PassList.optimize.name {
+        throw unknown(name, "LLVM IR dumps take llvm-o3")
+      }
+      let code = try GeneratedCode(parsing: text, target: target)
+      try code.optimize()
+      if code.text != text { try changed(PassList.optimize.name, code.text) }
+      return code.text
+    case .assembly:
+      throw Diagnostic(
+        "assembly is the last stage; there are no passes on it",
+        help: "run passes on an earlier dump, then 'rephase emit --stage asm'")
+    }
+  }
+
+  private func apply(_ name: String, to module: LoopModule) throws(Diagnostic) -> LoopModule {
+    switch name {
+    case PassList.simplify.name:
+      var result = module
+      for index in result.kernels.indices {
+        result.kernels[index].body = result.kernels[index].body.simplified()
+      }
+      return result
+    case PassList.layouts.name: return AssignLayouts.apply(to: module, target: target)
+    case PassList.planMemory.name: return PlanMemory.apply(to: module)
+    case PassList.schedule.name:
+      return module.scheduledFor == nil ? Scheduler.schedule(module, for: target) : module
+    default: throw unknown(name, "loop dumps take layouts, plan-memory, schedule and simplify")
+    }
+  }
+
+  private func unknown(_ name: String, _ help: String) -> Diagnostic {
+    Diagnostic("there is no pass '\(name)' for this stage", help: help)
+  }
+}

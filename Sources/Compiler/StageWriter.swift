@@ -1,0 +1,68 @@
+import CodeGen
+import Diagnostics
+import GraphIR
+import LoopIR
+import Schedules
+
+/// Carries a model forward to a stage and writes it there.
+public struct StageWriter {
+  private let pipeline: Pipeline
+
+  public init(target: Target) { pipeline = Pipeline(target: target) }
+
+  /// Throws where the model is past the stage already.
+  public func text(of model: StagedModel, at stage: Stage) throws(Diagnostic) -> String {
+    switch stage {
+    case .graph:
+      guard case .graph(let function) = model else { throw past(stage) }
+      return GraphPrinter.text(Module([function]))
+    case .optimized:
+      guard case .graph(let function) = model else { throw past(stage) }
+      return GraphPrinter.text(Module([try pipeline.optimized(function)]))
+    case .loops: return LoopPrinter.text(try loops(model))
+    case .scheduled:
+      if case .graph = model { return LoopPrinter.text(try pipeline.scheduled(model)) }
+      if case .loops = model { return LoopPrinter.text(try pipeline.scheduled(model)) }
+      throw past(stage)
+    case .llvm: return try llvm(model)
+    case .asm: return try assembly(model)
+    case .ptx:
+      throw Diagnostic(
+        "the stage 'ptx' is not there yet", help: "NVIDIA targets come later; choose llvm or asm")
+    }
+  }
+
+  private func past(_ stage: Stage) -> Diagnostic {
+    Diagnostic(
+      "the dump is past the stage '\(stage.rawValue)'",
+      help: "choose a later stage, or start from an earlier dump")
+  }
+
+  private func loops(_ model: StagedModel) throws(Diagnostic) -> LoopModule {
+    switch model {
+    case .graph(let function): return try pipeline.loops(try pipeline.optimized(function))
+    case .loops(let module) where module.scheduledFor == nil: return module
+    default: throw past(.loops)
+    }
+  }
+
+  private func llvm(_ model: StagedModel) throws(Diagnostic) -> String {
+    switch model {
+    case .graph, .loops:
+      return try pipeline.code(try pipeline.scheduled(model), hidden: true).text
+    case .llvm(let text, _): return text
+    case .assembly: throw past(.llvm)
+    }
+  }
+
+  private func assembly(_ model: StagedModel) throws(Diagnostic) -> String {
+    let module = try pipeline.scheduled(model)
+    switch model {
+    case .graph, .loops:
+      return try Assembly.dump(try pipeline.code(module, hidden: true), module)
+    case .llvm(let text, _):
+      return try Assembly.dump(try GeneratedCode(parsing: text, target: pipeline.target), module)
+    case .assembly(let text, _): return text
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import ArgumentParser
+import Compiler
+import Diagnostics
+import Execution
+import Foundation
+import GraphIR
+import Networks
+import Tensors
+
+enum BenchMode: String, ExpressibleByArgument, CaseIterable {
+  case infer, train
+}
+
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench", abstract: "Time a model's native code in this process.",
+    discussion:
+      "Without --weights fresh ones are used: the time does not depend on them. With --layers each kernel is timed alone, in one interleaved run with the machine's measured FMA peak."
+  )
+
+  @OptionGroup var options: ModelOptions
+
+  @Option(help: "infer, or train (not there yet).")
+  var mode: BenchMode = .infer
+
+  @Option(help: "Timed repetitions.")
+  var rounds: Int = 20
+
+  @Flag(help: "Time every kernel.")
+  var layers = false
+
+  @Flag(help: "As JSON lines.")
+  var json = false
+
+  func validate() throws {
+    guard (1...100_000).contains(rounds) else {
+      throw ValidationError("--rounds must lie between 1 and 100000, not \(rounds)")
+    }
+  }
+
+  func run() throws {
+    guard mode == .infer else {
+      throw Diagnostic("timing training is not there yet", help: "use --mode infer")
+    }
+    var model = try options.resolve(needsWeights: false)
+    if let network = model.network, model.weights.isEmpty {
+      model.weights = Weights.initialized(network, seed: 1).tensors
+    }
+    let target = try options.resolvedTarget()
+    let session = try ModelSession(
+      model.staged, target: target, weights: model.weights, timingCalls: layers)
+    let bench = Benchmark(
+      session: session, target: target, threads: options.threads, rounds: rounds)
+    if layers {
+      try report(try bench.layers())
+    } else {
+      let times = try bench.whole()
+      let result = Whole(
+        net: model.staged.name, mode: "infer", batch: try bench.batch, threads: bench.threadCount,
+        times_s: times)
+      if json {
+        try Console.json(result)
+      } else {
+        let sorted = times.sorted()
+        print(
+          "\(result.net) batch \(result.batch), \(result.threads) threads: median "
+            + Self.milliseconds(sorted[sorted.count / 2])
+            + ", best " + Self.milliseconds(sorted[0]) + " over \(rounds) rounds")
+      }
+    }
+  }
+
+  private struct Whole: Encodable {
+    var net: String
+    var mode: String
+    var batch: Int
+    var threads: Int
+    var times_s: [Double]
+  }
+
+  private func report(_ rows: [Benchmark.Layer]) throws {
+    if json {
+      for row in rows { try Console.json(row) }
+      return
+    }
+    print("  time        GFLOP/s   of peak  kernel")
+    for row in rows {
+      let share = row.peakShare.map { String(format: "%6.1f %%", $0 * 100) } ?? "        "
+      let rate = row.gflops.map { String(format: "%8.1f", $0) } ?? "        "
+      print("\(Self.milliseconds(row.medianSeconds))  \(rate)  \(share)  \(row.kernel)")
+    }
+  }
+
+  static func milliseconds(_ seconds: Double) -> String {
+    String(format: "%8.3f ms", seconds * 1000)
+  }
+}

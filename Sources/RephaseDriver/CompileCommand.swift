@@ -1,0 +1,49 @@
+import ArgumentParser
+import Compiler
+import Diagnostics
+import Foundation
+
+/// Where a compiled model's weights are.
+enum WeightsMode: String, ExpressibleByArgument, CaseIterable {
+  case embed, separate
+}
+
+struct CompileCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compile",
+    abstract: "Compile a model to object code, static and shared library, C header and manifest.")
+
+  @OptionGroup var options: ModelOptions
+
+  @Option(help: "Begins every symbol and file name; the model's name unless given.")
+  var name: String?
+
+  @Option(help: "embed the weights in the library, or write them to NAME.weights (separate).")
+  var weightsMode: WeightsMode = .embed
+
+  @Option(name: .shortAndLong, help: "The folder to write into.")
+  var output: String
+
+  @Flag(help: "Print the names of the files as JSON.")
+  var json = false
+
+  @Flag(help: "No progress.")
+  var quiet = false
+
+  func run() throws {
+    let model = try options.resolve(needsWeights: true)
+    let target = try options.resolvedTarget()
+    let name = name ?? model.staged.name
+    let compiler = LibraryCompiler(
+      target: target, precision: options.precision, embedsWeights: weightsMode == .embed)
+    Console.progress("compiling \(name) for \(target.name)", quiet: quiet)
+    let files = try compiler.compile(
+      model.staged, name: name, source: model.sourceText, weights: model.weights, to: output)
+    let paths = files.map { URL(fileURLWithPath: output).appendingPathComponent($0).relativePath }
+    if json {
+      try Console.json(["files": paths])
+    } else {
+      paths.forEach { print($0) }
+    }
+  }
+}

@@ -1,0 +1,210 @@
+import ArgumentParser
+import CodeGen
+import Compiler
+import Diagnostics
+import Foundation
+import GraphIR
+import LoopIR
+import MRData
+import Networks
+import Schedules
+import Tensors
+
+/// `key=value` of `--set`.
+struct SettingOption: ExpressibleByArgument {
+  var name: String
+  var value: String
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else { return nil }
+    name = String(parts[0])
+    value = String(parts[1])
+  }
+}
+
+/// `HxW`.
+struct SizeOption: ExpressibleByArgument {
+  var size: ImageSize
+  /// More than any image here; keeps products far from overflow.
+  static let maximum = 16384
+
+  init?(argument: String) {
+    guard let size = try? ImageSize(parsing: argument), size.height <= Self.maximum,
+      size.width <= Self.maximum
+    else { return nil }
+    self.size = size
+  }
+
+  init(_ size: ImageSize) { self.size = size }
+  var defaultValueDescription: String { size.description }
+}
+
+extension Precision: ExpressibleByArgument {}
+extension Stage: ExpressibleByArgument {}
+
+/// MODEL and what every command that takes one understands.
+struct ModelOptions: ParsableArguments {
+  @Argument(
+    help:
+      "A zoo name (resnet1 to resnet16, unet, vgg16-features), 'self' for your own network, or a dump; may be left out where the weight file names the network."
+  )
+  var model: String?
+
+  @Option(
+    name: .customLong("set"), help: "A setting of the network, as key=value; may be repeated.")
+  var settings: [SettingOption] = []
+
+  @Option(help: "The model's weights (safetensors).")
+  var weights: String?
+
+  @Option(help: "Images computed together.")
+  var batch: Int = 1
+
+  @Option(help: "Rows and columns of an image, as HxW.")
+  var size = SizeOption(ImageSize(height: 192, width: 128))
+
+  @Option(help: "native, or an x86-64 level or processor such as x86-64-v3.")
+  var target = "native"
+
+  @Option(help: "Threads; 0 means all cores.")
+  var threads: Int = 0
+
+  @Option(help: "strict (direct summation) or standard.")
+  var precision: Precision = .standard
+
+  func validate() throws {
+    guard (1...4096).contains(batch) else {
+      throw ValidationError("--batch must lie between 1 and 4096, not \(batch)")
+    }
+    guard (0...256).contains(threads) else {
+      throw ValidationError("--threads must lie between 0 and 256, not \(threads)")
+    }
+    let names = settings.map(\.name)
+    for name in names where names.filter({ $0 == name }).count > 1 {
+      throw ValidationError("--set \(name)=... is given twice")
+    }
+  }
+
+  func resolvedTarget() throws(Diagnostic) -> Schedules.Target { try Targets.resolve(target) }
+
+  var settingValues: [String: String] {
+    Dictionary(settings.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+  }
+}
+
+/// A MODEL with all that is known of it.
+struct ResolvedModel {
+  var staged: StagedModel
+  /// Where it is a network rather than a dump.
+  var network: NetworkModel?
+  /// Empty where no weight file was given or needed.
+  var weights: [String: Tensor<Float>]
+
+  /// The model as text, for hashes.
+  var sourceText: String {
+    switch staged {
+    case .graph(let function): return GraphPrinter.text(Module([function]))
+    case .loops(let module): return LoopPrinter.text(module)
+    case .llvm(let text, _), .assembly(let text, _): return text
+    }
+  }
+}
+
+extension ModelOptions {
+  /// The network that MODEL, `--set` and the weight file's metadata name together; nil for a dump.
+  func network() throws -> NetworkModel? {
+    var description: ModelDescription?
+    if let weights {
+      description = try Weights.modelDescription(
+        try Safetensors.read(weights).metadata, file: weights)
+    }
+    guard let model else {
+      guard let description else {
+        throw ValidationError(
+          weights == nil
+            ? "give a MODEL, or weights whose metadata names one"
+            : "give a MODEL: the metadata of \(weights ?? "") names none")
+      }
+      let merged = try description.merged(
+        network: nil, settings: settingValues, file: weights ?? "")
+      return try NetworkModel(
+        Zoo.network(named: merged.network, settings: merged.settings))
+    }
+    if model == UserNetwork.name {
+      guard let network = UserNetwork.current.withLock({ $0 }) else {
+        throw ValidationError("'self' is a network of your own executable; this is plain rephase")
+      }
+      guard settings.isEmpty else { throw ValidationError("your own network takes no --set") }
+      return try NetworkModel(network)
+    }
+    if Zoo.contains(model) {
+      var values = settingValues
+      if let description, let weights {
+        values = try description.merged(network: model, settings: values, file: weights).settings
+      }
+      return try NetworkModel(Zoo.network(named: model, settings: values))
+    }
+    guard FileManager.default.fileExists(atPath: model) else {
+      _ = try Zoo.network(named: model, settings: settingValues)
+      return nil
+    }
+    guard settings.isEmpty else {
+      throw ValidationError("--set applies to networks; \(model) is a file")
+    }
+    return nil
+  }
+
+  /// The model with its weights; `needsWeights` says whether a model with parameters may come without.
+  func resolve(needsWeights: Bool) throws -> ResolvedModel {
+    if let network = try network() {
+      let graph = try network.graph(
+        batch: batch, height: size.size.height, width: size.size.width)
+      let values =
+        try weights.map { path throws(Diagnostic) in try Weights.read(path, for: network).tensors }
+      if values == nil, needsWeights, !network.parameters.isEmpty {
+        throw ValidationError("\(network.name) needs --weights; 'rephase init' makes fresh ones")
+      }
+      return ResolvedModel(staged: .graph(graph), network: network, weights: values ?? [:])
+    }
+    let path = model ?? ""
+    let staged = try Self.dump(path)
+    let signature = try Self.signature(of: staged)
+    var values: [String: Tensor<Float>] = [:]
+    if let weights {
+      values = try Weights.read(
+        try Safetensors.read(weights), path: weights, signature: signature
+      ).tensors
+    } else if needsWeights, !signature.isEmpty {
+      throw ValidationError("\(path) needs --weights for \(signature.count) parameters")
+    }
+    return ResolvedModel(staged: staged, network: nil, weights: values)
+  }
+
+  /// Reads a dump of any stage.
+  static func dump(_ path: String) throws(Diagnostic) -> StagedModel {
+    let bytes = try FileBytes.read(path, limit: Lexer.maximumLength)
+    if bytes.starts(with: [0x7F, 0x45, 0x4C, 0x46]) {
+      throw Diagnostic(
+        "\(path) is a compiled library, which this command does not take",
+        help: "give a network or a dump; 'rephase run' takes libraries")
+    }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw Diagnostic("\(path) is no text", help: "give a zoo name or a dump")
+    }
+    return try DumpReader.read(text, file: path)
+  }
+
+  private static func signature(of model: StagedModel) throws(Diagnostic) -> [WeightShape] {
+    switch model {
+    case .graph(let function): return WeightShape.signature(of: function)
+    case .loops(let module), .llvm(_, let module), .assembly(_, let module):
+      var signature: [WeightShape] = []
+      for item in module.buffers {
+        guard case .parameter(let name) = item.role else { continue }
+        signature.append(WeightShape(name: name, shape: try Shape(item.buffer.extents)))
+      }
+      return signature
+    }
+  }
+}

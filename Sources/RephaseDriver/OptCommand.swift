@@ -1,0 +1,70 @@
+import ArgumentParser
+import CodeGen
+import Compiler
+import Diagnostics
+import Foundation
+import Tensors
+
+struct OptCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "opt", abstract: "Run passes on a dump and write a dump.",
+    discussion:
+      "Graph dumps take graph passes, loop dumps take loop passes, LLVM IR dumps LLVM's own; --list-passes names them."
+  )
+
+  @Argument(help: "The dump to read; - is standard input.")
+  var input: String?
+
+  @Option(
+    help:
+      "Passes in order, separated by commas; the standard ones of the dump's stage unless given.")
+  var passes: String?
+
+  @Flag(help: "List all passes.")
+  var listPasses = false
+
+  @Option(help: "A folder that gets one numbered file for each pass that changed something.")
+  var dumpDir: String?
+
+  @Option(help: "native, or an x86-64 level or processor, for loop passes.")
+  var target = "native"
+
+  @Option(name: .shortAndLong, help: "The file to write; - is standard output.")
+  var output = "-"
+
+  func run() throws {
+    if listPasses {
+      for pass in PassList.all { print("\(pass.stage)  \(pass.name)  \(pass.summary)") }
+      return
+    }
+    guard let input else { throw ValidationError("give the dump to read, or --list-passes") }
+    let model = input == "-" ? try standardInput() : try ModelOptions.dump(input)
+    let names = passes.map { $0.split(separator: ",").map(String.init) }
+    let runner = PassRunner(target: try Targets.resolve(target))
+    var number = 0
+    let text = try runner.run(names, on: model) { (pass, text) throws(Diagnostic) in
+      number += 1
+      guard let dumpDir else { return }
+      try Self.makeFolder(dumpDir)
+      let count = number < 10 ? "0\(number)" : "\(number)"
+      try AtomicFile.write(text, to: "\(dumpDir)/\(count)-\(pass).rir")
+    }
+    try Output.write(text, to: output)
+  }
+
+  private func standardInput() throws -> StagedModel {
+    let data = FileHandle.standardInput.readDataToEndOfFile()
+    guard let text = String(validating: Array(data), as: UTF8.self) else {
+      throw Diagnostic("standard input is no text", help: "give a dump")
+    }
+    return try DumpReader.read(text, file: "<stdin>")
+  }
+
+  private static func makeFolder(_ path: String) throws(Diagnostic) {
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw Diagnostic("cannot make the folder \(path): \(error.localizedDescription)")
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+import Compiler
+import Diagnostics
+import Execution
+import Foundation
+import GraphIR
+import Operations
+import Tensors
+
+enum Engine: String, ExpressibleByArgument, CaseIterable {
+  /// Generated code.
+  case native
+  /// The float64 reference semantics: slow.
+  case reference
+}
+
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Run a model once: by JIT, by the float64 reference, or from a compiled library.")
+
+  @OptionGroup var options: ModelOptions
+
+  @Option(help: "The input, a .npy of float numbers; repeat for several inputs.")
+  var input: [String]
+
+  @Option(help: "native or reference.")
+  var engine: Engine = .native
+
+  @Option(
+    name: .shortAndLong, help: "The output, a float32 .npy; repeat for models with several outputs."
+  )
+  var output: [String]
+
+  func run() throws {
+    var inputs: [Tensor<Float>] = []
+    for path in input { inputs.append(try NpyFile.read(path).floats()) }
+    let outputs = try results(inputs)
+    guard output.count == outputs.count else {
+      throw ValidationError(
+        "the model has \(outputs.count) outputs, but \(output.count) -o are given")
+    }
+    for (path, tensor) in zip(output, outputs) { try NpyFile.write(.float32(tensor), to: path) }
+  }
+
+  private func results(_ inputs: [Tensor<Float>]) throws -> [Tensor<Float>] {
+    if let path = options.model, Self.isLibrary(path) {
+      guard engine == .native else { throw ValidationError("a library has no reference engine") }
+      let weights = try options.weights.map { path throws(Diagnostic) in try FileBytes.read(path) }
+      return try LoadedLibrary(path: path).run(
+        inputs: inputs, threads: options.threads, weights: weights)
+    }
+    var options = options
+    // The batch is the input's own where the user says nothing else.
+    if options.batch == 1, let extents = inputs.first?.shape.extents, extents.count == 4 {
+      options.batch = extents[0]
+      options.size = SizeOption(.init(height: extents[2], width: extents[3]))
+    }
+    let model = try options.resolve(needsWeights: true)
+    switch engine {
+    case .native:
+      let session = try ModelSession(
+        model.staged, target: try options.resolvedTarget(), weights: model.weights)
+      return try session.session.run(inputs: inputs, threads: options.threads)
+    case .reference:
+      guard case .graph(let function) = model.staged else {
+        throw Diagnostic(
+          "the reference engine runs graphs; this dump is at a later stage",
+          help: "give the network or a graph dump")
+      }
+      let doubles = try Reference.evaluate(
+        function, inputs: inputs.map { $0.map(Double.init) },
+        parameters: model.weights.mapValues { $0.map(Double.init) })
+      return doubles.map { $0.map { Float($0) } }
+    }
+  }
+
+  static func isLibrary(_ path: String) -> Bool {
+    guard let file = FileHandle(forReadingAtPath: path) else { return false }
+    defer { try? file.close() }
+    return (try? file.read(upToCount: 4)) == Data([0x7F, 0x45, 0x4C, 0x46])
+  }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Compiler
+import Diagnostics
+import Tensors
+
+struct VerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Compare native code with the float64 reference on random and adversarial inputs.",
+    discussion: "Errors are max-norms over the reference's max-norm, in units of 2^-23.")
+
+  @OptionGroup var options: ModelOptions
+
+  @Option(help: "Of the random inputs.")
+  var seed: UInt64 = 1
+
+  @Flag(help: "As JSON.")
+  var json = false
+
+  private struct Report: Encodable {
+    struct Entry: Encodable {
+      var input: String
+      var output: Int
+      var ulps: Double
+    }
+    var promise: Double
+    var worst: Double
+    var rows: [Entry]
+  }
+
+  func run() throws {
+    let model = try options.resolve(needsWeights: true)
+    guard case .graph(let function) = model.staged else {
+      throw Diagnostic(
+        "verify needs the graph to compare with; this dump is at a later stage",
+        help: "give the network or a graph dump")
+    }
+    let session = try ModelSession(
+      model.staged, target: try options.resolvedTarget(), weights: model.weights
+    ).session
+    let verification = Verification(function, weights: model.weights)
+    var rows: [Verification.Row] = []
+    for kind in Verification.inputKinds {
+      rows += try verification.compare(kind, seed: seed) { (inputs) throws(Diagnostic) in
+        try session.run(inputs: inputs, threads: options.threads)
+      }
+    }
+    let promise = options.precision.promise
+    let worst = rows.map(\.ulps).max() ?? 0
+    if json {
+      let entries = rows.map { Report.Entry(input: $0.input, output: $0.output, ulps: $0.ulps) }
+      try Console.json(Report(promise: promise, worst: worst, rows: entries))
+    } else {
+      for row in rows { print("\(row.input)  output \(row.output)  \(row.ulps) ulps") }
+      print("worst \(worst) ulps; the promise is \(promise)")
+    }
+    if worst > promise {
+      throw Diagnostic(
+        "native code is \(worst) ulps from the reference, past the promise of \(promise)",
+        help: "report this with the model and its weights")
+    }
+  }
+}
