@@ -60,9 +60,9 @@ public struct ContactSheet: Sendable {
   /// The PNG file's bytes.
   public func png() throws(Diagnostic) -> [UInt8] {
     let (cellWidth, cellHeight) = (width + Self.margin, height + captionHeight + Self.margin)
-    let top = Self.margin + (title.isEmpty ? 1 : 2) * lineHeight
+    let top = Self.margin + lineHeight + (title.isEmpty ? 0 : lineHeight + Self.margin)
     let total = ImageSize(
-      height: top + frames.count * cellHeight + lineHeight + Self.margin,
+      height: top + frames.count * cellHeight + 2 * lineHeight + Self.margin,
       width: Self.margin + columns.count * cellWidth)
     guard total.height < 1 << 15, total.width < 1 << 15 else {
       throw Diagnostic("images of \(height) x \(width) are too large for a contact sheet")
@@ -130,9 +130,9 @@ public struct ContactSheet: Sendable {
     return ["PSNR \(Self.text(psnr, 2)) DB", "NMSE \(Self.text(nmse, 5))"]
   }
 
-  /// The colour bar of the error, with its ends as parts of the grey window.
+  /// The colour bar of the error, with its ends as parts of what is drawn white in the images.
   private func drawScale(x: Int, y: Int, on canvas: inout Canvas) {
-    let high = Self.text(Double(1 / Self.errorGain), 2)
+    let high = "\(Int((100 / Self.errorGain).rounded()))%"
     let label = PixelFont.advance * letter
     let (start, end) = (x + 2 * label, x + width - (high.count + 1) * label)
     canvas.text("0", x: x, y: y, size: letter)
@@ -143,6 +143,8 @@ public struct ContactSheet: Sendable {
       }
     }
     canvas.text(high, x: end + label, y: y, size: letter)
+    canvas.text(
+      "OF THE IMAGES' WHITE", x: x, y: y + lineHeight, size: letter, maximumX: x + width)
   }
 
   private static func text(_ value: Double, _ digits: Int) -> String {

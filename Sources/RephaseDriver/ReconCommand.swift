@@ -135,8 +135,8 @@ struct ReconCommand: ParsableCommand {
     if let path = outputs.sheetPath {
       let acceleration = String(format: "%.2f", report.trueAcceleration)
       let name = URL(fileURLWithPath: scans[0]).lastPathComponent
-      let title = "\(name)  \(mask) \(axis.rawValue) (true \(acceleration))  \(report.model)"
-      try ContactSheet(result, title: title).write(to: path)
+      let title = "\(name), \(mask) \(axis.rawValue), true \(acceleration), \(report.model)"
+      try ContactSheet(result, title: title, rows: 3).write(to: path)
     }
     if let path = outputs.imagesPath {
       try NpyFile.write(.float32(result.images), to: path)
