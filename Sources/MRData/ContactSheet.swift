@@ -49,7 +49,9 @@ public struct ContactSheet: Sendable {
     guard let reference = result.reference else { return columns }
     columns.append(Column(label: "REFERENCE", images: reference))
     columns.append(
-      Column(label: "ERROR X\(Int(errorGain))", images: result.images, showsError: true))
+      Column(
+        label: "\(result.output == nil ? "" : "NETWORK ")ERROR X\(Int(errorGain))",
+        images: result.images, showsError: true))
     return columns
   }
 

@@ -117,6 +117,14 @@ struct ReconOutputOptions: ParsableArguments {
           "the output is one of the scans", at: SourceLocation(file: path),
           help: "name another file")
       }
+      var isFolder: ObjCBool = false
+      if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder),
+        isFolder.boolValue
+      {
+        throw Diagnostic(
+          "the output is a directory", at: SourceLocation(file: path), help: "name a file inside it"
+        )
+      }
       let folder = url.deletingLastPathComponent().path
       guard FileManager.default.isWritableFile(atPath: folder) else {
         let isThere = FileManager.default.fileExists(atPath: folder)
