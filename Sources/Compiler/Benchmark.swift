@@ -45,12 +45,12 @@ public struct Benchmark {
   }
 
   private func inputs() throws(Diagnostic) -> [Tensor<Float>] {
-    var generator = SplitMix64(state: 1)
+    var generator = SplitMix64(seed: 1)
     var inputs: [Tensor<Float>] = []
     for item in session.module.buffers {
       guard case .input = item.role else { continue }
       var tensor = Tensor<Float>(try Shape(item.buffer.extents), repeating: 0)
-      for position in tensor.values.indices { tensor.values[position] = generator.unit() }
+      for position in tensor.values.indices { tensor.values[position] = generator.nextUnit() }
       inputs.append(tensor)
     }
     return inputs

@@ -28,20 +28,20 @@ public struct Verification {
 
   /// Deterministic by seed.
   public func inputs(_ kind: String, seed: UInt64) -> [Tensor<Float>] {
-    var generator = SplitMix64(state: seed)
+    var generator = SplitMix64(seed: seed)
     return function.types(of: function.arguments).map { type in
       var tensor = Tensor<Float>(type.shape, repeating: 0)
       let width = type.shape.extents.last ?? 1
       for position in tensor.values.indices {
         switch kind {
-        case "random": tensor.values[position] = generator.unit()
+        case "random": tensor.values[position] = generator.nextUnit()
         case "constant": tensor.values[position] = 0.5
         case "impulse":
           tensor.values[position] = position == tensor.values.count / 2 + width / 2 ? 1 : 0
         case "checkerboard":
           tensor.values[position] = Float((position / width + position % width) % 2)
-        case "tiny": tensor.values[position] = generator.unit() * 1e-6
-        default: tensor.values[position] = (generator.unit() - 0.5) * 1e4
+        case "tiny": tensor.values[position] = generator.nextUnit() * 1e-6
+        default: tensor.values[position] = (generator.nextUnit() - 0.5) * 1e4
         }
       }
       return tensor
@@ -80,20 +80,4 @@ public struct Verification {
     if worst == 0 { return (0, norm) }
     return (norm == 0 ? .infinity : worst / norm * 0x1p23, norm)
   }
-}
-
-/// Steele, Lea and Flood's SplitMix64 (OOPSLA 2014): the same numbers on every machine.
-struct SplitMix64 {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  /// Uniform in [0, 1), a multiple of 2^-24.
-  mutating func unit() -> Float { Float(next() >> 40) * 0x1p-24 }
 }

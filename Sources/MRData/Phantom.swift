@@ -34,7 +34,7 @@ public struct Phantom: Sendable {
     let shape = try Shape([frames, 1, rows, columns])
     var values: [Complex<Float>] = []
     values.reserveCapacity(shape.elementCount)
-    var random = RandomNumbers(seed: seed)
+    var random = SplitMix64(seed: seed)
     // What does not move is transformed once.
     let body = spectrum(PhantomAnatomy(scale: scale).body)
     for frame in 0..<frames {

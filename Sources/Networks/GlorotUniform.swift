@@ -1,21 +1,6 @@
 import Tensors
 
-/// A stream of pseudo-random numbers that is the same on every machine.
-///
-/// SplitMix64: Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators".
-struct SplitMix64 {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-
+extension SplitMix64 {
   /// A multiple of 2^-23 in -1..<1; exact in float32.
   mutating func nextSigned() -> Float {
     Float(Int32(next() >> 40) - (1 << 23)) * 0x1p-23
