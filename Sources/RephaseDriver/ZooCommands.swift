@@ -93,6 +93,6 @@ struct OperationsCommand: ParsableCommand {
   var output = "-"
 
   func run() throws {
-    try Output.write(try OperationDocumentation.markdown(), to: output)
+    try Output.write(OperationDocumentation.markdown(), to: output)
   }
 }
