@@ -84,7 +84,8 @@ let package = Package(
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
-    tests(of: "Tensors", uses: ["Diagnostics", numerics, reals]),
+    .target(name: "TestSupport", dependencies: ["Diagnostics"], path: "Tests/TestSupport"),
+    tests(of: "Tensors", uses: ["Diagnostics", "TestSupport", numerics, reals]),
     tests(of: "LoopIR", uses: ["Diagnostics", "Tensors"]),
     tests(
       of: "GraphIR", uses: ["Diagnostics", "Tensors", "LoopIR", "Operations"], files: ["Frozen"]),
@@ -95,7 +96,7 @@ let package = Package(
         "Diagnostics", "Tensors", "GraphIR", "LoopIR", "Operations", "Schedules", "CodeGen",
         "Execution",
       ]),
-    tests(of: "MRData", uses: ["Diagnostics", "Tensors", numerics, reals]),
+    tests(of: "MRData", uses: ["Diagnostics", "Tensors", "TestSupport", numerics, reals]),
     tests(
       of: "CodeGen", uses: ["Diagnostics", "Tensors", "LoopIR", "Schedules", "LLVM", "Execution"]),
   ],

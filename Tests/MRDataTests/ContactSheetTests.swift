@@ -1,6 +1,7 @@
 import Diagnostics
 import RealModule
 import Tensors
+import TestSupport
 import Testing
 
 @testable import MRData

@@ -2,6 +2,7 @@ import ComplexModule
 import Diagnostics
 import RealModule
 import Tensors
+import TestSupport
 import Testing
 
 @testable import MRData

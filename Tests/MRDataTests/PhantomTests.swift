@@ -3,6 +3,7 @@ import Diagnostics
 import Foundation
 import RealModule
 import Tensors
+import TestSupport
 import Testing
 
 @testable import MRData

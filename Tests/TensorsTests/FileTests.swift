@@ -2,6 +2,7 @@ import ComplexModule
 import Diagnostics
 import Foundation
 import RealModule
+import TestSupport
 import Testing
 
 @testable import Tensors

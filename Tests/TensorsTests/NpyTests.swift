@@ -1,6 +1,7 @@
 import ComplexModule
 import Diagnostics
 import RealModule
+import TestSupport
 import Testing
 
 @testable import Tensors
