@@ -11,6 +11,9 @@ struct PhantomCommand: ParsableCommand {
       "The k-space is exact (ellipses have a closed form) and has a smooth phase. The file holds 'kspace', complex64 [frame, row, column]."
   )
 
+  /// 1 GiB of k-space.
+  private static let maximumPoints = 1 << 27
+
   @Option(help: "Frames over one beat.")
   var frames = 20
 
@@ -36,6 +39,11 @@ struct PhantomCommand: ParsableCommand {
     for (name, value) in [("rows", rows), ("columns", columns)]
     where !(8...4096).contains(value) {
       throw ValidationError("--\(name) must lie between 8 and 4096, not \(value)")
+    }
+    guard frames * rows * columns <= Self.maximumPoints else {
+      throw ValidationError(
+        "\(frames) frames of \(rows) x \(columns) are more than \(Self.maximumPoints) points; "
+          + "lower --frames, --rows or --columns")
     }
     guard noise >= 0, noise.isFinite else {
       throw ValidationError("--noise must be 0 or more, not \(noise)")

@@ -31,8 +31,8 @@ struct ReconModelOptions: ParsableArguments {
       "The images' size, as HxW: cropped or padded (192x128, or what a library was compiled for).")
   var size: SizeOption?
 
-  @Option(help: "native, or an x86-64 level or processor such as x86-64-v3.")
-  var target = "native"
+  @Option(help: "native (the default), or an x86-64 level or processor such as x86-64-v3.")
+  var target: String?
 
   @Option(help: "Threads of the network; 0 means all cores.")
   var threads: Int = 0
@@ -42,8 +42,8 @@ struct ReconModelOptions: ParsableArguments {
   func validate() throws {
     try common.validate()
     guard isNone else { return }
-    guard weights == nil, settings.isEmpty, batch == nil else {
-      throw ValidationError("--model none takes no --weights, --set or --batch")
+    guard weights == nil, settings.isEmpty, batch == nil, target == nil else {
+      throw ValidationError("--model none takes no --weights, --set, --batch or --target")
     }
   }
 
@@ -52,8 +52,8 @@ struct ReconModelOptions: ParsableArguments {
     if isNone { return nil }
     let network: ReconNetwork
     if let model, RunCommand.isLibrary(model) {
-      guard settings.isEmpty else {
-        throw ValidationError("--set applies to networks; \(model) is compiled")
+      guard settings.isEmpty, target == nil else {
+        throw ValidationError("--set and --target apply to networks; \(model) is compiled")
       }
       network = try ReconNetwork(library: model, weights: weights, threads: threads)
     } else {
@@ -71,7 +71,7 @@ struct ReconModelOptions: ParsableArguments {
     options.weights = weights
     options.batch = batch ?? 1
     options.size = size ?? SizeOption(ImageSize(height: 192, width: 128))
-    options.target = target
+    options.target = target ?? "native"
     options.threads = threads
     options.precision = .standard
     return options

@@ -42,6 +42,7 @@ struct ReconWork {
     var function: NetworkFunction?
     if let timed { function = timed.run }
     let frames = scans.reduce(0) { $0 + $1.frames }
+    try checkSize(frames: frames, scans[0])
     var progress = ReconProgress(total: frames, isQuiet: isQuiet)
     defer { progress.close() }
     let start = ContinuousClock.now
@@ -63,6 +64,19 @@ struct ReconWork {
       zeroFillMilliseconds: (total - inNetwork.reduce(0, +)) / Double(frames),
       networkMilliseconds: network == nil
         ? nil : ReconReport.median(inNetwork) / Double(recipe.batch))
+  }
+
+  /// Pixels of all images together: 1 GiB of float32, several times of which is in memory.
+  private static let maximumPixels = 1 << 28
+
+  private func checkSize(frames: Int, _ scan: Scan) throws(Diagnostic) {
+    let size = recipe.size ?? ImageSize(height: scan.rows, width: scan.columns)
+    let pixels = try Shape([frames, size.height, size.width]).elementCount
+    guard pixels <= Self.maximumPixels else {
+      throw Diagnostic(
+        "\(frames) images of \(size) are more than the \(Self.maximumPixels) pixels that are made at once",
+        help: "give a smaller --size, or fewer scans or slices")
+    }
   }
 
   /// One result with all frames; it has a reference where every scan has one.
