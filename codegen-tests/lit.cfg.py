@@ -6,6 +6,7 @@ Run them by `tools/test --only codegen`, or by lit with REPHASE set to the comma
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 
 import lit.formats
@@ -47,7 +48,14 @@ config.suffixes = [".rir", ".test"]
 config.excludes = ["Inputs"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = temporary_folder()
-config.substitutions.append(("%rephase", rephase()))
+python = os.environ.get("REPHASE_PYTHON", sys.executable)
+exits = os.path.join(config.test_source_root, "Inputs", "exits.py")
+# `%fails COMMAND` succeeds where the command says that its work failed: exit status 1, neither wrong usage nor a signal.
+config.substitutions += [
+    ("%rephase", rephase()),
+    ("%python", python),
+    ("%fails", f"{python} {exits} 1"),
+]
 config.environment["PATH"] = os.pathsep.join(
     [llvm_tools(), os.path.dirname(rephase()), config.environment["PATH"]]
 )

@@ -60,10 +60,11 @@ public enum DumpReader {
       }
       return .llvm(text: text, interface: try self.interface(interface, file: file))
     }
-    let first = text.drop(while: \.isWhitespace).prefix(32)
-    if first.hasPrefix("rephase_loops") {
+    if firstWord(text).hasPrefix("rephase_loops") {
       let module = try LoopParser.parseModule(text, file: file)
-      try LoopVerifier.verify(module)
+      do throws(Diagnostic) { try LoopVerifier.verify(module) } catch {
+        throw error.located(at: SourceLocation(file: file))
+      }
       return .loops(module)
     }
     let module = try GraphParser.parse(text, file: file, table: OperationRegistry.table)
@@ -73,6 +74,15 @@ public enum DumpReader {
         at: SourceLocation(file: file), help: "keep the function to be compiled")
     }
     return .graph(function)
+  }
+
+  /// The text from its first character that is neither blank nor in a comment.
+  private static func firstWord(_ text: String) -> Substring {
+    var rest = text.drop(while: \.isWhitespace)
+    while rest.hasPrefix("//") {
+      rest = rest.drop { !$0.isNewline }.drop(while: \.isWhitespace)
+    }
+    return rest
   }
 
   private static func interface(
