@@ -10,6 +10,11 @@ import Synchronization
 /// work failed, 64 wrong usage.
 public func main(_ network: (any Network)? = nil) -> Never {
   UserNetwork.current.withLock { $0 = network }
+  if let name = CommandLine.arguments.dropFirst().first, PlannedCommands.names.contains(name) {
+    Console.error(
+      "error: the command '\(name)' is not there yet\nhelp: 'rephase --help' lists what is")
+    exit(1)
+  }
   do {
     var command = try Rephase.parseAsRoot()
     try command.run()
@@ -27,6 +32,13 @@ public func main(_ network: (any Network)? = nil) -> Never {
     Console.error(text.hasPrefix("Error: ") ? "error: " + text.dropFirst(7) : text)
     exit(code.rawValue)
   }
+}
+
+/// Commands of the documented interface that this version lacks; they say so.
+enum PlannedCommands {
+  static let names = [
+    "train", "info", "prepare", "evaluate", "stats", "rank", "tune", "experiment",
+  ]
 }
 
 /// The network that the user's executable was started with.

@@ -58,11 +58,11 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "The model's weights (safetensors).")
   var weights: String?
 
-  @Option(help: "Images computed together.")
-  var batch: Int = 1
+  @Option(help: "Images computed together (default: 1; for run, as many as the input has).")
+  var batch: Int?
 
-  @Option(help: "Rows and columns of an image, as HxW.")
-  var size = SizeOption(ImageSize(height: 192, width: 128))
+  @Option(help: "Rows and columns of an image, as HxW (default: 192x128; for run, the input's).")
+  var size: SizeOption?
 
   @Option(help: "native, or an x86-64 level or processor such as x86-64-v3.")
   var target = "native"
@@ -74,7 +74,7 @@ struct ModelOptions: ParsableArguments {
   var precision: Precision = .standard
 
   func validate() throws {
-    guard (1...4096).contains(batch) else {
+    if let batch, !(1...4096).contains(batch) {
       throw ValidationError("--batch must lie between 1 and 4096, not \(batch)")
     }
     guard (0...256).contains(threads) else {
@@ -85,6 +85,9 @@ struct ModelOptions: ParsableArguments {
       throw ValidationError("--set \(name)=... is given twice")
     }
   }
+
+  /// The matrix of Ghodrati 2019.
+  static let standardSize = ImageSize(height: 192, width: 128)
 
   func resolvedTarget() throws(Diagnostic) -> Schedules.Target { try Targets.resolve(target) }
 
@@ -159,7 +162,8 @@ extension ModelOptions {
   func resolve(needsWeights: Bool) throws -> ResolvedModel {
     if let network = try network() {
       let graph = try network.graph(
-        batch: batch, height: size.size.height, width: size.size.width)
+        batch: batch ?? 1, height: size?.size.height ?? Self.standardSize.height,
+        width: size?.size.width ?? Self.standardSize.width)
       let values =
         try weights.map { path throws(Diagnostic) in try Weights.read(path, for: network).tensors }
       if values == nil, needsWeights, !network.parameters.isEmpty {

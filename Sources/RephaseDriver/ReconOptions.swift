@@ -69,8 +69,8 @@ struct ReconModelOptions: ParsableArguments {
     options.model = model
     options.settings = settings
     options.weights = weights
-    options.batch = batch ?? 1
-    options.size = size ?? SizeOption(ImageSize(height: 192, width: 128))
+    options.batch = batch
+    options.size = size
     options.target = target ?? "native"
     options.threads = threads
     options.precision = .standard

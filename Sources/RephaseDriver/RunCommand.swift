@@ -51,10 +51,10 @@ struct RunCommand: ParsableCommand {
         inputs: inputs, threads: options.threads, weights: weights)
     }
     var options = options
-    // The batch is the input's own where the user says nothing else.
-    if options.batch == 1, let extents = inputs.first?.shape.extents, extents.count == 4 {
-      options.batch = extents[0]
-      options.size = SizeOption(.init(height: extents[2], width: extents[3]))
+    // The input's own extents, where the user says nothing else.
+    if let extents = inputs.first?.shape.extents, extents.count == 4 {
+      options.batch = options.batch ?? extents[0]
+      options.size = options.size ?? SizeOption(.init(height: extents[2], width: extents[3]))
     }
     let model = try options.resolve(needsWeights: true)
     switch engine {
