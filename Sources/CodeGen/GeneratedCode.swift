@@ -27,7 +27,9 @@ public struct GeneratedCode: ~Copyable {
   public init(parsing text: String, target: Schedules.Target) throws(Diagnostic) {
     let machine = try Machine(
       triple: target.triple, processor: target.processor, features: target.features)
-    self.init(try IRModule(parsing: text, name: "model"), machine, target, isScheduled: true)
+    let ir = try IRModule(parsing: text, name: "model")
+    try machine.checkAdopted(ir)
+    self.init(ir, machine, target, isScheduled: true)
   }
 
   /// LLVM IR.

@@ -14,7 +14,7 @@ enum Assembly {
     for line in interface.split(separator: "\n", omittingEmptySubsequences: false) {
       text += DumpReader.assemblyComment + line + "\n"
     }
-    return text + (try code.assembly())
+    return text + (try code.assembly()) + DumpReader.assemblyEnd
   }
 
   /// The object code of a dump, with the entry point under another name and visible or hidden.

@@ -29,6 +29,7 @@ public struct LibraryCompiler {
     try ModelName.check(name)
     let pipeline = Pipeline(target: target)
     let module = try pipeline.scheduled(model)
+    try MemoryLimit.check(module)
     let object = try self.object(model, module, name: name, pipeline)
     let blob = try Preparation.constants(of: module, parameters: weights).bytes
     let manifest = Manifest(

@@ -20,6 +20,7 @@ public struct ModelSession {
   ) throws(Diagnostic) {
     let pipeline = Pipeline(target: target)
     module = try pipeline.scheduled(model)
+    try MemoryLimit.check(module)
     let constants = try Preparation.constants(of: module, parameters: weights)
     try HostCheck.check(target)
     let name = module.name

@@ -68,7 +68,7 @@ public struct PassRunner {
       return LoopPrinter.text(module)
     case .llvm(let text, _):
       for name in names ?? [PassList.optimize.name] where name != PassList.optimize.name {
-        throw unknown(name, "LLVM IR dumps take llvm-o3")
+        throw unknown(name, Self.llvmPasses)
       }
       let code = try GeneratedCode(parsing: text, target: target)
       try code.optimize()
@@ -80,6 +80,24 @@ public struct PassRunner {
         help: "run passes on an earlier dump, then 'rephase emit --stage asm'")
     }
   }
+
+  /// Throws, with the choices, where there is no such pass for the model's stage.
+  public func check(_ names: [String], for model: StagedModel) throws(Diagnostic) {
+    for name in names {
+      switch model {
+      case .graph: _ = try GraphPasses.named(name)
+      case .loops:
+        let known = PassList.all.contains { $0.stage == "loops" && $0.name == name }
+        guard known else { throw unknown(name, Self.loopPasses) }
+      case .llvm:
+        guard name == PassList.optimize.name else { throw unknown(name, Self.llvmPasses) }
+      case .assembly: return
+      }
+    }
+  }
+
+  private static let loopPasses = "loop dumps take layouts, plan-memory, schedule and simplify"
+  private static let llvmPasses = "LLVM IR dumps take llvm-o3"
 
   private func apply(_ name: String, to module: LoopModule) throws(Diagnostic) -> LoopModule {
     switch name {
@@ -93,7 +111,7 @@ public struct PassRunner {
     case PassList.planMemory.name: return PlanMemory.apply(to: module)
     case PassList.schedule.name:
       return module.scheduledFor == nil ? Scheduler.schedule(module, for: target) : module
-    default: throw unknown(name, "loop dumps take layouts, plan-memory, schedule and simplify")
+    default: throw unknown(name, Self.loopPasses)
     }
   }
 

@@ -42,10 +42,17 @@ public enum DumpReader {
   /// The first line of an assembly dump, in the assembler's comments; the interface follows in further ones.
   static let assemblyHeader = "# rephase_asm 1"
   static let assemblyComment = "#| "
+  /// The last line: the assembler takes a text that was cut, and its code would run into nothing.
+  static let assemblyEnd = "# end of rephase_asm\n"
 
   /// Throws, with the place, where the text is no valid dump.
   public static func read(_ text: String, file: String) throws(Diagnostic) -> StagedModel {
     if text.hasPrefix(assemblyHeader) {
+      guard text.hasSuffix(assemblyEnd) else {
+        throw Diagnostic(
+          "the assembly does not end as it was written: it has been cut",
+          at: SourceLocation(file: file), help: "write it again with 'rephase emit --stage asm'")
+      }
       let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
       let kept = lines.filter { $0.hasPrefix(assemblyComment) }
         .map { $0.dropFirst(assemblyComment.count) }

@@ -40,11 +40,27 @@ public struct Diagnostic: Error, Hashable, Sendable, CustomStringConvertible {
   }
 
   public var description: String {
-    var text = "error: \(message)"
-    if let location { text += " (\(location))" }
-    for note in notes { text += "\nnote: \(note)" }
-    if let help { text += "\nhelp: \(help)" }
+    var text = "error: " + Self.line(message)
+    if let location { text += " (" + Self.line(location.description) + ")" }
+    for note in notes { text += "\nnote: " + Self.line(note) }
+    if let help { text += "\nhelp: " + Self.line(help) }
     return text
+  }
+
+  /// One line that a terminal can show: names from hostile files may hold anything and be of any length.
+  ///
+  /// Control characters are written as Swift escapes, and the end of what is too long is left out.
+  public static func line(_ text: String) -> String {
+    let limit = 1000
+    var shown = ""
+    for scalar in text.unicodeScalars.prefix(limit) {
+      let isControl =
+        scalar.properties.generalCategory == .control
+        || scalar.properties.generalCategory == .format
+      shown += isControl ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+    }
+    let rest = text.unicodeScalars.count - limit
+    return rest > 0 ? shown + "... (\(rest) characters more)" : shown
   }
 
   /// The same diagnostic with a place, if it had none.

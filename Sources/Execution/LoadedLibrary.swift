@@ -29,7 +29,7 @@ public final class LoadedLibrary {
       tensors = try Manifest(manifest)
     } catch {
       dlclose(handle)
-      throw error
+      throw error.located(at: SourceLocation(file: path))
     }
     self.handle = handle
     self.name = name
@@ -122,6 +122,11 @@ public final class LoadedLibrary {
     guard data.starts(with: [0x7F, 0x45, 0x4C, 0x46]) else {
       throw Diagnostic(
         "\(path) is not a shared library", help: "give libN.so as 'compile' wrote it")
+    }
+    guard ElfFile.isComplete(data) else {
+      throw Diagnostic(
+        "\(path) is damaged: its segments are not all there",
+        help: "give libN.so as 'compile' wrote it")
     }
     let suffix = Data("_manifest\0".utf8)
     guard let end = data.range(of: suffix) else {

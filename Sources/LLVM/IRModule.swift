@@ -27,7 +27,12 @@ public struct IRModule: ~Copyable {
     let problem = takeMessage(message)
     guard failed == 0, let module else {
       LLVMContextDispose(context)
-      throw Diagnostic("the LLVM IR does not parse: \(problem)")
+      // LLVM says `name:line:column: error: what`, then shows the line.
+      let first = problem.prefix { $0 != "\n" }
+      let told = first.hasPrefix(name + ":") ? first.dropFirst(name.count + 1) : first
+      throw Diagnostic(
+        "the LLVM IR does not parse: \(told.replacing(": error: ", with: ": "))",
+        help: "lines and columns are those of the IR; write the dump again")
     }
     if let complaint = complaint(about: module) {
       LLVMDisposeModule(module)
@@ -81,5 +86,8 @@ private func complaint(about module: LLVMModuleRef) -> Diagnostic? {
   var message: UnsafeMutablePointer<CChar>?
   let failed = LLVMVerifyModule(module, LLVMReturnStatusAction, &message)
   let problem = takeMessage(message)
-  return failed == 0 ? nil : Diagnostic("LLVM rejects the module: \(problem)")
+  if failed == 0 { return nil }
+  let lines = problem.split(separator: "\n").map(String.init)
+  return Diagnostic(
+    "LLVM rejects the module: \(lines.first ?? "")", notes: Array(lines.dropFirst().prefix(5)))
 }

@@ -1,5 +1,6 @@
 import CLLVM
 import Diagnostics
+import Foundation
 
 /// Owns a target machine: turns IR into assembly text or object code for one processor.
 public struct Machine: ~Copyable {
@@ -33,6 +34,25 @@ public struct Machine: ~Copyable {
     let layout = LLVMCreateTargetDataLayout(reference)
     LLVMSetModuleDataLayout(module.reference, layout)
     LLVMDisposeTargetData(layout)
+  }
+
+  /// Throws where a module read from text is for another kind of machine, or lays data out otherwise.
+  public func checkAdopted(_ module: borrowing IRModule) throws(Diagnostic) {
+    let triple = String(cString: LLVMGetTarget(module.reference))
+    let expected = takeMessage(LLVMGetTargetMachineTriple(reference))
+    guard triple == expected else {
+      throw Diagnostic(
+        "the LLVM IR is for \(triple.isEmpty ? "no machine" : triple), not for \(expected)",
+        help: "write it again with 'rephase emit --stage llvm'")
+    }
+    let layout = LLVMCreateTargetDataLayout(reference)
+    defer { LLVMDisposeTargetData(layout) }
+    let expectedLayout = takeMessage(LLVMCopyStringRepOfTargetData(layout))
+    guard String(cString: LLVMGetDataLayoutStr(module.reference)) == expectedLayout else {
+      throw Diagnostic(
+        "the LLVM IR has another data layout than \(expected)",
+        help: "write it again with 'rephase emit --stage llvm'")
+    }
   }
 
   /// Runs `default<O3>`; `vectorizing` lets LLVM vectorize and unroll loops on its own.
@@ -72,6 +92,14 @@ public struct Machine: ~Copyable {
 func initializeLLVM() { _ = initialized }
 
 private let initialized: Bool = {
+  // LLVM ends the process where it meets IR that its back end does not know; in our words, not with a signal.
+  LLVMInstallFatalErrorHandler { reason in
+    let text = reason.map { String(cString: $0) } ?? "unknown reason"
+    let first = text.prefix { $0 != "\n" }
+    let told = Diagnostic("LLVM cannot compile this model: \(first)").description + "\n"
+    FileHandle.standardError.write(Data(told.utf8))
+    _exit(1)
+  }
   LLVMInitializeX86TargetInfo()
   LLVMInitializeX86Target()
   LLVMInitializeX86TargetMC()

@@ -94,7 +94,12 @@ extension LoopVerifier {
   /// L22.
   private static func verify(offset: Int, of buffer: Buffer) throws(Diagnostic) {
     let step = max(64, buffer.alignment)
-    guard offset >= 0, offset % step == 0, offset <= Shape.maximumElements else {
+    guard offset <= Shape.maximumElements else {
+      throw broken(
+        "L22", "offset \(offset) of %\(buffer.name) lies more than 64 GiB into the arena",
+        help: "use smaller images or a smaller batch")
+    }
+    guard offset >= 0, offset % step == 0 else {
       throw broken(
         "L22", "offset \(offset) of %\(buffer.name) is not a multiple of \(step) in the arena")
     }

@@ -6,6 +6,9 @@ import Tensors
 ///
 /// Slow and obvious; what native code is compared with, never a path that users wait for.
 public enum Reference {
+  /// Elements of all tensors held at once: 16 GiB in float64.
+  public static let maximumElements = 1 << 31
+
   /// The results of a function.
   ///
   /// Throws where inputs or parameters are missing or have other shapes than the function declares.
@@ -26,11 +29,20 @@ public enum Reference {
     }
     var lastUse = function.uses().mapValues { $0.max() ?? 0 }
     for result in function.results { lastUse[result] = .max }
+    var held = inputs.reduce(0) { $0 + $1.shape.elementCount }
     for (position, node) in function.nodes.enumerated() {
+      held += function.types(of: node.results).reduce(0) { $0 + $1.shape.elementCount }
+      guard held <= maximumElements else {
+        throw Diagnostic(
+          "the float64 reference of @\(function.name) takes more than 16 GiB of memory",
+          at: node.location, help: "use smaller images or a smaller batch")
+      }
       let operands = node.operands.compactMap { values[$0] }
       let results = try evaluate(node, in: function, operands, parameters)
       for (value, tensor) in zip(node.results, results) { values[value] = tensor }
-      for operand in node.operands where lastUse[operand] == position { values[operand] = nil }
+      for operand in node.operands where lastUse[operand] == position {
+        held -= values.removeValue(forKey: operand)?.shape.elementCount ?? 0
+      }
     }
     return function.results.compactMap { values[$0] }
   }

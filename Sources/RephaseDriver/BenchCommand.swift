@@ -47,8 +47,11 @@ struct BenchCommand: ParsableCommand {
       model.weights = Weights.initialized(network, seed: 1).tensors
     }
     let target = try options.resolvedTarget()
-    let session = try ModelSession(
-      model.staged, target: target, weights: model.weights, timingCalls: layers)
+    let resolved = model
+    let session = try model.locating {
+      try ModelSession(
+        resolved.staged, target: target, weights: resolved.weights, timingCalls: layers)
+    }
     let bench = Benchmark(
       session: session, target: target, threads: options.threads, rounds: rounds)
     if layers {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CodeGen
 import Compiler
 import Diagnostics
 import Foundation
@@ -31,19 +32,22 @@ struct CompileCommand: ParsableCommand {
   var quiet = false
 
   func run() throws {
-    let model = try options.resolve(needsWeights: true)
+    if let name { try UsageError.of { () throws(Diagnostic) in try ModelName.check(name) } }
     let target = try options.resolvedTarget()
+    let model = try options.resolve(needsWeights: true)
     let name = name ?? model.staged.name
     let compiler = LibraryCompiler(
       target: target, precision: options.precision, embedsWeights: weightsMode == .embed)
     Console.progress("compiling \(name) for \(target.name)", quiet: quiet)
-    let files = try compiler.compile(
-      model.staged, name: name, source: model.sourceText, weights: model.weights, to: output)
+    let files = try model.locating {
+      try compiler.compile(
+        model.staged, name: name, source: model.sourceText, weights: model.weights, to: output)
+    }
     let paths = files.map { URL(fileURLWithPath: output).appendingPathComponent($0).relativePath }
     if json {
       try Console.json(["files": paths])
     } else {
-      paths.forEach { print($0) }
+      for path in paths { print(path) }
     }
   }
 }

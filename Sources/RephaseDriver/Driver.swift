@@ -18,10 +18,14 @@ public func main(_ network: (any Network)? = nil) -> Never {
   do {
     var command = try Rephase.parseAsRoot()
     try command.run()
+    try Output.finish()
     exit(0)
   } catch let diagnostic as Diagnostic {
     Console.error(diagnostic.description)
     exit(1)
+  } catch let usage as UsageError {
+    Console.error(usage.diagnostic.description)
+    exit(64)
   } catch {
     let text = Rephase.fullMessage(for: error)
     let code = Rephase.exitCode(for: error)
@@ -29,7 +33,9 @@ public func main(_ network: (any Network)? = nil) -> Never {
       print(text)
       exit(0)
     }
-    Console.error(text.hasPrefix("Error: ") ? "error: " + text.dropFirst(7) : text)
+    let message = text.hasPrefix("Error: ") ? "error: " + text.dropFirst(7) : text
+    let lines = message.split(separator: "\n", omittingEmptySubsequences: false)
+    Console.error(lines.map { Diagnostic.line(String($0)) }.joined(separator: "\n"))
     exit(code.rawValue)
   }
 }

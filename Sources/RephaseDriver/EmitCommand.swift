@@ -23,8 +23,8 @@ struct EmitCommand: ParsableCommand {
         "training steps are not there yet", help: "leave --train out to emit the inference graph")
     }
     let model = try options.resolve(needsWeights: false)
-    let text = try StageWriter(target: try options.resolvedTarget()).text(
-      of: model.staged, at: stage)
+    let writer = StageWriter(target: try options.resolvedTarget())
+    let text = try model.locating { try writer.text(of: model.staged, at: stage) }
     try Output.write(text, to: output)
   }
 }

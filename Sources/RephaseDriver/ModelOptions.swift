@@ -89,7 +89,9 @@ struct ModelOptions: ParsableArguments {
   /// The matrix of Ghodrati 2019.
   static let standardSize = ImageSize(height: 192, width: 128)
 
-  func resolvedTarget() throws(Diagnostic) -> Schedules.Target { try Targets.resolve(target) }
+  func resolvedTarget() throws(UsageError) -> Schedules.Target {
+    try UsageError.of { () throws(Diagnostic) in try Targets.resolve(target) }
+  }
 
   var settingValues: [String: String] {
     Dictionary(settings.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
@@ -103,6 +105,15 @@ struct ResolvedModel {
   var network: NetworkModel?
   /// Empty where no weight file was given or needed.
   var weights: [String: Tensor<Float>]
+  /// The file of a dump.
+  var path: String?
+
+  /// Runs work on the model; its diagnostics without a place get the dump's.
+  func locating<Result>(_ work: () throws -> Result) throws -> Result {
+    do { return try work() } catch let diagnostic as Diagnostic {
+      throw diagnostic.located(at: path.map { SourceLocation(file: $0) })
+    }
+  }
 
   /// The model as text, for hashes.
   var sourceText: String {
@@ -131,8 +142,7 @@ extension ModelOptions {
       }
       let merged = try description.merged(
         network: nil, settings: settingValues, file: weights ?? "")
-      return try NetworkModel(
-        Zoo.network(named: merged.network, settings: merged.settings))
+      return try Self.network(merged, file: weights ?? "")
     }
     if model == UserNetwork.name {
       guard let network = UserNetwork.current.withLock({ $0 }) else {
@@ -142,11 +152,13 @@ extension ModelOptions {
       return try NetworkModel(network)
     }
     if Zoo.contains(model) {
-      var values = settingValues
-      if let description, let weights {
-        values = try description.merged(network: model, settings: values, file: weights).settings
+      let values = settingValues
+      let network = try UsageError.of { () throws(Diagnostic) in
+        try Zoo.network(named: model, settings: values)
       }
-      return try NetworkModel(Zoo.network(named: model, settings: values))
+      guard let description, let weights else { return try NetworkModel(network) }
+      return try Self.network(
+        try description.merged(network: model, settings: values, file: weights), file: weights)
     }
     guard FileManager.default.fileExists(atPath: model) else {
       _ = try Zoo.network(named: model, settings: settingValues)
@@ -156,6 +168,16 @@ extension ModelOptions {
       throw ValidationError("--set applies to networks; \(model) is a file")
     }
     return nil
+  }
+
+  /// The network that a weight file's metadata describes.
+  private static func network(
+    _ description: ModelDescription, file: String
+  ) throws(Diagnostic) -> NetworkModel {
+    do throws(Diagnostic) {
+      return try NetworkModel(
+        Zoo.network(named: description.network, settings: description.settings))
+    } catch { throw error.located(at: SourceLocation(file: file)) }
   }
 
   /// The model with its weights; `needsWeights` says whether a model with parameters may come without.
@@ -182,7 +204,7 @@ extension ModelOptions {
     } else if needsWeights, !signature.isEmpty {
       throw ValidationError("\(path) needs --weights for \(signature.count) parameters")
     }
-    return ResolvedModel(staged: staged, network: nil, weights: values)
+    return ResolvedModel(staged: staged, network: nil, weights: values, path: path)
   }
 
   /// Reads a dump of any stage.

@@ -38,17 +38,24 @@ struct OptCommand: ParsableCommand {
       return
     }
     guard let input else { throw ValidationError("give the dump to read, or --list-passes") }
+    let target = try UsageError.of { () throws(Diagnostic) in try Targets.resolve(self.target) }
     let model = input == "-" ? try standardInput() : try ModelOptions.dump(input)
     let names = passes.map { $0.split(separator: ",").map(String.init) }
-    let runner = PassRunner(target: try Targets.resolve(target))
-    var number = 0
-    let text = try runner.run(names, on: model) { (pass, text) throws(Diagnostic) in
-      number += 1
-      guard let dumpDir else { return }
-      try Self.makeFolder(dumpDir)
-      let count = number < 10 ? "0\(number)" : "\(number)"
-      try AtomicFile.write(text, to: "\(dumpDir)/\(count)-\(pass).rir")
+    let runner = PassRunner(target: target)
+    if let names {
+      try UsageError.of { () throws(Diagnostic) in try runner.check(names, for: model) }
     }
+    var number = 0
+    let text: String
+    do throws(Diagnostic) {
+      text = try runner.run(names, on: model) { (pass, text) throws(Diagnostic) in
+        number += 1
+        guard let dumpDir else { return }
+        try Self.makeFolder(dumpDir)
+        let count = number < 10 ? "0\(number)" : "\(number)"
+        try AtomicFile.write(text, to: "\(dumpDir)/\(count)-\(pass).rir")
+      }
+    } catch { throw error.located(at: SourceLocation(file: input)) }
     try Output.write(text, to: output)
   }
 

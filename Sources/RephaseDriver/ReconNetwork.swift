@@ -42,8 +42,10 @@ extension ReconNetwork {
       model.staged.name, inputs: interface.inputs, outputs: interface.outputs)
     name = model.network?.name ?? model.staged.name
     engine = "jit"
-    let session = try ModelSession(
-      model.staged, target: try options.resolvedTarget(), weights: model.weights)
+    let target = try options.resolvedTarget()
+    let session = try model.locating {
+      try ModelSession(model.staged, target: target, weights: model.weights)
+    }
     let runner = session.session.makeRunner(threads: options.threads)
     function = { (input) throws(Diagnostic) in
       try runner.setInputs([input])

@@ -34,7 +34,11 @@ struct RunCommand: ParsableCommand {
 
   func run() throws {
     var inputs: [Tensor<Float>] = []
-    for path in input { inputs.append(try NpyFile.read(path).floats()) }
+    for path in input {
+      do throws(Diagnostic) { inputs.append(try NpyFile.read(path).floats()) } catch {
+        throw error.located(at: SourceLocation(file: path))
+      }
+    }
     let outputs = try results(inputs)
     guard output.count == outputs.count else {
       throw ValidationError(
@@ -47,8 +51,10 @@ struct RunCommand: ParsableCommand {
     if let path = options.model, Self.isLibrary(path) {
       guard engine == .native else { throw ValidationError("a library has no reference engine") }
       let weights = try options.weights.map { path throws(Diagnostic) in try FileBytes.read(path) }
-      return try LoadedLibrary(path: path).run(
-        inputs: inputs, threads: options.threads, weights: weights)
+      let library = try LoadedLibrary(path: path)
+      return try locatingInputs {
+        try library.run(inputs: inputs, threads: self.options.threads, weights: weights)
+      }
     }
     var options = options
     // The input's own extents, where the user says nothing else.
@@ -59,19 +65,32 @@ struct RunCommand: ParsableCommand {
     let model = try options.resolve(needsWeights: true)
     switch engine {
     case .native:
-      let session = try ModelSession(
-        model.staged, target: try options.resolvedTarget(), weights: model.weights)
-      return try session.session.run(inputs: inputs, threads: options.threads)
+      let target = try options.resolvedTarget()
+      let session = try model.locating {
+        try ModelSession(model.staged, target: target, weights: model.weights)
+      }
+      return try locatingInputs {
+        try session.session.run(inputs: inputs, threads: self.options.threads)
+      }
     case .reference:
       guard case .graph(let function) = model.staged else {
         throw Diagnostic(
           "the reference engine runs graphs; this dump is at a later stage",
           help: "give the network or a graph dump")
       }
-      let doubles = try Reference.evaluate(
-        function, inputs: inputs.map { $0.map(Double.init) },
-        parameters: model.weights.mapValues { $0.map(Double.init) })
+      let doubles = try locatingInputs {
+        try Reference.evaluate(
+          function, inputs: inputs.map { $0.map(Double.init) },
+          parameters: model.weights.mapValues { $0.map(Double.init) })
+      }
       return doubles.map { $0.map { Float($0) } }
+    }
+  }
+
+  /// Runs the model; what it has against its inputs, if it does not say more, is said of the first one's file.
+  private func locatingInputs<Result>(_ work: () throws -> Result) throws -> Result {
+    do { return try work() } catch let diagnostic as Diagnostic {
+      throw diagnostic.located(at: input.first.map { SourceLocation(file: $0) })
     }
   }
 

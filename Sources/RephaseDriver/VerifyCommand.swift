@@ -35,9 +35,10 @@ struct VerifyCommand: ParsableCommand {
         "verify needs the graph to compare with; this dump is at a later stage",
         help: "give the network or a graph dump")
     }
-    let session = try ModelSession(
-      model.staged, target: try options.resolvedTarget(), weights: model.weights
-    ).session
+    let target = try options.resolvedTarget()
+    let session = try model.locating {
+      try ModelSession(model.staged, target: target, weights: model.weights).session
+    }
     let verification = Verification(function, weights: model.weights)
     var rows: [Verification.Row] = []
     for kind in Verification.inputKinds {
