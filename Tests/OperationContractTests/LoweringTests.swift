@@ -34,6 +34,15 @@ import Testing
     #expect(try LoopParser.parseModule(text, file: "sample.loops") == module)
   }
 
+  /// The numbers that a dump gives to nameless values are no names.
+  @Test(arguments: Case.all) func lowersADumpAsTheGraphItself(_ item: Case) throws {
+    let function = try item.function()
+    let text = GraphPrinter.text(Module([function]))
+    let read = try GraphParser.parse(text, file: "dump.rir", table: OperationRegistry.table)
+    let direct = LoopPrinter.text(try GraphLowering.lower(function))
+    #expect(LoopPrinter.text(try GraphLowering.lower(read.functions[0])) == direct)
+  }
+
   @Test func layersOfOneConfigurationShareTheirKernel() throws {
     let text = """
       rephase_ir 1

@@ -32,7 +32,7 @@ public struct GraphLowering {
   private mutating func run() throws(Diagnostic) {
     findWeights()
     for argument in function.arguments {
-      let name = unique(function.name(of: argument) ?? "x")
+      let name = unique(givenName(of: argument) ?? "x")
       declare(argument, name, .input(name))
     }
     declareOutputs()
@@ -56,7 +56,7 @@ public struct GraphLowering {
     for result in function.results {
       let direct =
         !weights.contains(result) && buffers[result] == nil && !function.arguments.contains(result)
-      let name = unique(function.name(of: result) ?? "y")
+      let name = unique(givenName(of: result) ?? "y")
       if direct {
         declare(result, name, .output(name))
       } else {
@@ -96,7 +96,7 @@ public struct GraphLowering {
     if buffers[result] == nil {
       let role: BufferRole =
         isWeight ? (constants.contains(result) ? .constant : .scratch) : .temporary(offset: nil)
-      declare(result, unique(function.name(of: result) ?? "t\(result.index)"), role)
+      declare(result, unique(givenName(of: result) ?? "t\(module.buffers.count)"), role)
     }
     let group: Function
     if let region = node.regions.first {
@@ -154,6 +154,14 @@ public struct GraphLowering {
 
   private mutating func add(_ buffer: Buffer, _ role: BufferRole) {
     module.buffers.append(ModuleBuffer(buffer, role))
+  }
+
+  /// A value's own name; nil for the number that a dump gives to a value without one.
+  ///
+  /// So a function lowers to the same names whether it was written and read back or not.
+  private func givenName(of value: ValueID) -> String? {
+    guard let name = function.name(of: value), !name.allSatisfy(\.isNumber) else { return nil }
+    return name
   }
 
   /// A name that the lexer reads back and that no other buffer has.
