@@ -96,6 +96,19 @@ let package = Package(
         "Diagnostics", "Tensors", "GraphIR", "LoopIR", "Operations", "Schedules", "CodeGen",
         "Execution",
       ]),
+    tests(of: "GraphPasses", uses: ["Diagnostics", "Tensors", "GraphIR", "Operations"]),
+    tests(
+      of: "Schedules",
+      uses: [
+        "Diagnostics", "Tensors", "GraphIR", "LoopIR", "Operations", "GraphPasses", "CodeGen",
+        "Execution",
+      ]),
+    tests(
+      of: "Compiler",
+      uses: [
+        "Diagnostics", "Tensors", "GraphIR", "LoopIR", "Operations", "Networks", "Schedules",
+        "CodeGen", "Execution", "TestSupport",
+      ]),
     tests(of: "MRData", uses: ["Diagnostics", "Tensors", "TestSupport", numerics, reals]),
     tests(
       of: "CodeGen", uses: ["Diagnostics", "Tensors", "LoopIR", "Schedules", "LLVM", "Execution"]),

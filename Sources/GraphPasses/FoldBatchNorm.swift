@@ -22,22 +22,26 @@ public struct FoldBatchNorm: GraphPass {
   public init() {}
 
   public func run(_ context: inout GraphPassContext) throws(Diagnostic) {
-    let function = context.function
-    let definitions = function.definitions()
-    let uses = function.uses()
+    let uses = context.function.uses()
+    // Where the convolution of an old value stands in the new function; folded ones too, so that chains fold at once.
+    var convolutions: [ValueID: Int] = [:]
     try context.rewrite { (node, _, rewriter) throws(Diagnostic) in
+      if node.operation is Convolution {
+        convolutions[node.results[0]] = rewriter.new.nodes.count
+        return nil
+      }
       guard let norm = node.operation as? BatchNormInference,
-        let definition = definitions[node.operands[0]], uses[node.operands[0]]?.count == 1,
-        let convolution = function.nodes[definition].operation as? Convolution
+        let place = convolutions[node.operands[0]], uses[node.operands[0]]?.count == 1
       else { return nil }
-      var folding = Folding(
-        norm: norm, node: node, convolution: function.nodes[definition], rewriter: rewriter)
+      let convolution = rewriter.new.nodes[place]
+      var folding = Folding(norm: norm, node: node, convolution: convolution, rewriter: rewriter)
       let (kernel, bias) = try folding.weights()
       rewriter = folding.rewriter
-      let image = rewriter[function.nodes[definition].operands[0]]
+      convolutions[node.results[0]] = rewriter.new.nodes.count
       return [
         try rewriter.append(
-          convolution, [image, kernel, bias], name: function.name(of: node.results[0]), like: node)
+          convolution.operation, [convolution.operands[0], kernel, bias],
+          name: rewriter.old.name(of: node.results[0]), like: node)
       ]
     }
   }
@@ -47,21 +51,22 @@ public struct FoldBatchNorm: GraphPass {
 private struct Folding {
   var norm: BatchNormInference
   var node: Node
+  /// A node of the new function.
   var convolution: Node
   var rewriter: GraphRewriter
 
   mutating func weights() throws(Diagnostic) -> (kernel: ValueID, bias: ValueID) {
-    let kernelType = rewriter.old.type(of: convolution.operands[1])
+    let kernelType = rewriter.new.type(of: convolution.operands[1])
     let element = kernelType.element
     let channels = try Shape([kernelType.shape[0]])
     let wide = TensorType(channels, .f64)
     let variance = try append(
-      Add(), [try widened(node.operands[4]), try append(Constant(norm.epsilon, wide), [])])
+      Add(), [try widened(old: node.operands[4]), try append(Constant(norm.epsilon, wide), [])])
     let scale = try append(
-      Multiply(), [try widened(node.operands[1]), try append(Rsqrt(), [variance])])
+      Multiply(), [try widened(old: node.operands[1]), try append(Rsqrt(), [variance])])
     let spread = try append(BroadcastInDim(kernelType.shape, dimensions: [0]), [scale])
     let kernel = try append(Multiply(), [try widened(convolution.operands[1]), spread])
-    let mean = try widened(node.operands[3])
+    let mean = try widened(old: node.operands[3])
     let centred: ValueID
     if convolution.operands.count == 3 {
       centred = try append(Subtract(), [try widened(convolution.operands[2]), mean])
@@ -69,7 +74,7 @@ private struct Folding {
       centred = try append(Negate(), [mean])
     }
     let scaled = try append(Multiply(), [centred, scale])
-    let bias = try append(Add(), [scaled, try widened(node.operands[2])])
+    let bias = try append(Add(), [scaled, try widened(old: node.operands[2])])
     return (try append(Convert(to: element), [kernel]), try append(Convert(to: element), [bias]))
   }
 
@@ -79,9 +84,13 @@ private struct Folding {
     try rewriter.append(operation, operands, like: node)
   }
 
+  private mutating func widened(old value: ValueID) throws(Diagnostic) -> ValueID {
+    try widened(rewriter[value])
+  }
+
+  /// A value of the new function in f64.
   private mutating func widened(_ value: ValueID) throws(Diagnostic) -> ValueID {
-    let mapped = rewriter[value]
-    guard rewriter.old.type(of: value).element != .f64 else { return mapped }
-    return try append(Convert(to: .f64), [mapped])
+    guard rewriter.new.type(of: value).element != .f64 else { return value }
+    return try append(Convert(to: .f64), [value])
   }
 }

@@ -87,8 +87,11 @@ public enum GraphPasses {
   ]
 
   /// From a network as written to one node for each kernel.
+  ///
+  /// Copies and dead code go first: as further uses of a convolution they would keep batch norm from being folded.
   public static let standard: [any GraphPass.Type] = [
-    FoldBatchNorm.self, CommonSubexpressions.self, DeadCode.self, FuseGroups.self, DeadCode.self,
+    CommonSubexpressions.self, DeadCode.self, FoldBatchNorm.self, CommonSubexpressions.self,
+    DeadCode.self, FuseGroups.self, DeadCode.self,
   ]
 
   /// Runs passes in order, verifying after each; `changed` hears of every one that changed something.

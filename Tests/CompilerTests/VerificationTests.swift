@@ -1,0 +1,48 @@
+import CodeGen
+import Compiler
+import Diagnostics
+import Execution
+import GraphIR
+import Schedules
+import Tensors
+import Testing
+
+/// The measure of errors, and native runs from every stage against the reference.
+@Suite struct VerificationTests {
+  private func error(_ actual: [Float], _ expected: [Double]) throws -> Double {
+    let shape = try Shape([actual.count])
+    return Verification.error(
+      of: try Tensor(shape, actual), against: try Tensor(shape, expected)
+    ).ulps
+  }
+
+  @Test func errorsAreInUnitsOfTheLargestValue() throws {
+    #expect(try error([1, 2], [1, 2]) == 0)
+    #expect(try error([1, 2 + 0x1p-22], [1, 2]) == 1)
+    #expect(try error([0, 0], [0, 0]) == 0)
+    #expect(try error([0x1p-149], [0]) == .infinity)
+    #expect(try error([.nan, 1], [.nan, 1]) == 0)
+    #expect(try error([.nan, 1], [0, 1]) == .infinity)
+    #expect(try error([0, 1], [.nan, 1]) == .infinity)
+    #expect(try error([.infinity], [1]) == .infinity)
+  }
+
+  @Test(arguments: textStages)
+  func everyStageRunsAndKeepsThePromise(_ stage: Stage) throws {
+    guard case .graph(let function) = try sampleModel() else { return }
+    let model = try DumpReader.read(
+      try StageWriter(target: try native()).text(of: try sampleModel(), at: stage), file: "dump")
+    let weights = try sampleWeights()
+    let session = try ModelSession(model, target: try native(), weights: weights)
+    let verification = Verification(function, weights: weights)
+    for kind in Verification.inputKinds {
+      let rows = try verification.compare(kind, seed: 1) { (inputs) throws(Diagnostic) in
+        try session.session.run(inputs: inputs, threads: 2)
+      }
+      #expect(rows.count == 1)
+      for row in rows { #expect(row.ulps <= 16, "\(kind)") }
+    }
+  }
+}
+
+private func native() throws -> Schedules.Target { try Targets.resolve("native") }

@@ -1,0 +1,129 @@
+import GraphIR
+import GraphPasses
+import Testing
+
+/// The example in each pass's comment: the IR before and after.
+@Suite struct ExampleTests {
+  private func expect(
+    _ passes: [any GraphPass.Type], turn before: Function, into after: Function
+  ) throws {
+    let result = try GraphPasses.run(passes, on: before)
+    #expect(text(result) == text(after))
+  }
+
+  @Test func commonSubexpressionsAreComputedOnce() throws {
+    let signature = "(%x: tensor<4xf32>) -> tensor<4xf32>"
+    try expect(
+      [CommonSubexpressions.self],
+      turn: function(
+        signature,
+        """
+        %1 = relu %x : tensor<4xf32>
+        %2 = relu %x : tensor<4xf32>
+        %3 = add %1, %2 : tensor<4xf32>
+        return %3
+        """),
+      into: function(
+        signature,
+        """
+        %1 = relu %x : tensor<4xf32>
+        %3 = add %1, %1 : tensor<4xf32>
+        return %3
+        """))
+  }
+
+  @Test func deadCodeGoes() throws {
+    let signature = "(%x: tensor<4xf32>) -> tensor<4xf32>"
+    try expect(
+      [DeadCode.self],
+      turn: function(
+        signature,
+        """
+        %1 = relu %x : tensor<4xf32>
+        %2 = negate %x : tensor<4xf32>
+        return %2
+        """),
+      into: function(signature, "%2 = negate %x : tensor<4xf32>\nreturn %2"))
+  }
+
+  @Test func batchNormIsFolded() throws {
+    let signature = "(%x: tensor<1x2x4x4xf32>) -> tensor<1x3x4x4xf32>"
+    let weights = """
+      %w = parameter "w" : tensor<3x2x1x1xf32>
+      %b = parameter "b" : tensor<3xf32>
+      %scale = parameter "scale" : tensor<3xf32>
+      %offset = parameter "offset" : tensor<3xf32>
+      %mean = parameter "mean" : tensor<3xf32>
+      %variance = parameter "variance" : tensor<3xf32>
+
+      """
+    let attributes = "{padding = [0, 0, 0, 0], strides = [1, 1]} : tensor<1x3x4x4xf32>"
+    try expect(
+      [FoldBatchNorm.self, DeadCode.self],
+      turn: function(
+        signature,
+        weights + """
+          %c = convolution %x, %w, %b \(attributes)
+          %n = batch_norm_inference %c, %scale, %offset, %mean, %variance {epsilon = 0.001} : tensor<1x3x4x4xf32>
+          return %n
+          """),
+      into: function(
+        signature,
+        weights + """
+          %1 = convert %variance : tensor<3xf64>
+          %2 = constant 0.001 : tensor<3xf64>
+          %3 = add %1, %2 : tensor<3xf64>
+          %4 = convert %scale : tensor<3xf64>
+          %5 = rsqrt %3 : tensor<3xf64>
+          %6 = multiply %4, %5 : tensor<3xf64>
+          %7 = broadcast_in_dim %6 {dimensions = [0]} : tensor<3x2x1x1xf64>
+          %8 = convert %w : tensor<3x2x1x1xf64>
+          %9 = multiply %8, %7 : tensor<3x2x1x1xf64>
+          %10 = convert %mean : tensor<3xf64>
+          %11 = convert %b : tensor<3xf64>
+          %12 = subtract %11, %10 : tensor<3xf64>
+          %13 = multiply %12, %6 : tensor<3xf64>
+          %14 = convert %offset : tensor<3xf64>
+          %15 = add %13, %14 : tensor<3xf64>
+          %16 = convert %9 : tensor<3x2x1x1xf32>
+          %17 = convert %15 : tensor<3xf32>
+          %n = convolution %x, %16, %17 \(attributes)
+          return %n
+          """))
+  }
+
+  @Test func aConvolutionTakesWhatFollows() throws {
+    let image = "tensor<1x2x4x4xf32>"
+    let signature =
+      "(%x: \(image), %w: tensor<2x2x1x1xf32>, %b: tensor<2xf32>, %r: \(image)) -> \(image)"
+    let attributes = "{padding = [0, 0, 0, 0], strides = [1, 1]}"
+    try expect(
+      [FuseGroups.self],
+      turn: function(
+        signature,
+        """
+        %1 = convolution %x, %w, %b \(attributes) : \(image)
+        %2 = relu %1 : \(image)
+        %3 = add %2, %r : \(image)
+        return %3
+        """),
+      into: function(
+        signature,
+        """
+        %3 = fused %x, %w, %b, %r : \(image) {
+          ^(%x: \(image), %w: tensor<2x2x1x1xf32>, %bias: tensor<2xf32>, %a3: \(image)):
+          %1 = convolution %x, %w, %bias \(attributes) : \(image)
+          %2 = relu %1 : \(image)
+          %3 = add %2, %a3 : \(image)
+          return %3
+        }
+        return %3
+        """))
+  }
+
+  @Test func everyPassHasAnExampleHere() {
+    let names = GraphPasses.all.map { $0.name }
+    #expect(names == ["cse", "dce", "fold-batch-norm", "fuse"], "add the new pass's example above")
+    #expect(names == names.sorted())
+  }
+}

@@ -1,0 +1,163 @@
+import CodeGen
+import Diagnostics
+import GraphIR
+import GraphPasses
+import LoopIR
+import Operations
+import Schedules
+import Tensors
+import Testing
+
+/// A small graph whose kernels are to be scheduled, with weights and inputs.
+struct KernelCase: Sendable, CustomTestStringConvertible {
+  var testDescription: String
+  /// Statements of `func @f(%x: ...)` that end with the result %y.
+  var body: String
+  var input: [Int]
+  var parameters: [(name: String, extents: [Int])] = []
+
+  func function() throws -> Function {
+    func type(_ extents: [Int]) -> String {
+      "tensor<" + extents.map { "\($0)x" }.joined() + "f32>"
+    }
+    let table = OperationRegistry.table
+    let weights = parameters.map {
+      "%\($0.name) = parameter \"\($0.name)\" : \(type($0.extents))\n"
+    }
+    let head = "rephase_ir 1\nfunc @f(%x: \(type(input))) -> "
+    let rest = " {\n" + weights.joined() + body + "\nreturn %y\n}\n"
+    let declared = body.split(separator: "\n").last?.split(separator: ":").last ?? ""
+    let text = head + declared.trimming() + rest
+    return try GraphParser.parse(text, file: "case.rir", table: table).functions[0]
+  }
+
+  func plain() throws -> LoopModule {
+    let fused = try GraphPasses.run(GraphPasses.standard, on: try function())
+    return try GraphLowering.lower(fused)
+  }
+
+  var inputs: [Tensor<Double>] { get throws { [try noise(input, seed: 1)] } }
+
+  var weights: [String: Tensor<Double>] {
+    get throws {
+      var values: [String: Tensor<Double>] = [:]
+      for (number, item) in parameters.enumerated() {
+        let tensor = try noise(item.extents, seed: UInt64(number + 2))
+        values[item.name] = item.name == "variance" ? tensor.map { abs($0) + 0.5 } : tensor
+      }
+      return values
+    }
+  }
+}
+
+extension Substring {
+  fileprivate func trimming() -> String { filter { $0 != " " } }
+}
+
+/// Reproducible float32 values in [-1, 1).
+private func noise(_ extents: [Int], seed: UInt64) throws -> Tensor<Double> {
+  var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
+  var tensor = Tensor<Double>(try Shape(extents), repeating: 0)
+  for position in tensor.values.indices {
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    tensor.values[position] = Double(Float(Int32(truncatingIfNeeded: state >> 32)) / 2_147_483_648)
+  }
+  return tensor
+}
+
+extension KernelCase {
+  /// One convolution with bias and ReLU.
+  static func convolution(
+    _ inputs: Int, _ outputs: Int, kernel: Int = 3, size: (Int, Int) = (4, 7), batch: Int = 1,
+    strides: (Int, Int) = (1, 1), padding: [Int]? = nil
+  ) -> KernelCase {
+    let pad = padding ?? [Int](repeating: kernel / 2, count: 4)
+    let height = (size.0 + pad[0] + pad[1] - kernel) / strides.0 + 1
+    let width = (size.1 + pad[2] + pad[3] - kernel) / strides.1 + 1
+    let result = "tensor<\(batch)x\(outputs)x\(height)x\(width)xf32>"
+    return KernelCase(
+      testDescription:
+        "convolution \(kernel)x\(kernel) \(inputs)->\(outputs), \(batch)x\(size.0)x\(size.1), strides \(strides), padding \(pad)",
+      body: """
+        %c = convolution %x, %w, %b {padding = \(pad), strides = [\(strides.0), \(strides.1)]} : \(result)
+        %y = relu %c : \(result)
+        """,
+      input: [batch, inputs, size.0, size.1],
+      parameters: [("w", [outputs, inputs, kernel, kernel]), ("b", [outputs])])
+  }
+
+  static let convolutions: [KernelCase] =
+    (1...40).map { convolution(3, $0, size: (2, 5)) }
+    + (1...40).map { convolution($0, 1, size: (2, 5)) }
+    + [2, 3, 4, 5].map { convolution(32, $0, size: (3, 9)) }
+    + [1, 6, 11, 12, 13, 17, 26].map { convolution(8, 16, size: (2, $0)) }
+    + [
+      convolution(5, 7, kernel: 1), convolution(40, 8, kernel: 1), convolution(16, 1, kernel: 1),
+      convolution(4, 9, kernel: 5), convolution(12, 1, kernel: 5, size: (6, 6)),
+      convolution(8, 16, strides: (2, 2)), convolution(8, 2, size: (5, 8), strides: (1, 3)),
+      convolution(3, 10, size: (6, 7), strides: (2, 1), padding: [0, 2, 3, 1]),
+      convolution(2, 8, size: (5, 6), padding: [0, 0, 0, 0]),
+      convolution(8, 24, size: (3, 4), batch: 3), convolution(32, 32, size: (3, 13)),
+      convolution(3, 8, kernel: 7, size: (4, 5)), convolution(1, 4, size: (1, 1)),
+    ]
+
+  /// Kernels that sum no products: schedules keep every bit.
+  static let others: [KernelCase] =
+    [1, 5, 8, 19].map { channels in
+      KernelCase(
+        testDescription: "pooling of \(channels) channels",
+        body:
+          "%y = reduce_window %x {reducer = max, window = [2, 2], strides = [2, 2]} : tensor<2x\(channels)x2x5xf32>",
+        input: [2, channels, 5, 11])
+    }
+    + [(3, 5), (8, 8), (1, 16)].map { a, b in
+      KernelCase(
+        testDescription: "concatenation of \(a) and \(b) channels",
+        body: """
+          %n = broadcast_in_dim %w {dimensions = [1]} : tensor<1x\(b)x3x6xf32>
+          %y = concatenate %x, %n {dimension = 1} : tensor<1x\(a + b)x3x6xf32>
+          """,
+        input: [1, a, 3, 6], parameters: [("w", [b])])
+    }
+    + [1, 9, 16].map { channels in
+      KernelCase(
+        testDescription: "upsampling of \(channels) channels",
+        body: """
+          %u = upsample_nearest %x {scale = [2, 3]} : tensor<1x\(channels)x6x12xf32>
+          %y = negate %u : tensor<1x\(channels)x6x12xf32>
+          """,
+        input: [1, channels, 3, 4])
+    }
+    + [1, 6, 17].map { channels in
+      KernelCase(
+        testDescription: "batch norm and sum of \(channels) channels",
+        body: """
+          %n = batch_norm_inference %x, %scale, %offset, %mean, %variance {epsilon = 0.001} : tensor<2x\(channels)x3x9xf32>
+          %y = add %n, %x : tensor<2x\(channels)x3x9xf32>
+          """,
+        input: [2, channels, 3, 9],
+        parameters: ["scale", "offset", "mean", "variance"].map { ($0, [channels]) })
+    }
+
+  /// Several kernels with temporaries between them.
+  static let chains: [KernelCase] = [
+    KernelCase(
+      testDescription: "two convolutions, pooling, upsampling and a skip",
+      body: """
+        %a = convolution %x, %w, %b {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<1x12x4x6xf32>
+        %r = relu %a : tensor<1x12x4x6xf32>
+        %p = reduce_window %r {reducer = max, window = [2, 2], strides = [2, 2]} : tensor<1x12x2x3xf32>
+        %u = upsample_nearest %p {scale = [2, 2]} : tensor<1x12x4x6xf32>
+        %k = concatenate %u, %r {dimension = 1} : tensor<1x24x4x6xf32>
+        %c = convolution %k, %v {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<1x2x4x6xf32>
+        %y = add %c, %x : tensor<1x2x4x6xf32>
+        """,
+      input: [1, 2, 4, 6],
+      parameters: [("w", [12, 2, 3, 3]), ("b", [12]), ("v", [2, 24, 3, 3])])
+  ]
+
+  static let all = convolutions + others + chains
+}
+
+/// Processors with vectors of 4, 8 and 16 floats.
+let targetNames = ["x86-64-v2", "x86-64-v3", "x86-64-v4"]

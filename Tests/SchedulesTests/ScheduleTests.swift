@@ -1,0 +1,101 @@
+import CodeGen
+import Execution
+import LoopIR
+import Operations
+import Tensors
+import Testing
+
+@testable import Schedules
+
+/// Scheduled loops against the plain ones, in the interpreter with its checks of bounds, races and undefined reads.
+@Suite struct ScheduleTests {
+  private func largestError(_ a: [Tensor<Double>], _ b: [Tensor<Double>]) -> Double {
+    var worst = 0.0
+    for (x, y) in zip(a, b) {
+      let norm = y.values.map(abs).max() ?? 0
+      for (p, q) in zip(x.values, y.values) where p != q {
+        worst = max(worst, norm > 0 ? abs(p - q) / norm : .infinity)
+      }
+    }
+    return worst * 0x1p23
+  }
+
+  @Test(arguments: KernelCase.all, targetNames)
+  func valuesAreThoseOfThePlainLoops(_ item: KernelCase, target: String) throws {
+    let plain = try item.plain()
+    try LoopVerifier.verify(plain)
+    let scheduled = Scheduler.schedule(plain, for: try Targets.resolve(target))
+    try LoopVerifier.verify(scheduled)
+    #expect(scheduled.scheduledFor == target)
+    let expected = try LoopInterpreter.run(
+      plain, parameters: try item.weights, inputs: try item.inputs)
+    let actual = try LoopInterpreter.run(
+      scheduled, parameters: try item.weights, inputs: try item.inputs)
+    #expect(actual.map(\.shape) == expected.map(\.shape))
+    // Sums in parts round differently; everything else is the same to the bit.
+    let sumsInParts = LoopPrinter.text(scheduled).contains("allocate %part")
+    #expect(largestError(actual, expected) <= (sumsInParts ? 16 : 0))
+  }
+
+  @Test(arguments: KernelCase.others, targetNames)
+  func kernelsWithoutProductsAreNotSummedInParts(_ item: KernelCase, target: String) throws {
+    let scheduled = Scheduler.schedule(try item.plain(), for: try Targets.resolve(target))
+    #expect(!LoopPrinter.text(scheduled).contains("allocate %part"))
+  }
+
+  @Test(arguments: KernelCase.all)
+  func machineCodeComputesTheReference(_ item: KernelCase) throws {
+    let target = try Targets.resolve("native")
+    let module = Scheduler.schedule(try item.plain(), for: target)
+    let session = try NativeSession(
+      module, target: target, parameters: try item.weights.mapValues { $0.map { Float($0) } })
+    let reference = try Reference.evaluate(
+      try item.function(), inputs: try item.inputs, parameters: try item.weights)
+    for threads in [1, 3] {
+      let native = try session.run(
+        inputs: try item.inputs.map { $0.map { Float($0) } }, threads: threads)
+      #expect(largestError(native.map { $0.map { Double($0) } }, reference) <= 16)
+    }
+  }
+
+  @Test(arguments: KernelCase.all, targetNames)
+  func everyKernelIsScheduled(_ item: KernelCase, target: String) throws {
+    let scheduled = Scheduler.schedule(try item.plain(), for: try Targets.resolve(target))
+    let called = scheduled.run.compactMap { statement -> Kernel? in
+      if case .call(let name, _) = statement { return scheduled.kernel(named: name) }
+      return nil
+    }
+    for kernel in called {
+      var kinds: Set<LoopKind> = []
+      kernel.body.forEachStatement { if case .loop(let loop) = $0 { kinds.insert(loop.kind) } }
+      #expect(kinds.isSuperset(of: [.parallel, .vectorized]), "\(kernel.name)")
+    }
+  }
+
+  @Test(arguments: KernelCase.chains + KernelCase.others, targetNames)
+  func theSameModuleGivesTheSameTextThatParsesBack(_ item: KernelCase, target: String) throws {
+    let description = try Targets.resolve(target)
+    let scheduled = Scheduler.schedule(try item.plain(), for: description)
+    #expect(scheduled == Scheduler.schedule(try item.plain(), for: description))
+    let text = LoopPrinter.text(scheduled)
+    #expect(try LoopParser.parseModule(text, file: "scheduled.loops") == scheduled)
+  }
+
+  @Test func kernelsOfNoKnownFormStayAsTheyAre() throws {
+    let text = """
+      rephase_loops 1
+      module @scan {
+        input %x "x" : f32[8]
+        output %y "y" : f32[8]
+        kernel @scan(in %a: f32[8], out %b: f32[8]) {
+          %b[0] = %a[0]
+          for %i in 1 ..< 8 { %b[%i] = %b[%i - 1] + %a[%i] }
+        }
+        run { call @scan(%x, %y) }
+      }
+      """
+    let module = try LoopParser.parseModule(text, file: "scan.loops")
+    let scheduled = Scheduler.schedule(module, for: try Targets.resolve("x86-64-v3"))
+    #expect(scheduled.kernels == module.kernels)
+  }
+}
