@@ -50,11 +50,13 @@ config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = temporary_folder()
 python = os.environ.get("REPHASE_PYTHON", sys.executable)
 exits = os.path.join(config.test_source_root, "Inputs", "exits.py")
-# `%fails COMMAND` succeeds where the command says that its work failed: exit status 1, neither wrong usage nor a signal.
+# `%fails COMMAND` succeeds where the command says that its work failed (exit status 1, no signal), `%refuses COMMAND`
+# where it says that it is used wrongly (64).
 config.substitutions += [
     ("%rephase", rephase()),
     ("%python", python),
     ("%fails", f"{python} {exits} 1"),
+    ("%refuses", f"{python} {exits} 64"),
 ]
 config.environment["PATH"] = os.pathsep.join(
     [llvm_tools(), os.path.dirname(rephase()), config.environment["PATH"]]

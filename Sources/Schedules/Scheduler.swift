@@ -5,7 +5,8 @@ import LoopIR
 public enum Scheduler {
   /// Lays out buffers, schedules every kernel that `run` calls, and plans memory.
   ///
-  /// Results equal those of the unscheduled module to the bit, except where lanes share a sum (see `LaneSumTile`).
+  /// Results equal those of the unscheduled module to the bit, except where sums of products are added up in parts
+  /// (see `LaneSumTile` and `ReductionTile`).
   /// Kernels of `prepare` stay plain: they run once, when the model is compiled.
   public static func schedule(_ module: LoopModule, for target: Target) -> LoopModule {
     var result = AssignLayouts.apply(to: module, target: target)
