@@ -81,7 +81,7 @@ refused = [
     (64, "--weights", ["good.npy", *none, *net]),
     (64, "--target", ["good.npy", *none, "--target", "native"]),
     (64, "--target", ["good.npy", "--model", "libnet.so", "--target", "native"]),
-    (1, "nonsense", ["good.npy", *net, "--target", "nonsense"]),
+    (64, "nonsense", ["good.npy", *net, "--target", "nonsense"]),
     (64, "--batch", ["good.npy", *net, "--batch", "0"]),
     (64, "--threads", ["good.npy", *net, "--threads", "-1"]),
     (64, "--slice", ["good.npy", *none, "--slice=-1"]),
