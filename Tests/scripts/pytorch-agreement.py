@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Rephase against PyTorch on the same safetensors and real cine images (made ones without them).
+
+Each network runs by JIT, from a compiled library by `rephase run`, and by ctypes: all three must
+give the same bytes, and lie within 16 x 2^-23 of PyTorch in float32 (one thread), as the largest
+difference over the reference's largest value. Columns "64" compare with PyTorch in float64.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy
+import torch
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+import pytorch_networks
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Embedding"))
+import host
+
+LIMIT = 16
+REPHASE = os.environ.get("REPHASE") or sys.exit("error: REPHASE must name the command to test")
+
+# Name, batch, size, settings.
+CASES = [
+    (name, batch, (192, 128), {"channels": channels})
+    for name in ["resnet2", "resnet4", "resnet7", "unet"]
+    for channels in [1, 2]
+    for batch in [1, 3]
+] + [
+    ("vgg16-features", 1, (96, 64), {}),
+    ("vgg16-features", 2, (61, 47), {}),
+    ("resnet2", 1, (61, 47), {"channels": 1}),
+    ("resnet2", 2, (7, 3), {"channels": 2}),
+    ("resnet1", 1, (1, 1), {"channels": 1}),
+    ("unet", 1, (52, 36), {"channels": 2}),
+    ("unet", 1, (4, 4), {"channels": 1}),
+    ("resnet2", 1, (64, 48), {"channels": 1, "filters": 24, "kernel": 5, "residual": "true"}),
+    ("resnet1", 1, (33, 50), {"channels": 2, "filters": 7, "kernel": 1}),
+    ("unet", 1, (48, 20), {"channels": 2, "filters": 6, "residual": "true"}),
+]
+
+
+def rephase(*arguments):
+    done = subprocess.run(
+        [REPHASE, *map(str, arguments)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    if done.returncode != 0:
+        sys.exit(f"error: rephase {' '.join(map(str, arguments))}: {done.stderr}")
+
+
+def options(settings):
+    return [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+
+
+def make_weights(folder, name, settings, seed, metadata):
+    """Fresh weights with everything trivial replaced, saved by Python; returns path and arrays."""
+    fresh, path = folder / "fresh.safetensors", folder / "weights.safetensors"
+    rephase("init", name, *options(settings), "--seed", seed, "-o", fresh)
+    weights = pytorch_networks.perturbed(load_file(fresh), seed)
+    if metadata:
+        with safe_open(fresh, "np") as file:
+            metadata = file.metadata()
+    save_file(weights, path, metadata=metadata or None)
+    return path, weights
+
+
+def in_pytorch(name, weights, x, settings, kind):
+    parameters = {key: torch.from_numpy(value).to(kind) for key, value in weights.items()}
+    flags = {"residual": True} if settings.get("residual") == "true" else {}
+    with torch.no_grad():
+        outputs = pytorch_networks.network(name)(parameters, torch.from_numpy(x).to(kind), **flags)
+    return [output.numpy() for output in outputs]
+
+
+def ulps(results, references):
+    """The largest difference over the reference's largest value, of the worst output."""
+    worst = 0.0
+    for a, b in zip(results, references, strict=True):
+        if a.shape != b.shape:
+            sys.exit(f"error: shape {a.shape}, not {b.shape}")
+        a, b = a.astype(numpy.float64), b.astype(numpy.float64)
+        error = abs(a - b).max() / abs(b).max() * 2**23
+        worst = max(worst, error) if numpy.isfinite(error) else numpy.inf
+    return worst
+
+
+def run_rephase(folder, model, path, x, settings, name, count):
+    """The outputs by JIT, by `rephase run` of the library, and by ctypes."""
+    batch, _, height, width = x.shape
+    numpy.save(folder / "x.npy", x)
+    shape = ["--batch", batch, "--size", f"{height}x{width}"]
+    common = [*model, "--weights", path, *shape]
+    written = {}
+    for engine in ["jit", "library"]:
+        files = [folder / f"{engine}{i}.npy" for i in range(count)]
+        destination = [part for file in files for part in ("-o", file)]
+        if engine == "jit":
+            rephase("run", *common, "--input", folder / "x.npy", *destination)
+        else:
+            rephase("compile", *common, "--name", name, "--quiet", "-o", folder / name)
+            library = folder / name / f"lib{name}.so"
+            rephase("run", library, "--input", folder / "x.npy", *destination)
+        written[engine] = [numpy.load(file) for file in files]
+    loaded = host.Library(library, name)
+    for status in (loaded.start(threads=2), loaded.check()):
+        if status != host.OK:
+            sys.exit(f"error: {name}: {loaded.status_text(status).decode()}")
+    written["ctypes"] = loaded.outputs(x)
+    loaded.stop()
+    return written
+
+
+def compare(folder, index, case):
+    """Prints a row of the table; returns what is wrong."""
+    name, batch, (height, width), settings = case
+    metadata = index % 2 == 0
+    path, weights = make_weights(folder, name, settings, 100 + index, metadata)
+    channels = settings.get("channels", 3)
+    x = pytorch_networks.inputs(batch, channels, height, width)
+    expected = in_pytorch(name, weights, x, settings, torch.float32)
+    exact = in_pytorch(name, weights, x, settings, torch.float64)
+    # The metadata name the network and its settings, which may then be left out.
+    model = [] if metadata else [name, *options(settings)]
+    results = run_rephase(folder, model, path, x, settings, f"model{index}", len(expected))
+    error = ulps(results["jit"], expected)
+    exact_error = ulps(results["jit"], exact)
+    extra = " ".join(f"{k}={v}" for k, v in settings.items() if k != "channels")
+    print(
+        f"{name:15}{channels:3}{batch:6}  {height}x{width:<5}{error:9.2f}{exact_error:11.2f}"
+        f"{ulps(expected, exact):11.2f}  {'from file' if metadata else 'given':10}{extra}",
+        flush=True,
+    )
+    wrong = []
+    # PyTorch's own rounding is part of the first figure, so the message says how much it is.
+    if not max(error, exact_error) <= LIMIT:
+        wrong.append(
+            f"{name} {settings} batch {batch}: {error:.2f} from PyTorch in float32, which itself is "
+            f"{ulps(expected, exact):.2f} from float64; Rephase is {exact_error:.2f} from float64; "
+            f"the limit is {LIMIT}"
+        )
+    for engine in ["library", "ctypes"]:
+        if any(a.tobytes() != b.tobytes() for a, b in zip(results["jit"], results[engine])):
+            wrong.append(f"{name} {settings} batch {batch}: {engine} differs from JIT")
+    return wrong
+
+
+def main():
+    torch.set_num_threads(1)
+    if pytorch_networks.cine(1) is None:
+        print("no real images (REPHASE_SHARED_DATA is not set): made ones in their place")
+    else:
+        print("inputs: real cine images, zero-filled")
+    print("network         ch batch  size     torch32  | 64: rephase   torch32  model name")
+    wrong = []
+    for index, case in enumerate(CASES):
+        with tempfile.TemporaryDirectory() as folder:
+            wrong += compare(pathlib.Path(folder), index, case)
+    for line in wrong:
+        print("error:", line)
+    print("pytorch-agreement:", "failed" if wrong else "passed")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
