@@ -1,0 +1,86 @@
+"""What deploying an engine costs: cold start, memory of a fresh process, installed size."""
+
+import importlib.metadata
+import os
+import pathlib
+
+import numpy
+import packaging.requirements
+import packaging.utils
+
+from bench_process import EngineError, Worker, command, host_start, limit, relative_error
+
+COLD_STARTS = 5
+
+
+def cold_starts(peers, case, folder):
+    """Process start to first output, best of several: a C host for Rephase, Python for peers.
+
+    torch.compile and JAX compile at their first run: their times would tell of that alone.
+    """
+    host, rows = folder / "host", []
+    define = [f"-DMODEL={case['name']}", f'-DMODEL_HEADER="{case["name"]}.h"']
+    library = pathlib.Path(case["library"])
+    source = pathlib.Path(__file__).resolve().with_name("bench_host.c")
+    command(
+        os.environ.get("CC", "cc"), "-O2", "-std=gnu11", *define, "-I", library.parent, source,
+        library, f"-Wl,-rpath,{library.parent}", "-o", host,
+    )  # fmt: skip
+
+    def native():
+        seconds, peak = host_start(host, case, folder / "host.f32")
+        y = numpy.fromfile(folder / "host.f32", dtype=numpy.float32).reshape(case["shape"])
+        error = relative_error(y, case)
+        if not error <= limit("rephase"):
+            raise EngineError("wrong", f"the C host's output has the error {error:.2g}")
+        return seconds, peak
+
+    def python(engine):
+        worker = Worker(engine, folder / "case.json", folder / f"{engine}-cold.log")
+        return worker.start_seconds, worker.end()
+
+    for engine in ["rephase", *(p for p in peers if p not in ("torch-compile", "jax"))]:
+        row = {"engine": engine, "net": case["net"], "status": "ok"}
+        row |= {"batch": case["batch"], "threads": case["threads"]}
+        row["host"] = "C" if engine == "rephase" else "Python"
+        try:
+            found = [native() if engine == "rephase" else python(engine) for _ in range(COLD_STARTS)]
+            row["times_s"] = [seconds for seconds, _ in found]
+            row |= {"best_s": min(row["times_s"]), "peak_bytes": max(peak for _, peak in found)}
+        except EngineError as error:
+            row |= {"status": error.status, "reason": error.reason}
+        rows.append(row)
+    return rows
+
+
+def closure(distribution, seen):
+    """The installed packages that a package needs to run, itself included."""
+    name = packaging.utils.canonicalize_name(distribution)
+    try:
+        found = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return
+    if name in seen:
+        return
+    seen[name] = found
+    for text in found.requires or []:
+        requirement = packaging.requirements.Requirement(text)
+        if not requirement.marker or requirement.marker.evaluate({"extra": ""}):
+            closure(requirement.name, seen)
+
+
+def installed_size(engine):
+    """Bytes in site-packages of an engine's package and of all it needs; Python not counted."""
+    found = {}
+    closure(engine.removesuffix("-compile"), found)
+    paths = {path.locate() for item in found.values() for path in item.files or []}
+    total = sum(os.path.getsize(path) for path in paths if os.path.isfile(path))
+    return {"engine": engine, "bytes": total, "what": ", ".join(sorted(found))} if found else None
+
+
+def installed(peers, sizes):
+    rows = [
+        {"engine": "rephase", "bytes": size, "what": f"lib{net}.so, weights included"}
+        for net, size in sizes.items()
+    ]
+    return rows + [row for row in map(installed_size, peers) if row]

@@ -1,0 +1,70 @@
+/*
+ * The smallest C host of a compiled library: from process start to the first output. The model's
+ * name and header come from the compiler's command line: -DMODEL=name -DMODEL_HEADER='"name.h"'.
+ *
+ *   host INPUT.f32 OUTPUT.f32 THREADS
+ *
+ * prints its peak resident memory in KiB once the output is there, then writes the output.
+ */
+#include MODEL_HEADER
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JOIN2(a, b) a##_##b
+#define JOIN(a, b) JOIN2(a, b)
+#define N(function) JOIN(MODEL, function)
+
+static void *aligned(size_t bytes, size_t alignment) {
+  return aligned_alloc(alignment, (bytes / alignment + 1) * alignment);
+}
+
+/* VmHWM of /proc/self/status, or -1. */
+static long peak_kib(void) {
+  FILE *file = fopen("/proc/self/status", "r");
+  char line[256];
+  long kib = -1;
+  while (file && fgets(line, sizeof line, file)) {
+    if (sscanf(line, "VmHWM: %ld", &kib) == 1) break;
+  }
+  if (file) fclose(file);
+  return kib;
+}
+
+/* The networks measured here have one input and one output of the same size. */
+int main(int count, char **arguments) {
+  if (count != 4) return 64;
+  FILE *file = fopen(arguments[1], "rb");
+  if (!file || fseek(file, 0, SEEK_END) != 0) return 1;
+  long bytes = ftell(file);
+  rewind(file);
+  if (bytes <= 0) return 1;
+  float *x = malloc((size_t)bytes), *y = malloc((size_t)bytes);
+  void *context = aligned(N(context_bytes)(), 64);
+  void *workspace = aligned(N(workspace_bytes)(), N(workspace_alignment)());
+  if (!x || !y || !context || !workspace) return 1;
+  if (fread(x, 1, (size_t)bytes, file) != (size_t)bytes) return 1;
+  fclose(file);
+
+  rephase_options options;
+  memset(&options, 0, sizeof options);
+  options.size = sizeof options;
+  options.threads = (uint32_t)strtoul(arguments[3], NULL, 10);
+  rephase_status status = N(create)(context, N(context_bytes)(), NULL, 0, &options);
+  if (status == REPHASE_OK) {
+    const float *inputs[] = {x};
+    float *outputs[] = {y};
+    status = N(run)(context, inputs, outputs, workspace, N(workspace_bytes)());
+  }
+  if (status != REPHASE_OK) {
+    fprintf(stderr, "%s\n", N(status_text)(status));
+    return 100 + (int)status;
+  }
+  printf("%ld\n", peak_kib());
+  fflush(stdout);
+  file = fopen(arguments[2], "wb");
+  if (!file || fwrite(y, 1, (size_t)bytes, file) != (size_t)bytes || fclose(file) != 0) return 1;
+  N(destroy)(context);
+  return 0;
+}
