@@ -56,14 +56,15 @@ private func parameters(of function: Function, seed: UInt64) -> [String: Tensor<
   return values
 }
 
-/// The largest difference between two lists of tensors over the largest value.
+/// The largest difference between two lists of tensors over the largest value; infinite where one is no number.
 func difference(_ a: [Tensor<Double>], _ b: [Tensor<Double>]) -> Double {
   guard a.map(\.shape) == b.map(\.shape) else { return .infinity }
   var worst = 0.0
   for (x, y) in zip(a, b) {
     let scale = max(y.values.map(abs).max() ?? 0, 1e-300)
-    let error = zip(x.values, y.values).map { abs($0 - $1) }.max() ?? 0
-    guard error.isFinite else { return .infinity }
+    let errors = zip(x.values, y.values).map { abs($0 - $1) }
+    guard errors.allSatisfy(\.isFinite) else { return .infinity }
+    let error = errors.max() ?? 0
     worst = max(worst, error / scale)
   }
   return worst
