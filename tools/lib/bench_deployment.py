@@ -13,9 +13,10 @@ from bench_process import EngineError, Worker, command, host_start, limit, relat
 COLD_STARTS = 5
 
 
-def cold_starts(peers, case, folder):
+def cold_starts(engines, case, folder):
     """Process start to first output, best of several: a C host for Rephase, Python for peers.
 
+    `engines` are the case's rows: one that is not right there is not measured here either.
     torch.compile and JAX compile at their first run: their times would tell of that alone.
     """
     host, rows = folder / "host", []
@@ -39,17 +40,22 @@ def cold_starts(peers, case, folder):
         worker = Worker(engine, folder / "case.json", folder / f"{engine}-cold.log")
         return worker.start_seconds, worker.end()
 
-    for engine in ["rephase", *(p for p in peers if p not in ("torch-compile", "jax"))]:
-        row = {"engine": engine, "net": case["net"], "status": "ok"}
-        row |= {"batch": case["batch"], "threads": case["threads"]}
-        row["host"] = "C" if engine == "rephase" else "Python"
+    for found in engines:
+        engine = found["engine"]
+        row = {key: case[key] for key in ["net", "batch", "threads"]}
+        row |= {"engine": engine, "host": "C" if engine == "rephase" else "Python"}
+        row |= {key: found[key] for key in ["status", "reason"] if key in found}
+        if engine in ("torch-compile", "jax"):
+            row |= {"status": "not measured", "reason": "compiles at its first run"}
+        rows.append(row)
+        if row["status"] != "ok":
+            continue
         try:
-            found = [native() if engine == "rephase" else python(engine) for _ in range(COLD_STARTS)]
-            row["times_s"] = [seconds for seconds, _ in found]
-            row |= {"best_s": min(row["times_s"]), "peak_bytes": max(peak for _, peak in found)}
+            starts = [native() if engine == "rephase" else python(engine) for _ in range(COLD_STARTS)]
+            row["times_s"] = [seconds for seconds, _ in starts]
+            row |= {"best_s": min(row["times_s"]), "peak_bytes": max(peak for _, peak in starts)}
         except EngineError as error:
             row |= {"status": error.status, "reason": error.reason}
-        rows.append(row)
     return rows
 
 
@@ -75,7 +81,7 @@ def installed_size(engine):
     closure(engine.removesuffix("-compile"), found)
     paths = {path.locate() for item in found.values() for path in item.files or []}
     total = sum(os.path.getsize(path) for path in paths if os.path.isfile(path))
-    return {"engine": engine, "bytes": total, "what": ", ".join(sorted(found))} if found else None
+    return {"engine": engine, "bytes": total, "what": ", ".join(sorted(found)) or "not available"}
 
 
 def installed(peers, sizes):
@@ -83,4 +89,4 @@ def installed(peers, sizes):
         {"engine": "rephase", "bytes": size, "what": f"lib{net}.so, weights included"}
         for net, size in sizes.items()
     ]
-    return rows + [row for row in map(installed_size, peers) if row]
+    return rows + [installed_size(peer) for peer in peers]

@@ -36,11 +36,16 @@ def say(text):
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
+class Usage(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(64, f"error: {message}\n")
+
+
 def arguments():
     def numbers(text):
         return [int(part) for part in text.split(",")]
 
-    parser = argparse.ArgumentParser(prog="tools/bench")
+    parser = Usage(prog="tools/bench")
     parser.add_argument("--binary", required=True, type=pathlib.Path)
     parser.add_argument("--output", required=True, type=pathlib.Path)
     parser.add_argument("--nets", type=lambda text: text.split(","), default=["resnet4", "unet"])
@@ -53,6 +58,8 @@ def arguments():
     cores = sorted(os.sched_getaffinity(0))
     options.threads = options.threads or [n for n in [1, 2] if n <= len(cores)]
     for peer in options.peers:
+        if options.peers.count(peer) > 1:
+            parser.error(f"peer '{peer}' is named twice")
         if peer not in PEERS:
             parser.error(f"no peer '{peer}'; there are {', '.join(PEERS)}")
     for net in options.nets:
@@ -95,6 +102,7 @@ def reference(net, weights, x):
 
 def make_case(options, net, batch, threads, path, weights, folder):
     """The files and settings that the workers of one case share."""
+    say(f"{net}, batch {batch}, {threads} threads: preparing")
     folder = folder / f"{net}-{batch}-{threads}"
     folder.mkdir()
     name = net.replace("-", "_")
@@ -148,7 +156,6 @@ def start_engine(engine, case, folder, missing):
     """The engine's row and its worker, None where it is not there or broke."""
     row = {"engine": engine, "status": "ok", "times_s": []}
     try:
-        say(f"starting {engine}")
         worker = Worker(engine, folder / "case.json", folder / f"{engine}.log")
     except EngineError as error:
         row |= {"status": error.status, "reason": missing.get(engine, error.reason)}
@@ -199,7 +206,7 @@ def measure(options, case, folder):
             if worker:
                 workers[engine] = worker
                 attempt(row, workers, lambda: check(row, worker, case, folder))
-        say(f"{case['net']}, batch {case['batch']}, {case['threads']} threads: rounds")
+        say(f"timing {', '.join(workers)}")
         interleave(rows, workers, options.rounds)
         for row in rows:
             if worker := workers.get(row["engine"]):
@@ -259,7 +266,9 @@ def main():
                     if batch == options.batches[0]:
                         sizes[net] = os.path.getsize(case["library"])
                     if (batch, threads) == (options.batches[0], options.threads[-1]):
-                        report["cold_starts"] += cold_starts(options.peers, case, folder)
+                        report["cold_starts"] += cold_starts(
+                            report["cases"][-1]["engines"], case, folder
+                        )
     report["installed"] = installed(options.peers, sizes)
     report["machine"]["load_after"] = os.getloadavg()[0]
     options.output.mkdir(parents=True, exist_ok=True)

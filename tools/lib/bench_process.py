@@ -1,5 +1,6 @@
 """What tools/bench starts: workers of engines, and the command under test."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -95,13 +96,22 @@ class Worker:
                 pass
 
 
+@contextlib.contextmanager
+def pinned(cores):
+    """What is started within inherits these cores; a preexec_fn would copy this whole process."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def command(*arguments, cores=None):
     """A command's output; exits where it fails. `cores` pins it."""
     arguments = [str(argument) for argument in arguments]
-    pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
-    result = subprocess.run(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=pin
-    )
+    with pinned(cores):
+        result = subprocess.run(arguments, capture_output=True, text=True)
     if result.returncode != 0:
         said = (result.stderr or result.stdout).strip()
         sys.exit(f"error: {' '.join(arguments)} ended with status {result.returncode}\n{said}")
@@ -111,13 +121,13 @@ def command(*arguments, cores=None):
 def host_start(binary, case, output):
     """Seconds from process start to the C host's first output, and its peak memory in bytes."""
     arguments = [str(binary), case["raw"], str(output), str(case["threads"])]
-    pin = lambda: os.sched_setaffinity(0, case["cores"])
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=pin
-    )
-    line = process.stdout.readline()
-    seconds = time.perf_counter() - start
+    with pinned(case["cores"]):
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        line = process.stdout.readline()
+        seconds = time.perf_counter() - start
     _, said = process.communicate(timeout=ANSWER_SECONDS)
     if process.returncode != 0:
         raise EngineError("failed", said.strip() or f"status {process.returncode}")

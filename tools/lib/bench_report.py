@@ -127,7 +127,7 @@ def chart(case):
     return "\n".join(parts)
 
 
-def table(headings, rows):
+def table(headings, rows, kind="numbers"):
     def line(tag, columns):
         span = len(headings) - len(columns) + 1
         filled = [f"<{tag}>{escape(column)}</{tag}>" for column in columns[:-1]]
@@ -135,7 +135,29 @@ def table(headings, rows):
         return "<tr>" + "".join(filled) + f"<{tag}{extra}>{escape(columns[-1])}</{tag}></tr>"
 
     body = [line("th", headings), *(line("td", columns) for columns in rows)]
-    return '<table>\n' + "\n".join(body) + "\n</table>"
+    return f'<table class="{kind}">\n' + "\n".join(body) + "\n</table>"
+
+
+def kernels(case):
+    """Rephase's kernels, those of one name together: calls, time, rate."""
+    groups = {}
+    for row in case["layers"]:
+        groups.setdefault(row["kernel"], []).append(row)
+    total = sum(row["median_s"] for row in case["layers"])
+    for name, rows in groups.items():
+        seconds, gflop = (sum(row[key] for row in rows) for key in ["median_s", "gflop"])
+        rate = gflop / seconds
+        yield [
+            name, str(len(rows)), f"{seconds * 1e3:.2f}", f"{seconds / total * 100:.0f} %",
+            f"{rate:.0f}", f"{rate / case['fma_peak_gflops'] * 100:.0f} %",
+        ]  # fmt: skip
+
+
+def kernel_table(case):
+    headings = ["kernel, each timed alone", "calls", "ms", "of the time", "GFLOP/s", "FMA peak"]
+    summary = f"Rephase's kernels in {title(case)}"
+    inner = table(headings, kernels(case))
+    return f"<details><summary>{escape(summary)}</summary>{inner}</details>"
 
 
 STYLE = """
@@ -144,7 +166,7 @@ body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 60rem; mar
 svg { width: 100%; max-width: 44rem; font-size: 13px; display: block; margin: .5rem 0; }
 table { border-collapse: collapse; margin: .5rem 0 2rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child, .why { text-align: left; }
+th:first-child, td:first-child, .why, .text td, .text th { text-align: left; }
 """
 
 
@@ -156,12 +178,13 @@ def html(report):
         parts.append(f"<h2>{escape(title(case))}</h2><p>{escape(subtitle(case))}. Bars are medians,")
         parts.append("white marks the best round, the dashed line direct convolution at the FMA peak.")
         parts += ["</p>", chart(case), table(HEADINGS, map(cells, case["engines"]))]
+        parts.append(kernel_table(case))
     parts.append("<h2>Cold start</h2><p>Process start to first output, best of 5.</p>")
     headings = ["net", "engine (host)", "ms", "peak MiB"]
-    parts.append(table(headings, map(cold_cells, report["cold_starts"])))
+    parts.append(table(headings, map(cold_cells, report["cold_starts"]), "text"))
     parts.append("<h2>Installed size</h2>")
     rows = [[r["engine"], f"{r['bytes'] / 1e6:.1f}", r["what"]] for r in report["installed"]]
-    parts.append(table(["engine", "MB", "what"], rows))
+    parts.append(table(["engine", "MB", "what"], rows, "text"))
     parts.append("<ul>" + "".join(f"<li>{escape(note)}</li>" for note in NOTES) + "</ul>")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
