@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# tools/bench on a small network beside PyTorch: what it saves, that outputs agree, and that an engine
-# with wrong outputs, one that is not there, and one that dies are told as such. Times are not judged.
+# tools/bench on a small network beside PyTorch: what it saves, that outputs agree, and that an
+# engine with wrong outputs, one that is not there, and one that dies are told as such. Times are
+# not judged.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=../../tools/lib/environment.sh
@@ -23,8 +24,8 @@ class InferenceSession:
 PYTHON
 
 PYTHONPATH=$work/fake "$root/tools/bench" --binary "$REPHASE" --nets resnet1 --batches 2 \
-  --threads 1 --rounds 2 --peers torch,onnxruntime --output "$work/out" >"$work/said" 2>"$work/log" \
-  || { cat "$work/said" "$work/log" && fail "tools/bench failed"; }
+  --threads 1 --rounds 2 --peers torch,onnxruntime --output "$work/out" \
+  >"$work/said" 2>"$work/log" || { cat "$work/said" "$work/log" && fail "tools/bench failed"; }
 cat "$work/out/bench.txt"
 
 "$REPHASE_PYTHON" - "$work" "$root" <<'PYTHON'
@@ -73,7 +74,16 @@ assert page.count("<table") == page.count("</table>") == 4
 
 sys.path.insert(0, str(root / "tools/lib"))
 import numpy
+import bench_report
 from bench_process import EngineError, Worker, relative_error
+
+# Kernels that only move data have no rate; an engine that is not there has its reason in the table.
+case["layers"].append({"kernel": "moves<data>", "median_s": 0.001})
+case["engines"][2] = {"engine": "onnxruntime", "status": "not available", "reason": "no <file>"}
+case["engines"][2]["times_s"] = []
+page = bench_report.html(report)
+assert "moves&lt;data&gt;" in page and "not available: no &lt;file&gt;" in page
+assert "not available: no <file>" in bench_report.text(report)
 
 numpy.save(work / "x.npy", numpy.ones((1, 1, 4, 4), dtype=numpy.float32))
 case = {"cores": case["cores"], "threads": 1, "input": str(work / "x.npy"), "embedding": "/none"}

@@ -45,13 +45,15 @@ def cold_starts(engines, case, folder):
         row = {key: case[key] for key in ["net", "batch", "threads"]}
         row |= {"engine": engine, "host": "C" if engine == "rephase" else "Python"}
         row |= {key: found[key] for key in ["status", "reason"] if key in found}
-        if engine in ("torch-compile", "jax"):
+        if row["status"] == "ok" and engine in ("torch-compile", "jax"):
             row |= {"status": "not measured", "reason": "compiles at its first run"}
         rows.append(row)
         if row["status"] != "ok":
             continue
         try:
-            starts = [native() if engine == "rephase" else python(engine) for _ in range(COLD_STARTS)]
+            starts = [
+                native() if engine == "rephase" else python(engine) for _ in range(COLD_STARTS)
+            ]
             row["times_s"] = [seconds for seconds, _ in starts]
             row |= {"best_s": min(row["times_s"]), "peak_bytes": max(peak for _, peak in starts)}
         except EngineError as error:

@@ -7,6 +7,7 @@ that is. Outputs are compared with PyTorch in float64 with unfolded batch norm.
 
 import argparse
 import datetime
+import itertools
 import json
 import os
 import pathlib
@@ -102,7 +103,7 @@ def reference(net, weights, x):
 
 def make_case(options, net, batch, threads, path, weights, folder):
     """The files and settings that the workers of one case share."""
-    say(f"{net}, batch {batch}, {threads} threads: preparing")
+    say(bench_report.title({"net": net, "batch": batch, "threads": threads}))
     folder = folder / f"{net}-{batch}-{threads}"
     folder.mkdir()
     name = net.replace("-", "_")
@@ -135,7 +136,14 @@ def make_case(options, net, batch, threads, path, weights, folder):
     compile_options = ["--batch", batch, "--threads", threads, "--name", name, "--quiet"]
     start = time.perf_counter()
     command(
-        options.binary, "compile", net, "--weights", path, *compile_options, "-o", folder / "library"
+        options.binary,
+        "compile",
+        net,
+        "--weights",
+        path,
+        *compile_options,
+        "-o",
+        folder / "library",
     )
     case["compile_s"] = time.perf_counter() - start
     return case, folder
@@ -247,39 +255,40 @@ def write(path, text):
     temporary.replace(path)
 
 
+def measure_all(options, folder):
+    """What bench.json holds."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    report = {"format": 1, "date": now.isoformat(timespec="seconds")}
+    report |= {"machine": machine(), "rounds": options.rounds, "cases": [], "cold_starts": []}
+    sizes = {}
+    for net in options.nets:
+        path, weights = make_weights(options.binary, net, folder)
+        for batch, threads in itertools.product(options.batches, options.threads):
+            case, files = make_case(options, net, batch, threads, path, weights, folder)
+            result = measure(options, case, files)
+            report["cases"].append(result)
+            sizes.setdefault(net, os.path.getsize(case["library"]))
+            if (batch, threads) == (options.batches[0], options.threads[-1]):
+                report["cold_starts"] += cold_starts(result["engines"], case, files)
+    report["installed"] = installed(options.peers, sizes)
+    report["machine"]["load_after"] = os.getloadavg()[0]
+    return report
+
+
 def main():
     options = arguments()
     options.reasons = dict(text.split("=", 1) for text in options.missing)
-    report = {"format": 1, "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")}
-    report |= {"machine": machine(), "rounds": options.rounds, "cases": [], "cold_starts": []}
-    sizes = {}
-    with tempfile.TemporaryDirectory(prefix="rephase-bench.") as temporary:
-        temporary = pathlib.Path(temporary)
-        for net in options.nets:
-            path, weights = make_weights(options.binary, net, temporary)
-            for batch in options.batches:
-                for threads in options.threads:
-                    case, folder = make_case(
-                        options, net, batch, threads, path, weights, temporary
-                    )
-                    report["cases"].append(measure(options, case, folder))
-                    if batch == options.batches[0]:
-                        sizes[net] = os.path.getsize(case["library"])
-                    if (batch, threads) == (options.batches[0], options.threads[-1]):
-                        report["cold_starts"] += cold_starts(
-                            report["cases"][-1]["engines"], case, folder
-                        )
-    report["installed"] = installed(options.peers, sizes)
-    report["machine"]["load_after"] = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="rephase-bench.") as folder:
+        report = measure_all(options, pathlib.Path(folder))
     options.output.mkdir(parents=True, exist_ok=True)
     write(options.output / "bench.json", json.dumps(report, indent=1) + "\n")
-    text = bench_report.text(report)
-    write(options.output / "bench.txt", text)
+    write(options.output / "bench.txt", bench_report.text(report))
     write(options.output / "bench.html", bench_report.html(report))
-    print(text, end="")
+    print(bench_report.text(report), end="")
     print(f"\nwritten: {options.output}/bench.json, bench.txt, bench.html")
-    wrong = [row for case in report["cases"] for row in case["engines"]]
-    return 1 if any(row["engine"] == "rephase" and row["status"] != "ok" for row in wrong) else 0
+    rows = [row for case in report["cases"] for row in case["engines"]]
+    rows += report["cold_starts"]
+    return int(any(row["engine"] == "rephase" and row["status"] != "ok" for row in rows))
 
 
 if __name__ == "__main__":

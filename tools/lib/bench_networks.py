@@ -41,7 +41,9 @@ def folded(weights):
     for name in sorted(key[: -len(".weight")] for key in weights if key.endswith(".weight")):
         if ".norm" in name:
             continue
-        kernel, bias = (weights[f"{name}.{part}"].astype(numpy.float64) for part in ["weight", "bias"])
+        kernel, bias = (
+            weights[f"{name}.{part}"].astype(numpy.float64) for part in ["weight", "bias"]
+        )
         norm = name.replace(".conv", ".norm")
         if f"{norm}.running_var" in weights:
             scale, offset, mean, variance = (

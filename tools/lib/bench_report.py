@@ -11,7 +11,8 @@ COLORS = {"rephase": "#b3371d"}
 PEER_COLOR = "#5b7a99"
 NOTES = [
     "Ratios are medians of the rounds' own ratios of times: more than 1 is slower.",
-    "GFLOP/s counts direct convolution, two operations for each multiply-add, over the median time.",
+    "Every timed inference follows one that is not timed; engines take turns round by round.",
+    "GFLOP/s counts direct convolution, two operations a multiply-add, over the median time.",
     "FMA peak is measured by `rephase bench --layers` on the same cores, before and after.",
     "Peak MiB is the worker's, which for every engine holds Python and NumPy too.",
     "Error is the largest difference from PyTorch in float64 over its largest value.",
@@ -39,7 +40,8 @@ def cells(row):
     """A row's columns; an engine without times has its reason in place of them."""
     if not row.get("times_s"):
         return [row["engine"], f"{row['status']}: {row.get('reason', '')}"]
-    ratio = lambda key: f"{row[key]:.2f}" if key in row else row["status"]
+    right = row["status"] == "ok"
+    ratio = lambda key: f"{row[key]:.2f}" if key in row else "-" if right else row["status"]
     return [
         row["engine"], f"{row['median_s'] * 1e3:.2f}", f"{row['best_s'] * 1e3:.2f}",
         ratio("to_fastest_peer"), ratio("to_rephase"), f"{row['gflops']:.0f}",
@@ -53,6 +55,10 @@ def cold_cells(row):
     if "best_s" not in row:
         return [row["net"], name, f"{row['status']}: {row.get('reason', '')}"]
     return [row["net"], name, f"{row['best_s'] * 1e3:.1f}", mib(row["peak_bytes"])]
+
+
+def size_cells(row):
+    return [row["engine"], f"{row['bytes'] / 1e6:.1f}" if row["bytes"] else "-", row["what"]]
 
 
 def engines_line(report):
@@ -91,9 +97,9 @@ def text(report):
     lines.append(aligned(["net", "engine (host)", "ms", "peak MiB"], widths))
     for columns in map(cold_cells, report["cold_starts"]):
         lines.append(aligned(columns, widths if len(columns) == 4 else [-10, -24, -1]))
-    lines += ["", "Installed size"]
-    for row in report["installed"]:
-        lines.append(aligned([row["engine"], f"{row['bytes'] / 1e6:.1f} MB  ", row["what"]], [-14, 12, -1]))
+    lines += ["", "Installed size in MB"]
+    for engine, size, what in map(size_cells, report["installed"]):
+        lines.append(aligned([engine, size, f"  {what}"], [-14, 10, -1]))
     return "\n".join([*lines, "", *NOTES]) + "\n"
 
 
@@ -145,11 +151,13 @@ def kernels(case):
         groups.setdefault(row["kernel"], []).append(row)
     total = sum(row["median_s"] for row in case["layers"])
     for name, rows in groups.items():
-        seconds, gflop = (sum(row[key] for row in rows) for key in ["median_s", "gflop"])
-        rate = gflop / seconds
+        seconds = sum(row["median_s"] for row in rows)
+        # Kernels that only move data have no rate.
+        rate = sum(row.get("gflop", 0) for row in rows) / seconds
+        share = rate / case["fma_peak_gflops"]
         yield [
             name, str(len(rows)), f"{seconds * 1e3:.2f}", f"{seconds / total * 100:.0f} %",
-            f"{rate:.0f}", f"{rate / case['fma_peak_gflops'] * 100:.0f} %",
+            *([f"{rate:.0f}", f"{share * 100:.0f} %"] if rate else ["-", "-"]),
         ]  # fmt: skip
 
 
@@ -175,16 +183,16 @@ def html(report):
     parts.append(f"<p>{escape(report['date'])}, {report['rounds']} interleaved rounds. ")
     parts.append(escape(engines_line(report)) + "</p>")
     for case in report["cases"]:
-        parts.append(f"<h2>{escape(title(case))}</h2><p>{escape(subtitle(case))}. Bars are medians,")
-        parts.append("white marks the best round, the dashed line direct convolution at the FMA peak.")
-        parts += ["</p>", chart(case), table(HEADINGS, map(cells, case["engines"]))]
-        parts.append(kernel_table(case))
+        legend = "Bars are medians, white marks the best round."
+        legend += " The dashed line is direct convolution at the FMA peak."
+        parts.append(f"<h2>{escape(title(case))}</h2><p>{escape(subtitle(case))}. {legend}</p>")
+        parts += [chart(case), table(HEADINGS, map(cells, case["engines"])), kernel_table(case)]
     parts.append("<h2>Cold start</h2><p>Process start to first output, best of 5.</p>")
     headings = ["net", "engine (host)", "ms", "peak MiB"]
     parts.append(table(headings, map(cold_cells, report["cold_starts"]), "text"))
     parts.append("<h2>Installed size</h2>")
-    rows = [[r["engine"], f"{r['bytes'] / 1e6:.1f}", r["what"]] for r in report["installed"]]
-    parts.append(table(["engine", "MB", "what"], rows, "text"))
+    sizes = map(size_cells, report["installed"])
+    parts.append(table(["engine", "MB", "what"], sizes, "text"))
     parts.append("<ul>" + "".join(f"<li>{escape(note)}</li>" for note in NOTES) + "</ul>")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
