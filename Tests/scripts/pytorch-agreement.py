@@ -2,8 +2,14 @@
 """Rephase against PyTorch on the same safetensors and real cine images (made ones without them).
 
 Each network runs by JIT, from a compiled library by `rephase run`, and by ctypes: all three must
-give the same bytes, and lie within 16 x 2^-23 of PyTorch in float32 (one thread), as the largest
-difference over the reference's largest value. Columns "64" compare with PyTorch in float64.
+give the same bytes. Errors are the largest difference over the reference's largest value, in units
+of 2^-23; the limit is 16.
+
+Fresh weights are those of `rephase init`; changed ones have random batch norm statistics and biases.
+The limit holds against PyTorch in float64. With fresh weights the last layer can cancel, so that even
+PyTorch in float32 is past the limit (last column); there, being no further than PyTorch is enough.
+The distance from PyTorch in float32 (one thread) is held to the limit plus PyTorch's own distance
+from its float64 results.
 """
 
 import os
@@ -26,12 +32,13 @@ LIMIT = 16
 REPHASE = os.environ.get("REPHASE") or sys.exit("error: REPHASE must name the command to test")
 
 # Name, batch, size, settings.
-CASES = [
+PAPER = [
     (name, batch, (192, 128), {"channels": channels})
     for name in ["resnet2", "resnet4", "resnet7", "unet"]
     for channels in [1, 2]
     for batch in [1, 3]
-] + [
+]
+OTHERS = [
     ("vgg16-features", 1, (96, 64), {}),
     ("vgg16-features", 2, (61, 47), {}),
     ("resnet2", 1, (61, 47), {"channels": 1}),
@@ -57,11 +64,13 @@ def options(settings):
     return [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
 
 
-def make_weights(folder, name, settings, seed, metadata):
-    """Fresh weights with everything trivial replaced, saved by Python; returns path and arrays."""
+def make_weights(folder, name, settings, seed, metadata, fresh_weights):
+    """Fresh weights, or ones with everything trivial replaced, saved by Python; returns path and arrays."""
     fresh, path = folder / "fresh.safetensors", folder / "weights.safetensors"
     rephase("init", name, *options(settings), "--seed", seed, "-o", fresh)
-    weights = pytorch_networks.perturbed(load_file(fresh), seed)
+    weights = load_file(fresh)
+    if not fresh_weights:
+        weights = pytorch_networks.perturbed(weights, seed)
     if metadata:
         with safe_open(fresh, "np") as file:
             metadata = file.metadata()
@@ -89,7 +98,7 @@ def ulps(results, references):
     return worst
 
 
-def run_rephase(folder, model, path, x, settings, name, count):
+def run_rephase(folder, model, path, x, name, count):
     """The outputs by JIT, by `rephase run` of the library, and by ctypes."""
     batch, _, height, width = x.shape
     numpy.save(folder / "x.npy", x)
@@ -115,18 +124,18 @@ def run_rephase(folder, model, path, x, settings, name, count):
     return written
 
 
-def compare(folder, index, case):
+def compare(folder, index, case, fresh):
     """Prints a row of the table; returns what is wrong."""
     name, batch, (height, width), settings = case
     metadata = index % 2 == 0
-    path, weights = make_weights(folder, name, settings, 100 + index, metadata)
+    path, weights = make_weights(folder, name, settings, 100 + index, metadata, fresh)
     channels = settings.get("channels", 3)
     x = pytorch_networks.inputs(batch, channels, height, width)
     expected = in_pytorch(name, weights, x, settings, torch.float32)
     exact = in_pytorch(name, weights, x, settings, torch.float64)
     # The metadata name the network and its settings, which may then be left out.
     model = [] if metadata else [name, *options(settings)]
-    results = run_rephase(folder, model, path, x, settings, f"model{index}", len(expected))
+    results = run_rephase(folder, model, path, x, f"model{index}", len(expected))
     error = ulps(results["jit"], expected)
     exact_error = ulps(results["jit"], exact)
     extra = " ".join(f"{k}={v}" for k, v in settings.items() if k != "channels")
@@ -137,10 +146,11 @@ def compare(folder, index, case):
     )
     wrong = []
     # PyTorch's own rounding is part of the first figure, so the message says how much it is.
-    if not max(error, exact_error) <= LIMIT:
+    own = ulps(expected, exact)
+    if not (exact_error <= (max(LIMIT, own) if fresh else LIMIT) and error <= LIMIT + own):
         wrong.append(
             f"{name} {settings} batch {batch}: {error:.2f} from PyTorch in float32, which itself is "
-            f"{ulps(expected, exact):.2f} from float64; Rephase is {exact_error:.2f} from float64; "
+            f"{own:.2f} from float64; Rephase is {exact_error:.2f} from float64; "
             f"the limit is {LIMIT}"
         )
     for engine in ["library", "ctypes"]:
@@ -155,11 +165,16 @@ def main():
         print("no real images (REPHASE_SHARED_DATA is not set): made ones in their place")
     else:
         print("inputs: real cine images, zero-filled")
-    print("network         ch batch  size     torch32  | 64: rephase   torch32  model name")
     wrong = []
-    for index, case in enumerate(CASES):
-        with tempfile.TemporaryDirectory() as folder:
-            wrong += compare(pathlib.Path(folder), index, case)
+    for title, cases, fresh in [
+        ("fresh weights", PAPER, True),
+        ("changed weights", PAPER + OTHERS, False),
+    ]:
+        print(title)
+        print("network         ch batch  size     torch32  | 64: rephase   torch32  model name")
+        for index, case in enumerate(cases):
+            with tempfile.TemporaryDirectory() as folder:
+                wrong += compare(pathlib.Path(folder), index, case, fresh)
     for line in wrong:
         print("error:", line)
     print("pytorch-agreement:", "failed" if wrong else "passed")
