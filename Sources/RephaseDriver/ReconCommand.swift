@@ -43,6 +43,12 @@ struct ReconCommand: ParsableCommand {
   @Option(help: "One slice of a scan with several, from 0; all of them unless given.")
   var slice: Int?
 
+  @Option(
+    help:
+      "What the array's dimensions are, outermost first, such as coil,row,column, where the default is wrong."
+  )
+  var dimensions: String?
+
   @OptionGroup var outputs: ReconOutputOptions
 
   @Flag(help: "Print what was done as one JSON object.")
@@ -56,6 +62,11 @@ struct ReconCommand: ParsableCommand {
       throw ValidationError("--consistency hard corrects a network's images; --model none has none")
     }
     if let slice, slice < 0 { throw ValidationError("--slice counts from 0, not \(slice)") }
+    if let dimensions {
+      do { _ = try ScanOptions.axes(parsing: dimensions) } catch {
+        throw ValidationError("--dimensions: \(error.message); \(error.help ?? "")")
+      }
+    }
     guard mask != "detect" else { return }
     do { _ = try SamplingPattern(parsing: mask) } catch {
       throw ValidationError("\(error.message); \(error.help ?? "")")
@@ -102,7 +113,11 @@ struct ReconCommand: ParsableCommand {
   private func read() throws(Diagnostic) -> [Scan] {
     var scans: [Scan] = []
     for path in self.scans {
-      let scan = try ScanReader.read(path, options: ScanOptions(array: array, slice: slice))
+      let axes = try dimensions.map { (text) throws(Diagnostic) in
+        try ScanOptions.axes(parsing: text)
+      }
+      let scan = try ScanReader.read(
+        path, options: ScanOptions(array: array, slice: slice, axes: axes))
       if let first = scans.first, first.kindText != scan.kindText {
         throw Diagnostic(
           "this scan is \(scan.kindText), but \(first.path) is \(first.kindText)",

@@ -71,6 +71,7 @@ refused = [
     (64, "sampling pattern", ["good.npy", *none, "--mask", "regular:0:22"]),
     (64, "sampling pattern", ["good.npy", *none, "--mask", "regular:four"]),
     (64, "--axis", ["good.npy", *none, "--axis", "diagonal"]),
+    (64, "--dimensions", ["good.npy", *none, "--dimensions", "coil,diagonal"]),
     (64, "--scale", ["good.npy", *none, "--scale", "big"]),
     (64, "--consistency", ["good.npy", *none, "--consistency", "soft"]),
     (64, "--consistency", ["good.npy", *none, "--consistency", "hard"]),

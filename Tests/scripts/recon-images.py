@@ -150,5 +150,10 @@ if SHARED:
         cine = np.load(path)["images"][5].astype(float)
         zero_filled(path, forward(cine), patient, "--slice", 5)
     with_network(path, forward(cine), patient, "--slice", 5)
+    path = f"{SHARED}/brain_kspace_8ch/cartesian_ksp.npy"
+    coils = inverse(np.load(path).astype(complex))
+    brain, _ = recon(path, "--model", "none", "--mask", "none", "--dimensions", "coil,row,column")
+    want = crop(np.sqrt((np.abs(coils) ** 2).sum(0))[None])
+    close(brain, want, 1e-5, "8 coils, root sum of squares")
 else:
     print("no shared data: not run on real cine images")
