@@ -4,14 +4,14 @@ import Tensors
 
 /// Makes well-typed graphs of a network's operations: what passes must take without changing a value.
 struct RandomGraph {
-  private var numbers: SeededNumbers
+  private var numbers: SplitMix64
   private var function = Function("random")
   private var images: [ValueID] = []
   private var parameterCount = 0
 
   /// A graph of a few operations, with one to three results; the seed determines it.
   static func make(seed: UInt64) throws -> Function {
-    var graph = RandomGraph(numbers: SeededNumbers(seed: seed))
+    var graph = RandomGraph(numbers: SplitMix64(seed: seed))
     for name in ["x", "y"].prefix(graph.pick(1...2)) {
       let extents = [
         graph.pick(1...2), graph.pick(1...4), 2 * graph.pick(1...3), graph.pick(2...6),
@@ -25,7 +25,7 @@ struct RandomGraph {
     return graph.function
   }
 
-  private init(numbers: SeededNumbers) { self.numbers = numbers }
+  private init(numbers: SplitMix64) { self.numbers = numbers }
 
   private mutating func pick(_ range: ClosedRange<Int>) -> Int {
     Int.random(in: range, using: &numbers)

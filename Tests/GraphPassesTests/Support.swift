@@ -4,20 +4,7 @@ import GraphPasses
 import Operations
 import Tensors
 
-/// Steele, Lea and Flood's SplitMix64: the same numbers on every machine.
-struct SeededNumbers: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
+extension SplitMix64 {
   mutating func tensor(_ shape: Shape, in range: ClosedRange<Double>) -> Tensor<Double> {
     var tensor = Tensor<Double>(shape, repeating: 0)
     for position in tensor.values.indices {
@@ -37,7 +24,7 @@ func text(_ function: Function) -> String { GraphPrinter.text(Module([function])
 
 /// The function's outputs for inputs and weights that the seed determines; variances are positive.
 func outputs(of function: Function, seed: UInt64) throws -> [Tensor<Double>] {
-  var numbers = SeededNumbers(seed: seed)
+  var numbers = SplitMix64(seed: seed)
   let inputs = function.types(of: function.arguments).map { numbers.tensor($0.shape, in: -2...2) }
   return try Reference.evaluate(
     function, inputs: inputs, parameters: parameters(of: function, seed: seed))
@@ -49,7 +36,7 @@ private func parameters(of function: Function, seed: UInt64) -> [String: Tensor<
   for node in function.nodes {
     guard let parameter = node.operation as? ParameterOperation else { continue }
     let hash = parameter.name.utf8.reduce(seed) { ($0 ^ UInt64($1)) &* 0x0100_0000_01B3 }
-    var numbers = SeededNumbers(seed: hash)
+    var numbers = SplitMix64(seed: hash)
     let range = parameter.name.hasPrefix("variance") ? 0.5...2.0 : -1.0...1.0
     values[parameter.name] = numbers.tensor(parameter.type.shape, in: range)
   }

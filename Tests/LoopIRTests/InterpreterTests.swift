@@ -147,7 +147,7 @@ private let races: [(String, String, String)] = [
         }
       }
       """
-    var random = SeededGenerator(state: 4)
+    var random = SplitMix64(seed: 4)
     func values(_ count: Int) -> [Float] {
       (0..<count).map { _ in Float.random(in: -1...1, using: &random) }
     }

@@ -39,7 +39,7 @@ private func evaluate(_ op: BinaryOperator, _ a: Int, _ b: Int) -> Int? {
 }
 
 private struct IndexGenerator {
-  var random: SeededGenerator
+  var random: SplitMix64
 
   mutating func index(_ depth: Int) -> Expression {
     switch Int.random(in: depth == 0 ? 0..<3 : 0..<14, using: &random) {
@@ -74,7 +74,7 @@ private struct IndexGenerator {
 @Suite struct SimplificationTests {
   /// For random expressions: the value stays, the interval holds it, and simplifying again changes nothing.
   @Test func valuesStayTheSame() {
-    var generator = IndexGenerator(random: SeededGenerator(state: 5))
+    var generator = IndexGenerator(random: SplitMix64(seed: 5))
     let ranges = ["a": Interval(-3, 4), "b": Interval(0, 7)]
     for round in 0..<1500 {
       let isBoolean = round % 3 == 0

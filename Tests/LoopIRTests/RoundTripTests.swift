@@ -6,10 +6,10 @@ import Testing
 
 /// Builds random expressions and statements; they need not pass the verifier, only print and parse.
 private struct Generator {
-  var random: SeededGenerator
+  var random: SplitMix64
   private var next = 0
 
-  init(seed: UInt64) { random = SeededGenerator(state: seed) }
+  init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
   mutating func pick<Item>(_ items: [Item]) -> Item {
     items[Int.random(in: 0..<items.count, using: &random)]
@@ -209,7 +209,7 @@ private struct Generator {
 
   /// Damaged texts give an error or parse; they never trap.
   @Test func damagedTextsNeverTrap() {
-    var random = SeededGenerator(state: 3)
+    var random = SplitMix64(seed: 3)
     let bytes = Array(sampleText.utf8)
     for _ in 0..<300 {
       var damaged = bytes

@@ -48,7 +48,7 @@ struct Case: Sendable, CustomTestStringConvertible {
 
   /// Values of the operands: the same for every run.
   var inputs: [Tensor<Double>] {
-    var random = SeededNumbers(seed: UInt64(number) &* 7919 &+ UInt64(operation.mnemonic.count))
+    var random = SplitMix64(seed: UInt64(number) &* 7919 &+ UInt64(operation.mnemonic.count))
     return sample.operands.map { type in
       var tensor = Tensor<Double>(type.shape, repeating: 0)
       for position in tensor.values.indices { tensor.values[position] = random.next(sample.domain) }
@@ -101,27 +101,15 @@ struct Case: Sendable, CustomTestStringConvertible {
   /// Weights for an operation that asks for them.
   var parameters: [String: Tensor<Double>] {
     guard let parameter = sample.operation as? ParameterOperation else { return [:] }
-    var random = SeededNumbers(seed: 3)
+    var random = SplitMix64(seed: 3)
     var tensor = Tensor<Double>(parameter.type.shape, repeating: 0)
     for position in tensor.values.indices { tensor.values[position] = random.next(-2...2) }
     return [parameter.name: tensor]
   }
 }
 
-/// SplitMix64 (Steele, Lea and Flood 2014), rounded to float32 so that every engine gets the same numbers.
-struct SeededNumbers: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
+extension SplitMix64 {
+  /// Rounded to float32, so that every engine gets the same numbers.
   mutating func next(_ range: ClosedRange<Double>) -> Double {
     Double(Float(Double.random(in: range, using: &self)))
   }
