@@ -24,8 +24,6 @@ struct LoopNest {
     if dimensions.isEmpty { return nil }
   }
 
-  var variables: [Expression] { dimensions.map { .variable($0.name) } }
-
   /// Whether iterations are independent: each writes its own element of one buffer, which nobody reads.
   ///
   /// This is what makes it legal to reorder, tile, vectorize and parallelize the nest.

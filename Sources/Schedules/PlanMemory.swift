@@ -36,14 +36,6 @@ public enum PlanMemory {
     return result
   }
 
-  /// Bytes of the arena of a planned module.
-  public static func arenaBytes(of module: LoopModule) -> Int {
-    module.buffers.reduce(0) { bytes, buffer in
-      guard case .temporary(.some(let offset)) = buffer.role else { return bytes }
-      return max(bytes, offset + rounded(buffer.buffer.byteCount))
-    }
-  }
-
   private static func items(of module: LoopModule) -> [Item] {
     module.buffers.enumerated().compactMap { index, buffer in
       guard case .temporary = buffer.role else { return nil }

@@ -58,7 +58,7 @@ import Testing
       }
     }
     let sum = bytes.map(rounded).reduce(0, +)
-    let arena = PlanMemory.arenaBytes(of: planned)
+    let arena = try planned.workspaceByteCount()
     #expect(arena <= sum)
     #expect(arena >= (bytes.map(rounded).max() ?? 0))
     #expect(planned == PlanMemory.apply(to: planned), "planning again changes nothing")
@@ -69,11 +69,11 @@ import Testing
     let bytes = [Int](repeating: 400, count: length)
     let calls = [[0]] + (1..<length).map { [$0 - 1, $0] } + [[length - 1]]
     let planned = PlanMemory.apply(to: module(bytes, calls: calls))
-    #expect(PlanMemory.arenaBytes(of: planned) == 2 * rounded(400))
+    #expect(try planned.workspaceByteCount() == 2 * rounded(400))
   }
 
-  @Test func aModuleWithoutTemporariesNeedsNothing() {
-    #expect(PlanMemory.arenaBytes(of: PlanMemory.apply(to: LoopModule(name: "empty"))) == 0)
+  @Test func aModuleWithoutTemporariesNeedsNothing() throws {
+    #expect(try PlanMemory.apply(to: LoopModule(name: "empty")).workspaceByteCount() == 0)
   }
 
   @Test(arguments: targetNames)

@@ -6,8 +6,9 @@ give the same bytes. Errors are the largest difference over the reference's larg
 of 2^-23; the limit is 16.
 
 Fresh weights are those of `rephase init`; changed ones have random batch norm statistics and biases.
-The limit holds against PyTorch in float64. With fresh weights the last layer can cancel, so that even
-PyTorch in float32 is past the limit (last column); there, being no further than PyTorch is enough.
+The limit holds against PyTorch in float64, but for one known case: with fresh weights the last layer
+can cancel, and where PyTorch in float32 itself is past the limit (last column), so may we be, up to
+PyTorch's own distance. The last line counts all rows past the limit.
 The distance from PyTorch in float32 (one thread) is held to the limit plus PyTorch's own distance
 from its float64 results.
 """
@@ -124,8 +125,8 @@ def run_rephase(folder, model, path, x, name, count):
     return written
 
 
-def compare(folder, index, case, fresh):
-    """Prints a row of the table; returns what is wrong."""
+def compare(folder, index, case, fresh, past):
+    """Prints a row of the table and counts it in `past` where it is past the limit; returns what is wrong."""
     name, batch, (height, width), settings = case
     metadata = index % 2 == 0
     path, weights = make_weights(folder, name, settings, 100 + index, metadata, fresh)
@@ -147,6 +148,8 @@ def compare(folder, index, case, fresh):
     wrong = []
     # PyTorch's own rounding is part of the first figure, so the message says how much it is.
     own = ulps(expected, exact)
+    past["float64"] += exact_error > LIMIT
+    past["float32"] += error > LIMIT
     if not (exact_error <= (max(LIMIT, own) if fresh else LIMIT) and error <= LIMIT + own):
         wrong.append(
             f"{name} {settings} batch {batch}: {error:.2f} from PyTorch in float32, which itself is "
@@ -165,7 +168,7 @@ def main():
         print("no real images (REPHASE_SHARED_DATA is not set): made ones in their place")
     else:
         print("inputs: real cine images, zero-filled")
-    wrong = []
+    wrong, past = [], {"float64": 0, "float32": 0}
     for title, cases, fresh in [
         ("fresh weights", PAPER, True),
         ("changed weights", PAPER + OTHERS, False),
@@ -174,9 +177,10 @@ def main():
         print("network         ch batch  size     torch32  | 64: rephase   torch32  model name")
         for index, case in enumerate(cases):
             with tempfile.TemporaryDirectory() as folder:
-                wrong += compare(pathlib.Path(folder), index, case, fresh)
+                wrong += compare(pathlib.Path(folder), index, case, fresh, past)
     for line in wrong:
         print("error:", line)
+    print(f"rows past {LIMIT}: {past['float64']} against float64, {past['float32']} against float32")
     print("pytorch-agreement:", "failed" if wrong else "passed")
     return 1 if wrong else 0
 
