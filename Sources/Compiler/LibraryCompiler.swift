@@ -27,7 +27,7 @@ public struct LibraryCompiler {
     to folder: String
   ) throws(Diagnostic) -> [String] {
     try ModelName.check(name)
-    let pipeline = Pipeline(target: target)
+    let pipeline = Pipeline(target: target, precision: precision)
     let module = try pipeline.scheduled(model)
     try MemoryLimit.check(module)
     let object = try self.object(model, module, name: name, pipeline)
@@ -69,7 +69,9 @@ public struct LibraryCompiler {
   ) throws(Diagnostic) -> [UInt8]? {
     let runsHere: Void? = try? HostCheck.check(target)
     guard runsHere != nil else { return nil }
-    let session = try ModelSession(model, target: target, weights: weights).session
+    let session = try ModelSession(
+      model, target: target, precision: precision, weights: weights
+    ).session
     var inputs: [Tensor<Float>] = []
     for item in module.buffers {
       guard case .input = item.role else { continue }

@@ -4,17 +4,6 @@ import Foundation
 import LoopIR
 import Schedules
 
-/// The numeric promise of a model (DESIGN: max-norm error over max-norm of the reference, in units of 2^-23).
-public enum Precision: String, CaseIterable, Sendable {
-  /// Direct summation only.
-  case strict
-  /// Faster algorithms with a larger error bound are allowed.
-  case standard
-
-  /// The largest error, in units of 2^-23.
-  public var promise: Double { self == .strict ? 16 : 64 }
-}
-
 /// SHA-256 as lower-case hexadecimal digits, and as bytes.
 public enum Digest {
   public static func bytes(_ data: [UInt8]) -> [UInt8] {

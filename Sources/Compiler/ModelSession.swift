@@ -15,10 +15,10 @@ public struct ModelSession {
   ///
   /// Throws where a weight is missing, or the target's code cannot run here.
   public init(
-    _ model: StagedModel, target: Target, weights: [String: Tensor<Float>],
-    timingCalls: Bool = false
+    _ model: StagedModel, target: Target, precision: Precision = .standard,
+    weights: [String: Tensor<Float>], timingCalls: Bool = false
   ) throws(Diagnostic) {
-    let pipeline = Pipeline(target: target)
+    let pipeline = Pipeline(target: target, precision: precision)
     module = try pipeline.scheduled(model)
     try MemoryLimit.check(module)
     let constants = try Preparation.constants(of: module, parameters: weights)

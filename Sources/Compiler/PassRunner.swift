@@ -36,8 +36,12 @@ public enum PassList {
 /// Runs passes by name on a dump of any stage.
 public struct PassRunner {
   private let target: Target
+  private let precision: Precision
 
-  public init(target: Target) { self.target = target }
+  public init(target: Target, precision: Precision = .standard) {
+    self.target = target
+    self.precision = precision
+  }
 
   /// The text of the result at the same stage; `changed` gets the text after each pass that changed something.
   ///
@@ -110,7 +114,7 @@ public struct PassRunner {
     case PassList.layouts.name: return AssignLayouts.apply(to: module, target: target)
     case PassList.planMemory.name: return PlanMemory.apply(to: module)
     case PassList.schedule.name:
-      return module.scheduledFor == nil ? Scheduler.schedule(module, for: target) : module
+      return try Pipeline(target: target, precision: precision).scheduled(module)
     default: throw unknown(name, Self.loopPasses)
     }
   }

@@ -13,8 +13,13 @@ import Schedules
 /// ```
 public struct Pipeline: Sendable {
   public var target: Target
+  /// What schedules keep to.
+  public var precision: Precision
 
-  public init(target: Target) { self.target = target }
+  public init(target: Target, precision: Precision = .standard) {
+    self.target = target
+    self.precision = precision
+  }
 
   /// Graph passes: one node for each kernel.
   public func optimized(_ function: Function) throws(Diagnostic) -> Function {
@@ -29,9 +34,14 @@ public struct Pipeline: Sendable {
   }
 
   /// Layouts, schedules and the memory plan; a module that is scheduled already stays as it is.
+  ///
+  /// Throws where that schedule does not keep to the precision.
   public func scheduled(_ module: LoopModule) throws(Diagnostic) -> LoopModule {
-    if module.scheduledFor != nil { return module }
-    let result = Scheduler.schedule(module, for: target)
+    if module.scheduledFor != nil {
+      try checkPrecision(module)
+      return module
+    }
+    let result = Scheduler.schedule(module, for: target, precision: precision)
     try verify(result, after: "scheduling")
     return result
   }
@@ -52,8 +62,17 @@ public struct Pipeline: Sendable {
     switch model {
     case .graph(let function): return try scheduled(try loops(try optimized(function)))
     case .loops(let module): return try scheduled(module)
-    case .llvm(_, let interface), .assembly(_, let interface): return interface
+    case .llvm(_, let interface), .assembly(_, let interface):
+      try checkPrecision(interface)
+      return interface
     }
+  }
+
+  private func checkPrecision(_ module: LoopModule) throws(Diagnostic) {
+    guard precision == .strict, module.precision != .strict else { return }
+    throw Diagnostic(
+      "the dump was scheduled for standard precision, so it cannot keep the strict promise",
+      help: "start from a dump of the stage loops or earlier, or leave --precision out")
   }
 
   /// What code needs to know besides itself: the buffers, and how constants are prepared.

@@ -8,7 +8,9 @@ import Schedules
 public struct StageWriter {
   private let pipeline: Pipeline
 
-  public init(target: Target) { pipeline = Pipeline(target: target) }
+  public init(target: Target, precision: Precision = .standard) {
+    pipeline = Pipeline(target: target, precision: precision)
+  }
 
   /// Throws where the model is past the stage already.
   public func text(of model: StagedModel, at stage: Stage) throws(Diagnostic) -> String {

@@ -31,6 +31,8 @@ public struct LoopModule: Hashable, Sendable {
   public var name: String
   /// The target it is scheduled for (its text, see Schedules), or nil where no schedule has been applied.
   public var scheduledFor: String?
+  /// The class that the schedule keeps to; means nothing where no schedule has been applied.
+  public var precision: Precision
   public var buffers: [ModuleBuffer]
   public var kernels: [Kernel]
   /// `call` statements only.
@@ -39,11 +41,13 @@ public struct LoopModule: Hashable, Sendable {
   public var run: [Statement]
 
   public init(
-    name: String, scheduledFor: String? = nil, buffers: [ModuleBuffer] = [], kernels: [Kernel] = [],
-    prepare: [Statement] = [], run: [Statement] = []
+    name: String, scheduledFor: String? = nil, precision: Precision = .standard,
+    buffers: [ModuleBuffer] = [], kernels: [Kernel] = [], prepare: [Statement] = [],
+    run: [Statement] = []
   ) {
     self.name = name
     self.scheduledFor = scheduledFor
+    self.precision = precision
     self.buffers = buffers
     self.kernels = kernels
     self.prepare = prepare

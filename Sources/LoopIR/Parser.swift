@@ -72,6 +72,7 @@ extension LoopParser {
     if try tokens.takeIfWord("scheduled") {
       try tokens.expectWord("for")
       module.scheduledFor = try tokens.string("the target, as in \"native\"")
+      if try tokens.takeIfWord(Precision.strict.rawValue) { module.precision = .strict }
     }
     try tokens.expect("{")
     var names: Set<String> = []

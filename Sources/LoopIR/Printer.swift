@@ -13,6 +13,7 @@ public enum LoopPrinter {
     var header = "module @\(module.name)"
     if let target = module.scheduledFor {
       header += " scheduled for " + TextPrinter.quoted(target)
+      if module.precision != .standard { header += " " + module.precision.rawValue }
     }
     printer.block(header) { content(module, &$0) }
     return printer.text

@@ -50,7 +50,8 @@ struct BenchCommand: ParsableCommand {
     let resolved = model
     let session = try model.locating {
       try ModelSession(
-        resolved.staged, target: target, weights: resolved.weights, timingCalls: layers)
+        resolved.staged, target: target, precision: options.precision, weights: resolved.weights,
+        timingCalls: layers)
     }
     let bench = Benchmark(
       session: session, target: target, threads: options.threads, rounds: rounds)

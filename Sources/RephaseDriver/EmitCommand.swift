@@ -23,7 +23,8 @@ struct EmitCommand: ParsableCommand {
         "training steps are not there yet", help: "leave --train out to emit the inference graph")
     }
     let model = try options.resolve(needsWeights: false)
-    let writer = StageWriter(target: try options.resolvedTarget())
+    let writer = StageWriter(
+      target: try options.resolvedTarget(), precision: options.precision)
     let text = try model.locating { try writer.text(of: model.staged, at: stage) }
     try Output.write(text, to: output)
   }

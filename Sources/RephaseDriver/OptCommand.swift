@@ -3,6 +3,7 @@ import CodeGen
 import Compiler
 import Diagnostics
 import Foundation
+import LoopIR
 import Tensors
 
 struct OptCommand: ParsableCommand {
@@ -29,6 +30,9 @@ struct OptCommand: ParsableCommand {
   @Option(help: "native, or an x86-64 level or processor, for loop passes.")
   var target = "native"
 
+  @Option(help: "strict (direct summation) or standard, for loop passes.")
+  var precision: Precision = .standard
+
   @Option(name: .shortAndLong, help: "The file to write; - is standard output.")
   var output = "-"
 
@@ -41,7 +45,7 @@ struct OptCommand: ParsableCommand {
     let target = try UsageError.of { () throws(Diagnostic) in try Targets.resolve(self.target) }
     let model = input == "-" ? try standardInput() : try ModelOptions.dump(input)
     let names = passes.map { $0.split(separator: ",").map(String.init) }
-    let runner = PassRunner(target: target)
+    let runner = PassRunner(target: target, precision: precision)
     if let names {
       try UsageError.of { () throws(Diagnostic) in try runner.check(names, for: model) }
     }

@@ -44,7 +44,8 @@ extension ReconNetwork {
     engine = "jit"
     let target = try options.resolvedTarget()
     let session = try model.locating {
-      try ModelSession(model.staged, target: target, weights: model.weights)
+      try ModelSession(
+        model.staged, target: target, precision: options.precision, weights: model.weights)
     }
     let runner = session.session.makeRunner(threads: options.threads)
     function = { (input) throws(Diagnostic) in

@@ -67,7 +67,8 @@ struct RunCommand: ParsableCommand {
     case .native:
       let target = try options.resolvedTarget()
       let session = try model.locating {
-        try ModelSession(model.staged, target: target, weights: model.weights)
+        try ModelSession(
+          model.staged, target: target, precision: options.precision, weights: model.weights)
       }
       return try locatingInputs {
         try session.session.run(inputs: inputs, threads: self.options.threads)

@@ -37,7 +37,9 @@ struct VerifyCommand: ParsableCommand {
     }
     let target = try options.resolvedTarget()
     let session = try model.locating {
-      try ModelSession(model.staged, target: target, weights: model.weights).session
+      try ModelSession(
+        model.staged, target: target, precision: options.precision, weights: model.weights
+      ).session
     }
     let verification = Verification(function, weights: model.weights)
     var rows: [Verification.Row] = []

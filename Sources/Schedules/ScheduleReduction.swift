@@ -5,6 +5,7 @@ struct ScheduleReduction {
   private let kernel: Kernel
   private let nest: ReductionNest
   private let cost: CostModel
+  private let precision: Precision
   private var names: NameSupply
   private let image: LoopNest.Dimension
   private let channel: LoopNest.Dimension
@@ -14,10 +15,11 @@ struct ScheduleReduction {
   private static let unrollLimit = 5
 
   /// Nil where the kernel is not a reduction over an NCHW result.
-  init?(_ kernel: Kernel, _ target: Target) {
+  init?(_ kernel: Kernel, _ target: Target, _ precision: Precision = .standard) {
     guard let nest = ReductionNest(kernel), nest.outer.dimensions.count == 4 else { return nil }
     self.kernel = kernel
     self.nest = nest
+    self.precision = precision
     cost = CostModel(target: target)
     names = NameSupply(kernel)
     image = nest.outer.dimensions[0]

@@ -8,7 +8,9 @@ public enum Scheduler {
   /// Results equal those of the unscheduled module to the bit, except where sums of products are added up in parts
   /// (see `LaneSumTile` and `ReductionTile`).
   /// Kernels of `prepare` stay plain: they run once, when the model is compiled.
-  public static func schedule(_ module: LoopModule, for target: Target) -> LoopModule {
+  public static func schedule(
+    _ module: LoopModule, for target: Target, precision: Precision = .standard
+  ) -> LoopModule {
     var result = AssignLayouts.apply(to: module, target: target)
     let called = Set(
       result.run.compactMap { statement -> String? in
@@ -20,16 +22,20 @@ public enum Scheduler {
       })
     for index in result.kernels.indices where called.contains(result.kernels[index].name) {
       if prepared.contains(result.kernels[index].name) { continue }
-      result.kernels[index] = schedule(result.kernels[index], for: target)
+      result.kernels[index] = schedule(
+        result.kernels[index], for: target, precision: precision)
     }
     result = PlanMemory.apply(to: result)
     result.scheduledFor = target.name
+    result.precision = precision
     return result
   }
 
   /// The schedule for one kernel; a kernel of no known form stays as it is, and is slow.
-  public static func schedule(_ kernel: Kernel, for target: Target) -> Kernel {
-    if var reduction = ScheduleReduction(kernel, target) { return reduction.scheduled() }
+  public static func schedule(
+    _ kernel: Kernel, for target: Target, precision: Precision = .standard
+  ) -> Kernel {
+    if var reduction = ScheduleReduction(kernel, target, precision) { return reduction.scheduled() }
     if var pointwise = SchedulePointwise(kernel, target) { return pointwise.scheduled() }
     return kernel
   }

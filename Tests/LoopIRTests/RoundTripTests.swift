@@ -89,8 +89,10 @@ private struct Generator {
         },
         body: statements(3))
     }
+    let target = pick([nil, "x86-64-v3 \"avx\""])
     return LoopModule(
-      name: name(), scheduledFor: pick([nil, "x86-64-v3 \"avx\""]),
+      name: name(), scheduledFor: target,
+      precision: target == nil ? .standard : pick([.standard, .strict]),
       buffers: (0..<pick([0, 1, 5])).map { _ in ModuleBuffer(buffer(), pick(roles)) },
       kernels: kernels, prepare: statements(0), run: statements(0))
   }
