@@ -36,6 +36,8 @@ let package = Package(
     module("Diagnostics"),
     module("Tensors", uses: ["Diagnostics", "CZlib", numerics, reals]),
 
+    module("HDF5", uses: ["Diagnostics", "Tensors", "CHDF5", numerics]),
+
     // The path of a model, in order.
     module("GraphIR", uses: ["Diagnostics", "Tensors"]),
     module("LoopIR", uses: ["Diagnostics", "Tensors"]),
@@ -65,7 +67,7 @@ let package = Package(
       ]),
 
     // MR physics and files; FFTW (GPL) is imported by MRData alone.
-    module("MRData", uses: ["Diagnostics", "Tensors", "CFFTW", "CPNG", numerics, reals]),
+    module("MRData", uses: ["Diagnostics", "Tensors", "HDF5", "CFFTW", "CPNG", numerics, reals]),
 
     // The command line.
     module(
@@ -81,11 +83,13 @@ let package = Package(
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CFFTW", pkgConfig: "fftw3", providers: [.apt(["libfftw3-dev"])]),
+    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     .target(name: "TestSupport", dependencies: ["Diagnostics"], path: "Tests/TestSupport"),
     tests(of: "Tensors", uses: ["Diagnostics", "TestSupport", numerics, reals]),
+    tests(of: "HDF5", uses: ["Diagnostics", "Tensors", "TestSupport", numerics]),
     tests(of: "LoopIR", uses: ["Diagnostics", "Tensors"]),
     tests(
       of: "GraphIR", uses: ["Diagnostics", "Tensors", "LoopIR", "Operations"], files: ["Frozen"]),

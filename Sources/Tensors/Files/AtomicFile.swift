@@ -30,6 +30,38 @@ public enum AtomicFile {
     try writeBeside(bytes, target: target, at: place)
   }
 
+  /// Lets `body` write a temporary file in the same directory, syncs it, and renames it to `path`: for libraries that
+  /// write files themselves. Throws, and leaves nothing, where a step fails or `path` is a directory or device.
+  public static func write(
+    to path: String, _ body: (String) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    let place = SourceLocation(file: path)
+    guard !path.utf8.contains(0), !path.isEmpty else {
+      throw Diagnostic("an empty name, or one with a zero byte, is no file name")
+    }
+    var status = stat()
+    let isThere = stat(path, &status) == 0
+    guard !isThere || status.st_mode & S_IFMT == S_IFREG else {
+      throw Diagnostic(
+        "the output is not a regular file", at: place, help: "name another file")
+    }
+    let target = isThere ? resolved(path) : path
+    let (directory, temporary) = try temporaryName(beside: target, at: place)
+    let descriptor = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw cannotWrite(place, errno) }
+    defer { close(descriptor) }
+    do throws(Diagnostic) {
+      try body(temporary)
+      if fsync(descriptor) != 0 || rename(temporary, target) != 0 {
+        throw cannotWrite(place, errno)
+      }
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+    syncDirectory(directory)
+  }
+
   public static func write(_ text: String, to path: String) throws(Diagnostic) {
     try write(Array(text.utf8), to: path)
   }
@@ -52,14 +84,7 @@ public enum AtomicFile {
   private static func writeBeside(
     _ bytes: [UInt8], target: String, at place: SourceLocation
   ) throws(Diagnostic) {
-    let slash = target.lastIndex(of: "/")
-    let directory = slash.map { String(target[...$0]) } ?? "./"
-    let name = slash.map { String(target[target.index(after: $0)...]) } ?? target
-    guard !name.isEmpty else {
-      throw Diagnostic("the output has no file name", at: place, help: "name a file")
-    }
-    let number = counter.add(1, ordering: .relaxed).newValue
-    let temporary = "\(directory).rephase-\(getpid())-\(number).tmp"
+    let (directory, temporary) = try temporaryName(beside: target, at: place)
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw cannotWrite(place, errno) }
     var code = writeAll(bytes, to: descriptor)
@@ -71,6 +96,19 @@ public enum AtomicFile {
       throw cannotWrite(place, code)
     }
     syncDirectory(directory)
+  }
+
+  private static func temporaryName(
+    beside target: String, at place: SourceLocation
+  ) throws(Diagnostic) -> (directory: String, temporary: String) {
+    let slash = target.lastIndex(of: "/")
+    let directory = slash.map { String(target[...$0]) } ?? "./"
+    let name = slash.map { String(target[target.index(after: $0)...]) } ?? target
+    guard !name.isEmpty else {
+      throw Diagnostic("the output has no file name", at: place, help: "name a file")
+    }
+    let number = counter.add(1, ordering: .relaxed).newValue
+    return (directory, "\(directory).rephase-\(getpid())-\(number).tmp")
   }
 
   /// Makes the rename itself last; a file system that cannot sync a directory is no error.

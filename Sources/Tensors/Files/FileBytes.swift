@@ -13,29 +13,54 @@ public enum FileBytes {
     _ path: String, limit: Int = defaultLimit
   ) throws(Diagnostic) -> [UInt8] {
     let place = SourceLocation(file: path)
-    guard !path.utf8.contains(0), !path.isEmpty else {
-      throw Diagnostic("an empty name, or one with a zero byte, is no file name")
-    }
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw cannotRead(place, errno) }
+    let descriptor = try openRegular(path)
     defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw cannotRead(place, errno) }
-    switch status.st_mode & S_IFMT {
-    case S_IFREG: break
-    case S_IFDIR:
-      throw Diagnostic("this is a directory, not a file", at: place, help: "name a file inside it")
-    default:
-      throw Diagnostic(
-        "this is not a regular file", at: place, help: "write the data to a file first")
-    }
-    let size = Int(status.st_size)
+    let size = try size(descriptor, at: place)
     guard size <= limit else {
       throw Diagnostic(
         "the file has \(size) bytes, more than the \(limit) that are read", at: place,
         help: "check that this is the file you mean")
     }
     return try readAll(descriptor, size: size, at: place)
+  }
+
+  /// The first bytes of a regular file: `count`, or all where it is shorter.
+  public static func prefix(_ path: String, _ count: Int) throws(Diagnostic) -> [UInt8] {
+    let place = SourceLocation(file: path)
+    let descriptor = try openRegular(path)
+    defer { close(descriptor) }
+    return try readAll(descriptor, size: min(count, try size(descriptor, at: place)), at: place)
+  }
+
+  /// The size of a regular file that may be read, in bytes.
+  public static func size(_ path: String) throws(Diagnostic) -> Int {
+    let descriptor = try openRegular(path)
+    defer { close(descriptor) }
+    return try size(descriptor, at: SourceLocation(file: path))
+  }
+
+  private static func openRegular(_ path: String) throws(Diagnostic) -> Int32 {
+    guard !path.utf8.contains(0), !path.isEmpty else {
+      throw Diagnostic("an empty name, or one with a zero byte, is no file name")
+    }
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw cannotRead(SourceLocation(file: path), errno) }
+    return descriptor
+  }
+
+  private static func size(
+    _ descriptor: Int32, at place: SourceLocation
+  ) throws(Diagnostic) -> Int {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw cannotRead(place, errno) }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: return Int(status.st_size)
+    case S_IFDIR:
+      throw Diagnostic("this is a directory, not a file", at: place, help: "name a file inside it")
+    default:
+      throw Diagnostic(
+        "this is not a regular file", at: place, help: "write the data to a file first")
+    }
   }
 
   private static func readAll(
