@@ -69,13 +69,16 @@ let package = Package(
     // MR physics and files; FFTW (GPL) is imported by MRData alone.
     module("MRData", uses: ["Diagnostics", "Tensors", "HDF5", "CFFTW", "CPNG", numerics, reals]),
 
+    // Measures, statistics, figures and reports.
+    module("Evaluation", uses: ["Diagnostics", "Tensors"]),
+
     // The command line.
     module(
       "RephaseDriver",
       uses: [
         "Diagnostics", "Tensors", "GraphIR", "LoopIR", "Operations", "Networks", "GraphPasses",
-        "Schedules", "CodeGen", "Execution", "Compiler", "MRData", "CRephaseRuntime", arguments,
-        numerics, reals,
+        "Schedules", "CodeGen", "Execution", "Compiler", "MRData", "Evaluation", "CRephaseRuntime",
+        arguments, numerics, reals,
       ]),
     .executableTarget(name: "rephase", dependencies: ["RephaseDriver"]),
 
@@ -114,6 +117,7 @@ let package = Package(
         "CodeGen", "Execution", "TestSupport",
       ]),
     tests(of: "MRData", uses: ["Diagnostics", "Tensors", "TestSupport", numerics, reals]),
+    tests(of: "Evaluation", uses: ["Diagnostics", "Tensors", "TestSupport"]),
     tests(
       of: "CodeGen", uses: ["Diagnostics", "Tensors", "LoopIR", "Schedules", "LLVM", "Execution"]),
   ],

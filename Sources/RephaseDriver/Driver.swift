@@ -43,7 +43,7 @@ public func main(_ network: (any Network)? = nil) -> Never {
 /// Commands of the documented interface that this version lacks; they say so.
 enum PlannedCommands {
   static let names = [
-    "train", "info", "prepare", "evaluate", "stats", "rank", "tune", "experiment",
+    "train", "info", "prepare", "rank", "tune", "experiment",
   ]
 }
 
@@ -62,7 +62,8 @@ struct Rephase: ParsableCommand {
     subcommands: [
       ModelsCommand.self, InitCommand.self, EmitCommand.self, OptCommand.self,
       CompileCommand.self, RunCommand.self, VerifyCommand.self, BenchCommand.self,
-      ReconCommand.self, PhantomCommand.self, OperationsCommand.self,
+      ReconCommand.self, PhantomCommand.self, EvaluateCommand.self, StatsCommand.self,
+      OperationsCommand.self,
     ])
 }
 

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 
+import malformed_evaluation
 import malformed_files
 import malformed_flags
 import malformed_ir
@@ -43,6 +44,7 @@ def main():
     base = malformed_ir.Base(folder / "base")
     cases = malformed_ir.cases(base, seed, count)
     cases += malformed_files.cases(base, seed, count)
+    cases += malformed_evaluation.cases(base, seed, count)
     cases += malformed_flags.cases(base)
     outcomes = runner.run_all(cases, folder / "cases")
     outcomes += malformed_flags.full_disk(base, folder / "disk")

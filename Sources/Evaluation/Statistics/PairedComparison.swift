@@ -1,0 +1,49 @@
+import Diagnostics
+
+/// Wilcoxon's test of two named techniques among several.
+public struct PairedComparison: Sendable, Equatable, Codable {
+  public let a: String
+  public let b: String
+  /// The smaller rank sum.
+  public let statistic: Double
+  public let p: Double
+  /// Times the number of pairs of techniques, 1 at most.
+  public let pBonferroni: Double
+  /// Of a - b.
+  public let medianDifference: Double
+  public let isExact: Bool
+
+  enum CodingKeys: String, CodingKey {
+    case a, b, statistic, p
+    case pBonferroni = "p_bonferroni"
+    case medianDifference = "median_difference"
+    case isExact = "exact"
+  }
+
+  /// Every pair of samples [technique][block].
+  ///
+  /// Throws with fewer than two, where lengths differ, or where two samples are equal throughout.
+  public static func all(
+    names: [String], samples: [[Double]]
+  ) throws(Diagnostic) -> [PairedComparison] {
+    guard samples.count >= 2 else {
+      throw Diagnostic("a comparison needs two techniques at least")
+    }
+    let count = Double(samples.count * (samples.count - 1) / 2)
+    var pairs: [PairedComparison] = []
+    for first in samples.indices {
+      for second in samples.indices.dropFirst(first + 1) {
+        let test: Wilcoxon
+        do { test = try Wilcoxon(samples[first], samples[second]) } catch {
+          throw Diagnostic("\(names[first]) and \(names[second]): \(error.message)")
+        }
+        pairs.append(
+          PairedComparison(
+            a: names[first], b: names[second], statistic: test.statistic, p: test.p,
+            pBonferroni: min(1, test.p * count), medianDifference: test.medianDifference,
+            isExact: test.isExact))
+      }
+    }
+    return pairs
+  }
+}

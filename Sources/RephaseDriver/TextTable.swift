@@ -1,0 +1,32 @@
+import Foundation
+
+/// Columns of text for people: the first set to the left, the others to the right.
+struct TextTable: CustomStringConvertible {
+  private var rows: [[String]]
+
+  init(header: [String]) { rows = [header] }
+
+  mutating func add(_ row: [String]) { rows.append(row) }
+
+  var description: String {
+    let count = rows.map(\.count).max() ?? 0
+    let widths = (0..<count).map { column in
+      rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+    }
+    return rows.map { row in
+      row.enumerated().map { column, text in
+        let blanks = String(repeating: " ", count: widths[column] - text.count)
+        return column == 0 ? text + blanks : blanks + text
+      }.joined(separator: "  ")
+    }.joined(separator: "\n")
+  }
+
+  static func number(_ value: Double, _ digits: Int) -> String {
+    String(format: "%.\(digits)f", value)
+  }
+
+  /// A probability with three digits; a smaller one as a bound.
+  static func probability(_ value: Double) -> String {
+    value < 0.001 ? "<0.001" : number(value, 3)
+  }
+}
