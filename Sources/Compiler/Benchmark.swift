@@ -190,7 +190,7 @@ extension LoopModule {
     run.map { statement in
       guard case .call(let name, let arguments) = statement, let output = arguments.last,
         let result = buffer(named: output)?.buffer.extents, result.count == 4,
-        name.hasPrefix("convolution")
+        name.contains("convolution")
       else { return 0 }
       for argument in arguments.dropLast() {
         guard let item = buffer(named: argument), item.role == .constant,

@@ -18,12 +18,18 @@ import Tensors
 /// }
 /// ```
 /// A group grows from its last operation towards producers that nobody else uses; it holds one reduction at most,
-/// followed by elementwise operations. Work on weights alone is never mixed with work on images, as it is done once
-/// at compile time.
+/// followed by elementwise operations. The image that the reduction reads may be put together by address:
+/// ```
+/// %1 = upsample_nearest %x
+/// %2 = concatenate %1, %skip
+/// %3 = convolution %2, %w, %b
+/// ```
+/// becomes one region, and neither %1 nor %2 is ever in memory. Work on weights alone is never mixed with work on
+/// images, as it is done once at compile time.
 public struct FuseGroups: GraphPass {
   public static let name = "fuse"
   public static let summary =
-    "Gathers a convolution or pooling and the elementwise operations around it into one fused region."
+    "Gathers a convolution or pooling, upsampling and concatenation before it and the elementwise operations after it into one fused region."
 
   public init() {}
 
@@ -113,7 +119,10 @@ private struct Grouping {
     return groups.reversed()
   }
 
-  private enum Kind { case elementwise, pointwise, reduction, other }
+  private enum Kind { case elementwise, pointwise, concatenation, reduction, other }
+
+  /// Each operand of a concatenation becomes a loop of its own in the reduction that reads it.
+  private static let maximumPieces = 8
 
   private func kind(_ index: Int) -> Kind {
     let node = function.nodes[index]
@@ -125,12 +134,16 @@ private struct Grouping {
     switch operation.computation(operands: function.types(of: node.operands), result: type) {
     case .pointwise: return .pointwise
     case .reduction: return .reduction
-    case .concatenation, .source: return .other
+    case .concatenation: return .concatenation
+    case .source: return .other
     }
   }
 
   private func canLead(_ index: Int) -> Bool {
-    kind(index) != .other && !(function.nodes[index].operation is Constant)
+    switch kind(index) {
+    case .concatenation, .other: return false
+    default: return !(function.nodes[index].operation is Constant)
+    }
   }
 
   private mutating func grow(from root: Int) -> Group {
@@ -138,13 +151,18 @@ private struct Grouping {
     // Members from which the result is reached through elementwise operations only.
     var direct: Set<Int> = kind(root) == .elementwise || kind(root) == .reduction ? [root] : []
     var hasReduction = kind(root) == .reduction
+    // What puts together the image that the reduction reads.
+    var addressing: Set<Int> = []
+    var pieces = 0
     var pending = [root]
     while let member = pending.popLast() {
-      for operand in function.nodes[member].operands {
+      for (position, operand) in function.nodes[member].operands.enumerated() {
         guard let producer = definitions[operand], !members.contains(producer),
           canAbsorb(producer, into: members, consumer: member, root: root)
         else { continue }
         let elementwisePath = direct.contains(member) && kind(member) == .elementwise
+        let isImage =
+          addressing.contains(member) || (kind(member) == .reduction && position == 0)
         switch kind(producer) {
         case .reduction:
           guard elementwisePath, !hasReduction else { continue }
@@ -153,10 +171,17 @@ private struct Grouping {
         case .elementwise:
           guard elementwisePath else { continue }
           direct.insert(producer)
+        case .pointwise where isImage && function.nodes[producer].operation is UpsampleNearest:
+          addressing.insert(producer)
         case .pointwise:
           // Repeated work for each tap or copy: only where it costs nothing.
           let free = function.nodes[producer].operation is Constant
           guard free || (kind(member) == .elementwise && isBroadcast(producer)) else { continue }
+        case .concatenation:
+          let more = function.nodes[producer].operands.count - 1
+          guard isImage, pieces + more < Self.maximumPieces else { continue }
+          pieces += more
+          addressing.insert(producer)
         case .other: continue
         }
         members.insert(producer)

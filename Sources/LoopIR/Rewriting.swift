@@ -37,6 +37,13 @@ extension Expression {
     for child in children { child.forEach(visit) }
   }
 
+  /// Every subexpression, the whole first.
+  public var subexpressions: [Expression] {
+    var all: [Expression] = []
+    forEach { all.append($0) }
+    return all
+  }
+
   public func forEachLoad(_ visit: (_ buffer: String, _ indices: [Expression]) -> Void) {
     forEach { if case .load(let buffer, let indices) = $0 { visit(buffer, indices) } }
   }

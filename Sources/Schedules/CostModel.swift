@@ -24,15 +24,19 @@ struct CostModel {
     tile.columns * tile.vectors + tile.vectors + 1 <= target.vectorRegisters
   }
 
-  /// The cheapest tile for rows of so many columns and channels.
-  func bestTile(columns: Int, channels: Int, element: ElementType) -> TileShape {
+  /// The cheapest tile for rows of so many columns and channels; a multiple of `step` columns where one fits.
+  func bestTile(
+    columns: Int, step: Int = 1, channels: Int, element: ElementType
+  ) -> TileShape {
     let vectors = max(1, channels / lanes(element))
+    let isPossible = step <= columns && fits(TileShape(columns: step, vectors: 1))
+    let step = isPossible ? step : 1
     var best = TileShape(columns: 1, vectors: 1)
     var bestCost = Double.infinity
     for v in 1...min(4, vectors) {
       for t in 1...min(columns, target.vectorRegisters) {
         let tile = TileShape(columns: t, vectors: v)
-        guard fits(tile) else { continue }
+        guard fits(tile), t % step == 0 else { continue }
         let cost = rowCost(tile, columns: columns, vectors: vectors)
         if cost < bestCost {
           best = tile

@@ -80,7 +80,7 @@ struct ScheduleReduction {
     var result = kernel
     result.body = [
       Statement.loop(Loop(p, .integer(0), .integer(rows), kind: .parallel, body: body))
-    ].simplified()
+    ].splitAtSelections(&names).simplified()
     return result
   }
 
@@ -118,7 +118,18 @@ struct ScheduleReduction {
       return .init(columns: min(columns, column.extent), vectors: 1)
     }
     return cost.bestTile(
-      columns: column.extent, channels: channel.extent, element: nest.accumulator.element)
+      columns: column.extent, step: columnStep, channels: channel.extent,
+      element: nest.accumulator.element)
+  }
+
+  /// Tiles of a multiple of so many columns start at a pixel of what an upsampled image is read from.
+  private var columnStep: Int {
+    var step = 1
+    for case .binary(.divide, let position, .integer(let scale)) in nest.update.subexpressions
+    where position.variablesUsed.contains(column.name) {
+      step = max(step, scale)
+    }
+    return step
   }
 
   private mutating func overColumns(_ channels: ChannelBlocks) -> [Statement] {

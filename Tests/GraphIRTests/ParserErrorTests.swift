@@ -235,7 +235,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
     ),
     (
       "%d = concatenate %a {dimension = 0} : tensor<1x2x4x4xf32>",
-      "[G10] concatenate cannot be fused"
+      "[G10] a fused region concatenates before its reduction only"
     ),
   ])
   func refusesRegionsThatAreNoKernel(_ line: String, _ message: String) {

@@ -121,6 +121,38 @@ import Testing
         """))
   }
 
+  @Test func aConvolutionReadsAnUpsampledSkipByAddress() throws {
+    let (image, skip) = ("tensor<1x2x2x2xf32>", "tensor<1x1x4x4xf32>")
+    let (weight, result) = ("tensor<1x3x1x1xf32>", "tensor<1x1x4x4xf32>")
+    let signature =
+      "(%x: \(image), %skip: \(skip), %w: \(weight), %b: tensor<1xf32>) -> \(result)"
+    let upsampling = "{scale = [2, 2]} : tensor<1x2x4x4xf32>"
+    let concatenation = "{dimension = 1} : tensor<1x3x4x4xf32>"
+    let attributes = "{padding = [0, 0, 0, 0], strides = [1, 1]} : \(result)"
+    try expect(
+      [FuseGroups.self],
+      turn: function(
+        signature,
+        """
+        %1 = upsample_nearest %x \(upsampling)
+        %2 = concatenate %1, %skip \(concatenation)
+        %3 = convolution %2, %w, %b \(attributes)
+        return %3
+        """),
+      into: function(
+        signature,
+        """
+        %3 = fused %x, %skip, %w, %b : \(result) {
+          ^(%a0: \(image), %a1: \(skip), %w: \(weight), %bias: tensor<1xf32>):
+          %1 = upsample_nearest %a0 \(upsampling)
+          %2 = concatenate %1, %a1 \(concatenation)
+          %3 = convolution %2, %w, %bias \(attributes)
+          return %3
+        }
+        return %3
+        """))
+  }
+
   @Test func everyPassHasAnExampleHere() {
     let names = GraphPasses.all.map { $0.name }
     #expect(names == ["cse", "dce", "fold-batch-norm", "fuse"], "add the new pass's example above")

@@ -153,10 +153,42 @@ extension KernelCase {
         %y = add %c, %x : tensor<1x2x4x6xf32>
         """,
       input: [1, 2, 4, 6],
-      parameters: [("w", [12, 2, 3, 3]), ("b", [12]), ("v", [2, 24, 3, 3])])
+      parameters: [("w", [12, 2, 3, 3]), ("b", [12]), ("v", [2, 24, 3, 3])]),
+    KernelCase(
+      testDescription: "a convolution over three images of different sizes",
+      body: """
+        %p = reduce_window %x {reducer = max, window = [2, 2], strides = [2, 2]} : tensor<2x5x2x3xf32>
+        %u = upsample_nearest %p {scale = [2, 2]} : tensor<2x5x4x6xf32>
+        %n = negate %x : tensor<2x5x4x6xf32>
+        %k = concatenate %u, %x, %n {dimension = 1} : tensor<2x15x4x6xf32>
+        %c = convolution %k, %w {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<2x9x4x6xf32>
+        %y = relu %c : tensor<2x9x4x6xf32>
+        """,
+      input: [2, 5, 4, 6], parameters: [("w", [9, 15, 3, 3])]),
+    KernelCase(
+      testDescription: "pooling of rows behind each other, enlarged",
+      body: """
+        %k = concatenate %x, %x {dimension = 2} : tensor<1x8x6x5xf32>
+        %u = upsample_nearest %k {scale = [1, 3]} : tensor<1x8x6x15xf32>
+        %y = reduce_window %u {reducer = max, window = [2, 2], strides = [1, 2]} : tensor<1x8x5x7xf32>
+        """,
+      input: [1, 8, 3, 5]),
   ]
 
-  static let all = convolutions + others + chains
+  /// One after the other, so that the first temporary is free for the third.
+  static let poolings = KernelCase(
+    testDescription: "four poolings in a row",
+    body: (1...4).map { number in
+      let (source, result) = (
+        number == 1 ? "x" : "p\(number - 1)", number == 4 ? "y" : "p\(number)"
+      )
+      let extent = 10 - 2 * number
+      return
+        "%\(result) = reduce_window %\(source) {reducer = max, window = [3, 3], strides = [1, 1]} : tensor<1x8x\(extent)x\(extent)xf32>"
+    }.joined(separator: "\n"),
+    input: [1, 8, 10, 10])
+
+  static let all = convolutions + others + chains + [poolings]
 }
 
 /// Processors with vectors of 4, 8 and 16 floats.

@@ -79,7 +79,7 @@ import Testing
   @Test(arguments: targetNames)
   func theInterpreterSeesNoSharedByteReadAfterAnotherWrite(target: String) throws {
     // Temporaries that share bytes become undefined when another one is written; a wrong plan throws here.
-    let item = try #require(KernelCase.chains.first)
+    let item = KernelCase.poolings
     let module = Scheduler.schedule(try item.plain(), for: try Targets.resolve(target))
     let offsets = try offsets(
       LoopModule(

@@ -39,7 +39,8 @@ extension KernelLowering {
       expressions = [
         reduction.initial(index, reader), reduction.update(.integer(0), index, reduced, reader),
       ]
-    case .concatenation, .source: break
+    case .concatenation: return node.operands
+    case .source: break
     }
     var reads: [ValueID] = []
     for expression in expressions {

@@ -154,12 +154,41 @@ struct KernelLowering {
       return .load(inputNames[value] ?? "", index)
     }
     let node = group.nodes[definition]
-    guard case .pointwise(let expression) = computation(of: node) else {
-      return .load(Self.sum, [])
-    }
-    return expression(index) { operand, place in
+    let reader: ElementReader = { operand, place in
       element(of: node.operands[operand], at: place, bound: place == index ? bound : [:])
     }
+    switch computation(of: node) {
+    case .pointwise(let expression): return expression(index, reader)
+    case .concatenation(let dimension): return selection(node, dimension, index, reader)
+    case .reduction, .source: return .load(Self.sum, [])
+    }
+  }
+
+  /// `select(i < n, a[i], b[i - n])`, for as many operands as there are.
+  ///
+  /// A selection evaluates both sides, so each one's index is kept inside its own operand.
+  private func selection(
+    _ node: Node, _ dimension: Int, _ index: [Expression], _ operand: ElementReader
+  ) -> Expression {
+    let position = index[dimension]
+    let extents = node.operands.map { group.type(of: $0).shape[dimension] }
+    var result: Expression?
+    var end = extents.reduce(0, +)
+    for (number, extent) in extents.enumerated().reversed() {
+      let start = end - extent
+      var place = index
+      if start > 0 {
+        place[dimension] = .binary(.maximum, position - .integer(start), .integer(0))
+      }
+      if number < extents.count - 1 {
+        place[dimension] = .binary(.minimum, place[dimension], .integer(extent - 1))
+      }
+      let element = operand(number, place)
+      result =
+        result.map { .select(.binary(.less, position, .integer(end)), element, $0) } ?? element
+      end = start
+    }
+    return result ?? .load(Self.sum, [])
   }
 
   /// One loop nest for each operand, shifted along the dimension.

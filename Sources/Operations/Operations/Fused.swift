@@ -7,7 +7,7 @@ import Tensors
 public struct Fused: TensorOperation, RegionOperation {
   public static let mnemonic = "fused"
   public static let summary =
-    "Computes its region in one kernel: pointwise operations and at most one reduction (a convolution, a pooling), whose result reaches the region's only result through elementwise operations."
+    "Computes its region in one kernel: pointwise operations and at most one reduction (a convolution, a pooling), whose result reaches the region's only result through elementwise operations. What the reduction reads may be concatenated."
 
   public init() {}
   public init(_ reader: inout AttributeReader) throws(Diagnostic) {}
@@ -32,6 +32,7 @@ public struct Fused: TensorOperation, RegionOperation {
       throw Diagnostic("[G10] a fused region computes exactly one result")
     }
     var afterReduction: Set<ValueID> = []
+    var concatenation: Node?
     for node in body.nodes {
       guard let operation = node.operation as? any TensorOperation, node.results.count == 1 else {
         throw Diagnostic("[G10] \(node.operation.mnemonic) cannot be fused", at: node.location)
@@ -50,10 +51,21 @@ public struct Fused: TensorOperation, RegionOperation {
         guard afterReduction.isEmpty else {
           throw Diagnostic("[G10] a fused region holds one reduction at most", at: node.location)
         }
-      case .concatenation, .source:
+      case .concatenation:
+        guard afterReduction.isEmpty else {
+          throw Diagnostic(
+            "[G10] a fused region concatenates before its reduction only", at: node.location)
+        }
+        concatenation = concatenation ?? node
+        continue
+      case .source:
         throw Diagnostic("[G10] \(operation.mnemonic) cannot be fused", at: node.location)
       }
       afterReduction.insert(node.results[0])
+    }
+    if let concatenation, afterReduction.isEmpty {
+      throw Diagnostic(
+        "[G10] a fused region without a reduction cannot concatenate", at: concatenation.location)
     }
     guard afterReduction.isEmpty || afterReduction.contains(result) else {
       throw Diagnostic("[G10] the reduction of a fused region does not reach its result")
@@ -77,11 +89,21 @@ public struct Fused: TensorOperation, RegionOperation {
       let last = try? other.append(ReLU(), scaled)
     else { return [] }
     other.results = last
+    var joined = Function("")
+    let low = joined.addArgument(.sample([1, 3, 2, 3]), name: "low")
+    let skip = joined.addArgument(.sample([1, 2, 4, 6]), name: "skip")
+    let v = joined.addArgument(.sample([2, 5, 3, 3]), name: "v")
+    guard let up = try? joined.append(UpsampleNearest(scale: [2, 2]), [low]),
+      let both = try? joined.append(Concatenate(dimension: 1), up + [skip]),
+      let taps = try? joined.append(Convolution(padding: [1, 1, 1, 1]), both + [v])
+    else { return [] }
+    joined.results = taps
     return [
       OperationSample(
         Fused(), body.types(of: body.arguments), region: body,
         refused: [[.sample([1, 3, 5, 6])], []]),
       OperationSample(Fused(), [.sample([4, 6])], region: other),
+      OperationSample(Fused(), joined.types(of: joined.arguments), region: joined),
     ]
   }
 }

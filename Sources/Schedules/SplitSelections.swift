@@ -1,0 +1,96 @@
+import LoopIR
+
+extension [Statement] {
+  /// Splits serial loops where the outcome of a selection changes, so that each part reads one operand.
+  ///
+  /// ```
+  /// for i in 0 ..< 24 { s = fma(select(i < 16, a[min(i, 15)], b[max(i - 16, 0)]), w[i], s) }
+  /// ```
+  /// becomes, once simplified,
+  /// ```
+  /// for i in 0 ..< 16 { s = fma(a[i], w[i], s) }
+  /// for i.1 in 16 ..< 24 { s = fma(b[i.1 - 16], w[i.1], s) }
+  /// ```
+  /// Iterations keep their order, so values do not change. Names are those of a whole kernel, each defined once.
+  func splitAtSelections(_ names: inout NameSupply) -> [Statement] {
+    split(&names, [:])
+  }
+
+  private func split(_ names: inout NameSupply, _ outer: [String: Interval]) -> [Statement] {
+    let ranges = indexRanges(outer)
+    var result: [Statement] = []
+    for statement in self {
+      guard case .loop(let loop) = statement else {
+        result.append(statement.mapBodies { $0.split(&names, ranges) })
+        continue
+      }
+      for (number, part) in loop.parts(ranges).enumerated() {
+        let own = number == 0 ? [.loop(part)] : names.renamed([.loop(part)])
+        let inner = own.indexRanges(outer)
+        result += own.map { $0.mapBodies { $0.split(&names, inner) } }
+      }
+    }
+    return result
+  }
+
+  /// Bounds of the index variables that are defined here, as far as they are known.
+  private func indexRanges(_ outer: [String: Interval]) -> [String: Interval] {
+    var ranges = outer
+    forEachStatement { statement in
+      switch statement {
+      case .loop(let loop):
+        guard let low = loop.lower.simplifiedIndex(ranges).interval(ranges),
+          let high = loop.upper.simplifiedIndex(ranges).interval(ranges), low.lower < high.upper
+        else { return }
+        ranges[loop.variable] = Interval(low.lower, high.upper - 1)
+      case .bind(let name, let value):
+        ranges[name] = value.simplifiedIndex(ranges).interval(ranges)
+      default: break
+      }
+    }
+    return ranges
+  }
+}
+
+extension Loop {
+  /// The loop as consecutive ones, in each of which every selection by its variable has one outcome if it can.
+  fileprivate func parts(_ ranges: [String: Interval]) -> [Loop] {
+    guard kind == .serial, case .integer(let first) = lower, case .integer(let end) = upper,
+      first < end
+    else { return [self] }
+    let conditions = selections(ranges)
+    if conditions.isEmpty { return [self] }
+    func outcomes(_ value: Int) -> [Bool?] {
+      let known = ranges.merging([variable: Interval(value)]) { $1 }
+      return conditions.map { $0.truth(known) }
+    }
+    var starts = [first]
+    var previous = outcomes(first)
+    for value in first + 1..<end {
+      let next = outcomes(value)
+      if next != previous { starts.append(value) }
+      previous = next
+    }
+    // A comparison of sums is false, open and true in turn; what changes more often is no breakpoint.
+    guard starts.count <= 2 * conditions.count + 1 else { return [self] }
+    return zip(starts, starts.dropFirst() + [end]).map { start, end in
+      var part = self
+      (part.lower, part.upper) = (.integer(start), .integer(end))
+      return part
+    }
+  }
+
+  /// Conditions of selections inside that look at the loop's variable.
+  private func selections(_ ranges: [String: Interval]) -> [Expression] {
+    var conditions: [Expression] = []
+    body.forEachStatement { statement in
+      for case .select(let condition, _, _) in statement.expressions.flatMap(\.subexpressions) {
+        let simple = condition.simplified(ranges)
+        if simple.variablesUsed.contains(variable), !conditions.contains(simple) {
+          conditions.append(simple)
+        }
+      }
+    }
+    return conditions
+  }
+}
