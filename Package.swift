@@ -72,12 +72,18 @@ let package = Package(
     // Measures, statistics, figures and reports.
     module("Evaluation", uses: ["Diagnostics", "Tensors"]),
 
+    // Training; its checkpoints and data.
+    module(
+      "Training",
+      uses: ["Diagnostics", "Tensors", "Networks", "Compiler", "MRData"]),
+
     // The command line.
     module(
       "RephaseDriver",
       uses: [
         "Diagnostics", "Tensors", "GraphIR", "LoopIR", "Operations", "Networks", "GraphPasses",
-        "Schedules", "CodeGen", "Execution", "Compiler", "MRData", "Evaluation", "CRephaseRuntime",
+        "Schedules", "CodeGen", "Execution", "Compiler", "MRData", "Evaluation", "Training",
+        "CRephaseRuntime",
         arguments, numerics, reals,
       ]),
     .executableTarget(name: "rephase", dependencies: ["RephaseDriver"]),
@@ -118,6 +124,7 @@ let package = Package(
       ]),
     tests(of: "MRData", uses: ["Diagnostics", "Tensors", "TestSupport", numerics, reals]),
     tests(of: "Evaluation", uses: ["Diagnostics", "Tensors", "TestSupport"]),
+    tests(of: "Training", uses: ["Diagnostics", "Tensors", "Networks", "TestSupport"]),
     tests(
       of: "CodeGen", uses: ["Diagnostics", "Tensors", "LoopIR", "Schedules", "LLVM", "Execution"]),
   ],

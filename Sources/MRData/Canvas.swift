@@ -2,26 +2,26 @@ import CPNG
 import Diagnostics
 
 /// Red, green, blue, 8 bits each.
-struct Colour: Sendable, Equatable {
-  var red: UInt8
-  var green: UInt8
-  var blue: UInt8
+public struct Colour: Sendable, Equatable {
+  public var red: UInt8
+  public var green: UInt8
+  public var blue: UInt8
 
-  init(_ red: UInt8, _ green: UInt8, _ blue: UInt8) {
+  public init(_ red: UInt8, _ green: UInt8, _ blue: UInt8) {
     self.red = red
     self.green = green
     self.blue = blue
   }
 
-  static let white = Colour(255, 255, 255)
+  public static let white = Colour(255, 255, 255)
 
-  static func grey(_ level: Float) -> Colour {
+  public static func grey(_ level: Float) -> Colour {
     let byte = Colour.byte(level)
     return Colour(byte, byte, byte)
   }
 
   /// 0...1 over nine points of matplotlib's `inferno` map (CC0), linear between them.
-  static func heat(_ level: Float) -> Colour {
+  public static func heat(_ level: Float) -> Colour {
     let place = Self.clamped(level) * Float(inferno.count - 1)
     let index = min(Int(place), inferno.count - 2)
     let (low, high, part) = (inferno[index], inferno[index + 1], place - Float(index))
@@ -44,19 +44,19 @@ struct Colour: Sendable, Equatable {
 }
 
 /// An RGB picture that is drawn on and written as PNG by libpng.
-struct Canvas: Sendable {
-  let width: Int
-  let height: Int
+public struct Canvas: Sendable {
+  public let width: Int
+  public let height: Int
   private var bytes: [UInt8]
 
-  init(width: Int, height: Int, _ colour: Colour) {
+  public init(width: Int, height: Int, _ colour: Colour) {
     self.width = width
     self.height = height
     bytes = (0..<width * height).flatMap { _ in [colour.red, colour.green, colour.blue] }
   }
 
   /// Draws a square of `size` pixels; what lies outside the picture is left out.
-  mutating func fill(x: Int, y: Int, size: Int = 1, _ colour: Colour) {
+  public mutating func fill(x: Int, y: Int, size: Int = 1, _ colour: Colour) {
     for row in max(0, y)..<max(max(0, y), min(height, y + size)) {
       for column in max(0, x)..<max(max(0, x), min(width, x + size)) {
         let start = 3 * (row * width + column)
@@ -67,8 +67,21 @@ struct Canvas: Sendable {
     }
   }
 
+  /// Draws a straight line between two pixels with a square pen of `size` pixels.
+  public mutating func line(
+    from start: (x: Int, y: Int), to end: (x: Int, y: Int), size: Int = 1, _ colour: Colour
+  ) {
+    let steps = max(abs(end.x - start.x), abs(end.y - start.y), 1)
+    for step in 0...steps {
+      let part = Double(step) / Double(steps)
+      let x = Double(start.x) + part * Double(end.x - start.x)
+      let y = Double(start.y) + part * Double(end.y - start.y)
+      fill(x: Int(x.rounded()) - size / 2, y: Int(y.rounded()) - size / 2, size: size, colour)
+    }
+  }
+
   /// Draws text with its upper left corner at (x, y), each font pixel a square of `size`, cut off at `maximumX`.
-  mutating func text(
+  public mutating func text(
     _ text: String, x: Int, y: Int, size: Int, maximumX: Int = .max, _ colour: Colour = .white
   ) {
     var left = x
@@ -83,7 +96,7 @@ struct Canvas: Sendable {
   }
 
   /// The PNG file's bytes, by libpng's simplified interface, which returns errors where the other one jumps.
-  func png() throws(Diagnostic) -> [UInt8] {
+  public func png() throws(Diagnostic) -> [UInt8] {
     var image = png_image()
     image.version = png_uint_32(PNG_IMAGE_VERSION)
     image.width = png_uint_32(width)

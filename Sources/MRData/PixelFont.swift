@@ -1,9 +1,9 @@
 /// A 5 x 7 pixel font of capitals, digits and a few signs, for captions inside pictures.
-enum PixelFont {
-  static let width = 5
-  static let height = 7
+public enum PixelFont {
+  public static let width = 5
+  public static let height = 7
   /// From one character to the next.
-  static let advance = 6
+  public static let advance = 6
 
   /// Seven rows, the leftmost pixel in bit 4; lower-case letters are drawn as capitals, unknown ones as a box.
   static func rows(of character: Character) -> [UInt8] {

@@ -5,6 +5,13 @@ import Synchronization
 /// Files that appear complete or not at all.
 public enum AtomicFile {
   private static let counter = Atomic<Int>(0)
+  private static let prefix = ".rephase-"
+  private static let suffix = ".tmp"
+
+  /// Whether a name is one of those that a write has until it is complete; a process that was killed leaves them.
+  public static func isTemporary(_ name: String) -> Bool {
+    name.hasPrefix(prefix) && name.hasSuffix(suffix)
+  }
 
   /// Writes to a temporary name in the same directory, syncs it to disk, and renames it to `path`.
   ///
@@ -108,7 +115,7 @@ public enum AtomicFile {
       throw Diagnostic("the output has no file name", at: place, help: "name a file")
     }
     let number = counter.add(1, ordering: .relaxed).newValue
-    return (directory, "\(directory).rephase-\(getpid())-\(number).tmp")
+    return (directory, "\(directory)\(prefix)\(getpid())-\(number)\(suffix)")
   }
 
   /// Makes the rename itself last; a file system that cannot sync a directory is no error.
