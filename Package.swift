@@ -75,7 +75,7 @@ let package = Package(
     // Training; its checkpoints and data.
     module(
       "Training",
-      uses: ["Diagnostics", "Tensors", "Networks", "Compiler", "MRData"]),
+      uses: ["Diagnostics", "Tensors", "HDF5", "Networks", "Compiler", "MRData"]),
 
     // The command line.
     module(

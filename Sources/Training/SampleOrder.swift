@@ -26,6 +26,9 @@ public struct SampleOrder: Sendable {
   /// Whole epochs that have been gone through after this many steps.
   public func epochs(steps: Int) -> Int { steps * batch / count }
 
+  /// Whether the step of this number, from 1, is the first after which another epoch is complete.
+  func closesEpoch(step: Int) -> Bool { epochs(steps: step) > epochs(steps: step - 1) }
+
   /// The pair at a place of the endless sequence.
   mutating func pair(at place: Int) -> Int {
     guard shuffles else { return place % count }

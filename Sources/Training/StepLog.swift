@@ -2,7 +2,9 @@ import Diagnostics
 import Foundation
 import Tensors
 
-/// The losses of a run as JSON lines: `{"step":1,"loss":0.25,"learning_rate":0.001}`, one written out with each step.
+/// The losses of a run as JSON lines, one written out with each step:
+/// `{"step":63,"loss":0.25,"learning_rate":0.001}`; the step that closes an epoch has `epoch` too and, where there is
+/// validation data, `validation_loss`.
 final class StepLog {
   private let descriptor: Int32
   private let path: String
@@ -23,9 +25,17 @@ final class StepLog {
 
   deinit { close(descriptor) }
 
-  func append(step: Int, loss: Float, learningRate: Float) throws(Diagnostic) {
-    let line = "{\"step\":\(step),\"loss\":\(loss),\"learning_rate\":\(learningRate)}\n"
-    let bytes = Array(line.utf8)
+  /// The line of the state's last step.
+  func append(
+    _ state: TrainingState, learningRate: Float, closesEpoch: Bool
+  ) throws(Diagnostic) {
+    guard let loss = state.history.losses.last else { return }
+    var line = "{\"step\":\(state.step),\"loss\":\(loss),\"learning_rate\":\(learningRate)"
+    if closesEpoch, let epoch = state.history.epochs.last {
+      line += ",\"epoch\":\(state.history.epochs.count)"
+      if epoch.validation.isFinite { line += ",\"validation_loss\":\(epoch.validation)" }
+    }
+    let bytes = Array((line + "}\n").utf8)
     guard write(descriptor, bytes, bytes.count) == bytes.count else {
       throw Self.failure(path, errno)
     }

@@ -83,13 +83,12 @@ public final class Trainer {
       data: data, order: plan.order, augmentation: plan.augmentation, share: 0..<plan.order.batch)
     let loader = BatchLoader(source, from: state.step)
     while state.step < plan.steps {
-      try step(try loader.take(), log)
+      let learningRate = plan.learningRate(after: state.step)
+      try step(try loader.take(), learningRate)
       let isComplete = state.step == plan.steps
-      if isComplete
-        || plan.order.epochs(steps: state.step) > plan.order.epochs(steps: state.step - 1)
-      {
-        try closeEpoch()
-      }
+      let closesEpoch = isComplete || plan.order.closesEpoch(step: state.step)
+      if closesEpoch { try closeEpoch() }
+      try log?.append(state, learningRate: learningRate, closesEpoch: closesEpoch)
       let reason = observer.stopReason
       if isComplete || reason != nil || state.step % plan.checkpointEvery == 0 { try save() }
       if isComplete || reason != nil || plotted.duration(to: .now) > Self.plotInterval {
@@ -100,14 +99,12 @@ public final class Trainer {
     return state
   }
 
-  private func step(_ batch: Batch, _ log: StepLog?) throws(Diagnostic) {
-    let learningRate = plan.learningRate(after: state.step)
+  private func step(_ batch: Batch, _ learningRate: Float) throws(Diagnostic) {
     let loss = try engine.step(
       input: batch.input, target: batch.target, learningRate: learningRate)
     guard loss.isFinite else { throw diverged("the loss of step \(state.step + 1) is \(loss)") }
     state.step += 1
     state.history.losses.append(loss)
-    try log?.append(step: state.step, loss: loss, learningRate: learningRate)
     observer.stepped(state)
   }
 
@@ -138,6 +135,7 @@ public final class Trainer {
       let batch = try Batch(pairs, of: validation.shape)
       sum += try engine.evaluate(input: batch.input, target: batch.target) * Double(pairs.count)
     }
+    guard sum.isFinite else { throw diverged("the validation loss is \(sum)") }
     return Float(sum / Double(chosen.count))
   }
 
