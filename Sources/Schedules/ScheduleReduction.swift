@@ -196,7 +196,8 @@ struct ScheduleReduction {
     }
     return ReductionTile(
       nest: nest, channelVariable: channel.name, columnVariable: column.name,
-      channels: channels, columns: columns, lanes: lanes, unrollLimit: Self.unrollLimit
+      channels: channels, columns: columns, lanes: lanes, unrollLimit: Self.unrollLimit,
+      precision: precision
     ).statements(&names)
   }
 }

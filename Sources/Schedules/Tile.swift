@@ -20,9 +20,9 @@ struct Extent {
 /// for ky, kx, i { unrolled t, v; vectorized l { sum[t, v W + l] = fma(p[x + t + kx, i], w[...], sum[...]) } }
 /// unrolled t, v; vectorized l { out[...] = sum[t, v W + l] }
 /// ```
-/// A long sum of products is summed in blocks, each from zero in registers and then added to `sum`, so that the
-/// rounding error grows with the length of a block and not with that of the whole sum. Other results are the same
-/// to the bit.
+/// A long sum of products is summed in blocks, each from zero in registers and then added to `sum` or to the block
+/// around it, so that the rounding error grows with the length of a block and not with that of the whole sum.
+/// Other results are the same to the bit.
 struct ReductionTile {
   let nest: ReductionNest
   /// The nest's variables that the tile spans.
@@ -34,10 +34,13 @@ struct ReductionTile {
   let lanes: Int
   /// Reduction loops of at most this many iterations are unrolled (not the innermost one).
   let unrollLimit: Int
+  let precision: Precision
 
-  /// Products in one block at least. Short blocks round less; adding up a block costs one addition and two memory
-  /// accesses for each result of the tile, about 8 % of the time with 32 products (IR/decisions/0004).
-  private static let shortestBlock = 32
+  /// Products in one block at least, from the innermost blocks outwards.
+  ///
+  /// Short blocks round less; adding up a block costs one addition and two memory accesses for each result of the
+  /// tile, about 8 % of the time with 32 products (IR/decisions/0004).
+  private var blockLengths: [Int] { precision == .strict ? [8, 32, 96] : [32] }
 
   /// The tile's statements; all names they define come from `names`.
   func statements(_ names: inout NameSupply) -> [Statement] {
@@ -59,24 +62,35 @@ struct ReductionTile {
     var chain = ReductionChain(
       nest, inner: [channelVariable, columnVariable], unrollLimit: unrollLimit)
     chain.rename(&names)
-    guard nest.isSumOfProducts, let level = chain.blockLevel(atLeast: Self.shortestBlock) else {
-      return chain.wrapped(updates(of: sum, chain, &names))
+    guard nest.isSumOfProducts else { return chain.wrapped(updates(of: sum, chain, &names)) }
+    if precision == .strict { chain.splitInnermost(atMost: blockLengths[0], &names) }
+    var blocks: [Int: ([Statement]) -> [Statement]] = [:]
+    var total = sum
+    for level in Set(blockLengths.compactMap { chain.blockLevel(atLeast: $0) }).sorted() {
+      let part = Buffer(
+        names.fresh("part"), nest.accumulator.element, extents: [columns.count, channels.count],
+        space: .register)
+      blocks[level] = block(part, addedTo: total, &names)
+      total = part.name
     }
-    let part = Buffer(
-      names.fresh("part"), nest.accumulator.element, extents: [columns.count, channels.count],
-      space: .register)
+    return chain.wrapped(updates(of: total, chain, &names), blocks: blocks)
+  }
+
+  /// Puts statements that add to `part` between those that clear it and those that add it to `total`.
+  private func block(
+    _ part: Buffer, addedTo total: String, _ names: inout NameSupply
+  ) -> ([Statement]) -> [Statement] {
     let start = overTile(&names) { place in
       [.store(part.name, place.accumulator, .real(0, part.element))]
     }
     let end = overTile(&names) { place in
       [
         .store(
-          sum, place.accumulator,
-          .load(sum, place.accumulator) + .load(part.name, place.accumulator))
+          total, place.accumulator,
+          .load(total, place.accumulator) + .load(part.name, place.accumulator))
       ]
     }
-    let inner = updates(of: part.name, chain, &names)
-    return chain.wrapped(inner, level: level) { [.allocate(part)] + start + $0 + end }
+    return { [.allocate(part)] + start + $0 + end }
   }
 
   /// One step of the reduction for every result of the tile.

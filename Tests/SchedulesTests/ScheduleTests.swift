@@ -26,17 +26,20 @@ import Testing
   func valuesAreThoseOfThePlainLoops(_ item: KernelCase, target: String) throws {
     let plain = try item.plain()
     try LoopVerifier.verify(plain)
-    let scheduled = Scheduler.schedule(plain, for: try Targets.resolve(target))
-    try LoopVerifier.verify(scheduled)
-    #expect(scheduled.scheduledFor == target)
     let expected = try LoopInterpreter.run(
       plain, parameters: try item.weights, inputs: try item.inputs)
-    let actual = try LoopInterpreter.run(
-      scheduled, parameters: try item.weights, inputs: try item.inputs)
-    #expect(actual.map(\.shape) == expected.map(\.shape))
-    // Sums in parts round differently; everything else is the same to the bit.
-    let sumsInParts = LoopPrinter.text(scheduled).contains("allocate %part")
-    #expect(largestError(actual, expected) <= (sumsInParts ? 16 : 0))
+    for precision in Precision.allCases {
+      let scheduled = Scheduler.schedule(
+        plain, for: try Targets.resolve(target), precision: precision)
+      try LoopVerifier.verify(scheduled)
+      #expect(scheduled.scheduledFor == target)
+      let actual = try LoopInterpreter.run(
+        scheduled, parameters: try item.weights, inputs: try item.inputs)
+      #expect(actual.map(\.shape) == expected.map(\.shape))
+      // Sums in parts round differently; everything else is the same to the bit.
+      let sumsInParts = LoopPrinter.text(scheduled).contains("allocate %part")
+      #expect(largestError(actual, expected) <= (sumsInParts ? 16 : 0), "\(precision)")
+    }
   }
 
   @Test(arguments: KernelCase.others, targetNames)
@@ -45,10 +48,10 @@ import Testing
     #expect(!LoopPrinter.text(scheduled).contains("allocate %part"))
   }
 
-  @Test(arguments: KernelCase.all)
-  func machineCodeComputesTheReference(_ item: KernelCase) throws {
+  @Test(arguments: KernelCase.all, Precision.allCases)
+  func machineCodeComputesTheReference(_ item: KernelCase, precision: Precision) throws {
     let target = try Targets.resolve("native")
-    let module = Scheduler.schedule(try item.plain(), for: target)
+    let module = Scheduler.schedule(try item.plain(), for: target, precision: precision)
     let session = try NativeSession(
       module, target: target, parameters: try item.weights.mapValues { $0.map { Float($0) } })
     let reference = try Reference.evaluate(
