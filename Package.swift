@@ -70,7 +70,7 @@ let package = Package(
     module("MRData", uses: ["Diagnostics", "Tensors", "HDF5", "CFFTW", "CPNG", numerics, reals]),
 
     // Measures, statistics, figures and reports.
-    module("Evaluation", uses: ["Diagnostics", "Tensors"]),
+    module("Evaluation", uses: ["Diagnostics", "Tensors", "CCairo"]),
 
     // Training; its checkpoints and data.
     module(
@@ -93,6 +93,7 @@ let package = Package(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CFFTW", pkgConfig: "fftw3", providers: [.apt(["libfftw3-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 

@@ -43,7 +43,7 @@ public func main(_ network: (any Network)? = nil) -> Never {
 /// Commands of the documented interface that this version lacks; they say so.
 enum PlannedCommands {
   static let names = [
-    "train", "info", "prepare", "rank", "tune", "experiment",
+    "train", "info", "prepare", "tune", "experiment",
   ]
 }
 
@@ -63,7 +63,7 @@ struct Rephase: ParsableCommand {
       ModelsCommand.self, InitCommand.self, EmitCommand.self, OptCommand.self,
       CompileCommand.self, RunCommand.self, VerifyCommand.self, BenchCommand.self,
       ReconCommand.self, PhantomCommand.self, EvaluateCommand.self, StatsCommand.self,
-      OperationsCommand.self,
+      RankCommand.self, OperationsCommand.self,
     ])
 }
 
@@ -78,13 +78,16 @@ enum Console {
     if !quiet { error(text) }
   }
 
+  /// Prints a JSON object.
+  static func json(_ value: some Encodable) throws(Diagnostic) { print(try jsonText(value)) }
+
   /// A JSON object on one line, keys sorted.
-  static func json(_ value: some Encodable) throws(Diagnostic) {
+  static func jsonText(_ value: some Encodable) throws(Diagnostic) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    do { print(String(decoding: try encoder.encode(value), as: UTF8.self)) } catch {
+    do { return String(decoding: try encoder.encode(value), as: UTF8.self) } catch {
       throw Diagnostic("the result cannot be written as JSON: \(error.localizedDescription)")
     }
   }

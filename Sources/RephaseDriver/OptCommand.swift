@@ -55,7 +55,7 @@ struct OptCommand: ParsableCommand {
       text = try runner.run(names, on: model) { (pass, text) throws(Diagnostic) in
         number += 1
         guard let dumpDir else { return }
-        try Self.makeFolder(dumpDir)
+        try AtomicFile.makeDirectory(dumpDir)
         let count = number < 10 ? "0\(number)" : "\(number)"
         try AtomicFile.write(text, to: "\(dumpDir)/\(count)-\(pass).rir")
       }
@@ -69,13 +69,5 @@ struct OptCommand: ParsableCommand {
       throw Diagnostic("standard input is no text", help: "give a dump")
     }
     return try DumpReader.read(text, file: "<stdin>")
-  }
-
-  private static func makeFolder(_ path: String) throws(Diagnostic) {
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      throw Diagnostic("cannot make the folder \(path): \(error.localizedDescription)")
-    }
   }
 }

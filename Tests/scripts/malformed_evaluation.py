@@ -10,7 +10,7 @@ from malformed_runner import Case
 
 def cases(base, seed, count):
     source = random.Random(f"{seed} evaluation")
-    result = _images() + _samples() + _usage()
+    result = _images() + _samples() + _sessions() + _readings(source, count) + _usage()
     whole = _npy(np.arange(60.0).reshape(3, 4, 5))
     for number in range(count):
         damaged = {"x.npy": _flipped(whole, source, len(whole)), "r.npy": whole}
@@ -86,6 +86,94 @@ def _samples():
     return result
 
 
+def _make(*options):
+    return ["rank", "make", "one=a.npz", "two=b.npz", *options, "-o", "{out}/session", "--key", "{out}/key.json"]
+
+
+def _npz(**arrays):
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+def _sessions():
+    image, cine = np.ones((4, 5)), np.ones((3, 4, 5))
+    pairs = {
+        "other shapes": (_npz(c=image), _npz(c=image.T)),
+        "a still and a cine": (_npz(c=image), _npz(c=cine)),
+        "a case missing": (_npz(c=image, d=image), _npz(c=image)),
+        "no case": (_npz(), _npz()),
+        "a not-a-number": (_npz(c=image), _npz(c=image * np.nan)),
+        "two channels": (_npz(c=cine[None].repeat(2, 0)), _npz(c=cine[None].repeat(2, 0))),
+        "complex values": (_npz(c=image * 1j), _npz(c=image)),
+        "no archive": (b"text", _npz(c=image)),
+    }
+    result = [Case("reading sessions", name, _make(), {"a.npz": a, "b.npz": b}, mentions=("a.npz", "b.npz", "cases"))
+              for name, (a, b) in pairs.items()]  # fmt: skip
+    good = {"a.npz": _npz(c=image), "b.npz": _npz(c=image)}
+    lines = [
+        (["rank", "make", "one=a.npz", "one=b.npz", "-o", "{out}/s"], 1, "different names"),
+        (["rank", "make", "one=a.npz", "-o", "{out}/s"], 1, "techniques"),
+        (["rank", "make", "one", "two=b.npz", "-o", "{out}/s"], 64, "one"),
+        (["rank", "make", "=a.npz", "two=b.npz", "-o", "{out}/s"], 64, "a.npz"),
+        (_make("--readers", "0"), 64, "--readers"),
+        (_make("--fps", "0"), 64, "--fps"),
+        (_make("--seed", "x"), 64, "--seed"),
+        (_make("--criteria", "missing.txt"), 1, "missing.txt"),
+        (["rank", "make", "one=a.npz", "two=nowhere", "-o", "{out}/s"], 1, "nowhere"),
+        (["rank", "make", "one=a.npz", "two=b.npz", "-o", "a.npz"], 1, "a.npz"),
+    ]
+    return result + [Case("reading sessions", " ".join(line), line, good, code=code, mentions=(word,)) for line, code, word in lines]
+
+
+def _readings(source, count):
+    head = "case,technique,rank\n"
+    whole = head + "".join(f"{c},{t},{r}\n" for c in "12" for t, r in zip("abc", (1, 2, 3)))
+    texts = {
+        "empty": "",
+        "blank lines": "\n\n\n",
+        "a header alone": head,
+        "no header": whole.replace(head, ""),
+        "a column missing": "case,rank\n1,1\n",
+        "a column twice": "case,technique,rank,rank\n1,a,1,1\n",
+        "a row too short": whole + "3,a\n",
+        "a row too long": whole + "3,a,1,1\n",
+        "a rank missing": whole.replace("2,b,2", "2,b,"),
+        "a rank of text": whole.replace("2,b,2", "2,b,best"),
+        "a rank of nan": whole.replace("2,b,2", "2,b,nan"),
+        "a rank of 0": whole.replace("2,b,2", "2,b,0"),
+        "a rank of 4": whole.replace("2,b,2", "2,b,4"),
+        "a case without a name": whole.replace("2,b,2", ",b,2"),
+        "a technique without a name": whole.replace("2,b,2", "2,,2"),
+        "a technique missing": whole.replace("2,b,2\n", ""),
+        "a technique twice": whole + "2,a,1\n",
+        "one technique": head + "1,a,1\n2,a,1\n",
+        "one case": head + "1,a,1\n1,b,2\n",
+        "equal ranks": head + "1,a,1\n1,b,1\n2,a,2\n2,b,2\n",
+        "open quotes": whole + '"3,a,1\n',
+        "text after quotes": whole + '"3"x,a,1\n',
+        "no UTF-8": whole.encode() + b"\xff\xfe,a,1\n",
+        "a zero byte": whole + "3\0,a,1\n",
+        "a million commas": "," * 1_000_000,
+    }
+    analyse = ["rank", "analyse", "r.csv", "-o", "{out}/report"]
+    result = [Case("readings", name, analyse, {"r.csv": text}) for name, text in texts.items()]
+    keys = {
+        "empty": "", "no JSON": "{", "a list": "[]", "no codes": "{}",
+        "another version": '{"rephase_reading_key":2,"seed":1,"techniques":[],"readers":[]}',
+        "another reading's": '{"rephase_reading_key":1,"seed":1,"techniques":[],"readers":[]}',
+        "an order that lacks techniques": '{"rephase_reading_key":1,"seed":1,"techniques":["x"],"readers":'
+        '[{"name":"r","cases":[{"code":"1","name":"n","order":[]}]}]}',
+    }  # fmt: skip
+    result += [Case("reading keys", name, [*analyse, "--key", "key.json"], {"r.csv": whole, "key.json": key})
+               for name, key in keys.items()]  # fmt: skip
+    result.append(Case("readings", "the same file twice", [*analyse, "r.csv"], {"r.csv": whole}))
+    for number in range(count):
+        damaged = _flipped(whole.encode(), source, len(whole))
+        result.append(Case("readings at random", str(number), analyse, {"r.csv": damaged}, random=True))
+    return result
+
+
 def _usage():
     lines = [
         (["evaluate", "--image", "x.npy"], "--reference"),
@@ -96,6 +184,8 @@ def _usage():
         (["stats", "normality"], "values"),
         (["stats", "frobnicate"], "frobnicate"),
         (["stats", "friedman"], "file"),
+        (["rank", "analyse"], "readings"),
+        (["rank", "analyse", "r.csv", "--alpha", "1"], "--alpha"),
     ]
     return [Case("use of evaluate", " ".join(line), line, code=64, mentions=(word,)) for line, word in lines] + [
         Case("use of evaluate", "names that do not fit", ["stats", "friedman", "t.npy", "--names", "a,a"],

@@ -73,6 +73,17 @@ public enum AtomicFile {
     try write(Array(text.utf8), to: path)
   }
 
+  /// Makes a directory and those above it where they are missing.
+  public static func makeDirectory(_ path: String) throws(Diagnostic) {
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw Diagnostic(
+        "the directory cannot be made", at: SourceLocation(file: path),
+        help: "is there a file of that name, or may you not write there?")
+    }
+  }
+
   private static func resolved(_ path: String) -> String {
     guard let real = realpath(path, nil) else { return path }
     defer { free(real) }

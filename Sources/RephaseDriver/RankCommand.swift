@@ -1,0 +1,167 @@
+import ArgumentParser
+import Diagnostics
+import Evaluation
+import Foundation
+import Tensors
+
+struct RankCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rank", abstract: "Blinded ranking of techniques by readers.",
+    subcommands: [RankMakeCommand.self, RankAnalyseCommand.self])
+}
+
+struct RankMakeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "make",
+    abstract: "Make a blinded reading session: a self-contained HTML page for each reader.",
+    discussion: """
+      A technique is NAME=PATH: a directory of CASE.npy files, an .npz file with an array for each case, or an .npy \
+      file for a single case. Images are [row, column] or, as cine, [frame, row, column]. Each reader gets cases and \
+      techniques in another order. Pages hold no names; the key does, so keep it from the readers.
+      """)
+
+  @Argument(help: "Techniques as NAME=PATH, two or more.")
+  var techniques: [String]
+
+  @Option(help: "How many readers, 1 to 100.")
+  var readers = 1
+
+  @Option(help: "Of the order; readers who know it can find out the order.")
+  var seed: UInt64 = 1
+
+  @Option(help: "The page's title.")
+  var title: String?
+
+  @Option(help: "A text file of criteria to be shown, one a line.")
+  var criteria: String?
+
+  @Option(help: "Frames a second of cine series.")
+  var fps = 20.0
+
+  @Flag(help: "Let images of a case share a rank.")
+  var ties = false
+
+  @Option(help: "The key's file (default: the output's name with '-key.json').")
+  var key: String?
+
+  @Option(name: .shortAndLong, help: "The directory of the pages.")
+  var output: String
+
+  func validate() throws {
+    guard (1...100).contains(readers) else {
+      throw ValidationError("--readers must lie between 1 and 100, not \(readers)")
+    }
+    guard (1...60).contains(fps) else {
+      throw ValidationError("--fps must lie between 1 and 60, not \(fps)")
+    }
+  }
+
+  func run() throws {
+    let sources = try UsageError.of { () throws(Diagnostic) in
+      try techniques.map(TechniqueImages.parse)
+    }
+    let cases = try TechniqueImages.cases(sources)
+    let session = try ReadingSession(
+      techniques: sources.map(\.name), cases: cases, readers: readers, seed: seed, style: try style)
+    let directory = output.hasSuffix("/") ? String(output.dropLast()) : output
+    try AtomicFile.makeDirectory(directory)
+    for (place, reader) in session.key.readers.enumerated() {
+      let page = try ReadingPage(session, reader: place).html()
+      try AtomicFile.write(page, to: "\(directory)/\(reader.name).html")
+    }
+    let keyPath = key ?? directory + "-key.json"
+    try AtomicFile.write(try session.key.json(), to: keyPath)
+    print("\(readers) pages of \(cases.count) cases in \(directory), key \(keyPath)")
+  }
+
+  private var style: ReadingStyle {
+    get throws(Diagnostic) {
+      var style = ReadingStyle()
+      (style.framesPerSecond, style.allowsTies) = (fps, ties)
+      if let title { style.title = title }
+      if let criteria {
+        let bytes = try FileBytes.read(criteria, limit: 1 << 16)
+        let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
+        style.criteria = lines.map(String.init)
+      }
+      return style
+    }
+  }
+}
+
+struct RankAnalyseCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "analyse",
+    abstract: "Analyse readings: Friedman's test, pairs after Dunn, Kendall's W, figures.",
+    discussion:
+      "A CSV file a reader, with the columns case,technique,rank; 1 is best, ties are corrected for."
+  )
+
+  @Argument(help: "CSV files.")
+  var readings: [String]
+
+  @Option(help: "The key of blinded readings, from 'rank make'.")
+  var key: String?
+
+  @Option(help: "The level of significance of figures and report.")
+  var alpha = 0.05
+
+  @Option(name: .shortAndLong, help: "A directory for report.html, tables and figures.")
+  var output: String?
+
+  @Flag(help: "As JSON.")
+  var json = false
+
+  private struct Analysis: Encodable {
+    var test: FriedmanReport
+    var histogram: [String: [Int]]
+    var agreement: ReadingAnalysis.Agreement?
+
+    private enum Keys: String, CodingKey {
+      case histogram, agreement
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      try test.encode(to: encoder)
+      var container = encoder.container(keyedBy: Keys.self)
+      try container.encode(histogram, forKey: .histogram)
+      try container.encodeIfPresent(agreement, forKey: .agreement)
+    }
+  }
+
+  func validate() throws {
+    guard alpha > 0, alpha < 1 else {
+      throw ValidationError("--alpha must lie between 0 and 1, not \(alpha)")
+    }
+    if readings.isEmpty { throw ValidationError("no CSV file is given") }
+  }
+
+  func run() throws {
+    let unblinding = try key.map { (path) throws(Diagnostic) in
+      try ReadingKey(try FileBytes.read(path, limit: 1 << 26), at: path)
+    }
+    let files = try readings.map { (path) throws(Diagnostic) in
+      (path: path, bytes: try FileBytes.read(path, limit: 1 << 26))
+    }
+    let read = try Readings(files, key: unblinding)
+    let analysis: ReadingAnalysis
+    do { analysis = try ReadingAnalysis(read) } catch {
+      throw error.located(at: SourceLocation(file: readings[0]))
+    }
+    let report = Analysis(
+      test: FriedmanReport(analysis.friedman, names: analysis.techniques),
+      histogram: Dictionary(uniqueKeysWithValues: zip(analysis.techniques, analysis.histogram)),
+      agreement: analysis.agreement)
+    if let output {
+      try analysis.report(title: "Reading of \(analysis.techniques.count) techniques", alpha: alpha)
+        .write(to: output, json: try Console.jsonText(report) + "\n")
+    }
+    if json { return print(try Console.jsonText(report)) }
+    print(analysis.friedman.summary(names: analysis.techniques))
+    if let agreement = analysis.agreement {
+      print(
+        "\n\(agreement.readers) readers on \(agreement.cases) cases: mean Kendall's W within a case "
+          + TextTable.number(agreement.kendallW, 3))
+    }
+  }
+}
