@@ -45,6 +45,11 @@ public struct Function: Sendable {
   public func types(of list: [ValueID]) -> [TensorType] { list.map(type(of:)) }
   public func name(of value: ValueID) -> String? { values[Int(value.index)].name }
 
+  /// Gives a value another name for readers of dumps.
+  public mutating func setName(_ name: String?, of value: ValueID) {
+    values[Int(value.index)].name = name
+  }
+
   /// Adds an argument of the function.
   public mutating func addArgument(_ type: TensorType, name: String? = nil) -> ValueID {
     let value = addValue(type, name: name)

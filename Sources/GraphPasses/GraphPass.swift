@@ -9,8 +9,14 @@ public protocol GraphPass: Sendable {
   static var name: String { get }
   /// One line for `--list-passes`.
   static var summary: String { get }
+  /// Whether the function computes the same results as before; false where the pass appends others.
+  static var keepsResults: Bool { get }
   init()
   func run(_ context: inout GraphPassContext) throws(Diagnostic)
+}
+
+extension GraphPass {
+  public static var keepsResults: Bool { true }
 }
 
 /// The only way in which a pass changes a function; it records whether anything changed.
@@ -19,6 +25,12 @@ public struct GraphPassContext {
   public private(set) var hasChanged = false
 
   public init(_ function: Function) { self.function = function }
+
+  /// Takes another function in place of this one.
+  public mutating func replace(with function: Function) {
+    self.function = function
+    hasChanged = true
+  }
 
   /// Rebuilds the function node by node, in order.
   ///
@@ -83,15 +95,16 @@ public struct GraphRewriter {
 public enum GraphPasses {
   /// Every pass, in alphabetical order of names.
   public static let all: [any GraphPass.Type] = [
-    CommonSubexpressions.self, DeadCode.self, FoldBatchNorm.self, FuseGroups.self,
+    CommonSubexpressions.self, DeadCode.self, Decompose.self, Differentiate.self,
+    FoldBatchNorm.self, FuseGroups.self,
   ]
 
   /// From a network as written to one node for each kernel.
   ///
   /// Copies and dead code go first: as further uses of a convolution they would keep batch norm from being folded.
   public static let standard: [any GraphPass.Type] = [
-    CommonSubexpressions.self, DeadCode.self, FoldBatchNorm.self, CommonSubexpressions.self,
-    DeadCode.self, FuseGroups.self, DeadCode.self,
+    CommonSubexpressions.self, DeadCode.self, FoldBatchNorm.self, Decompose.self,
+    CommonSubexpressions.self, DeadCode.self, FuseGroups.self, DeadCode.self,
   ]
 
   /// Runs passes in order, verifying after each; `changed` hears of every one that changed something.

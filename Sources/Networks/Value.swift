@@ -38,7 +38,7 @@ public struct Value {
       return refuse("a pooling window of \(size) pixels", "1 to 1024", .place(fileID, line))
     }
     return unary(
-      ReduceWindow(window: [size, size], strides: [size, size]), .place(fileID, line))
+      ReduceWindow(.max, window: [size, size], strides: [size, size]), .place(fileID, line))
   }
 
   /// Each pixel repeated `scale` times down and across.

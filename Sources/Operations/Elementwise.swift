@@ -10,6 +10,10 @@ public protocol ElementwiseUnary: TensorOperation {
   static var domain: ClosedRange<Double> { get }
   static func reference(_ x: Double) -> Double
   static func expression(_ x: Expression, _ element: ElementType) -> Expression
+  /// The cotangent of x, from that of the result y; nil where it is zero.
+  static func gradient(
+    x: ValueID, y: ValueID, _ cotangent: ValueID, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> ValueID?
 }
 
 extension ElementwiseUnary {
@@ -29,6 +33,12 @@ extension ElementwiseUnary {
 
   public func computation(operands: [TensorType], result: TensorType) -> Computation {
     .pointwise { index, operand in Self.expression(operand(0, index), result.element) }
+  }
+
+  public func gradient(
+    _ call: Application, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> [ValueID?] {
+    [try Self.gradient(x: call.operands[0], y: call.results[0], call.cotangent, &builder)]
   }
 
   public static var samples: [OperationSample] {

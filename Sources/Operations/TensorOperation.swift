@@ -23,6 +23,14 @@ public protocol TensorOperation: Operation, Hashable {
 
   /// What each element of the (single) result is, written once for every schedule.
   func computation(operands: [TensorType], result: TensorType) -> Computation
+
+  /// The cotangents of the operands, in terms of operations appended to the builder; nil where it is zero
+  /// everywhere, or where it is not wanted.
+  ///
+  /// Throws where the operation has no derivative for its attributes.
+  func gradient(
+    _ call: Application, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> [ValueID?]
 }
 
 /// Gives the element of an operand (by number) at an index.

@@ -127,6 +127,11 @@ struct ReductionNest {
     steps.compactMap { if case .loop(let dimension) = $0 { return dimension } else { return nil } }
   }
 
+  /// Where nothing is accumulated unless all of them hold.
+  var conditions: [Expression] {
+    steps.compactMap { if case .condition(let condition) = $0 { return condition } else { return nil } }
+  }
+
   /// Whether the accumulator is a sum of products, so that it may be summed up in parts.
   var isSumOfProducts: Bool {
     guard case .fma(_, _, .load(accumulator.name, _)) = update else { return false }

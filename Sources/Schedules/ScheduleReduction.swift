@@ -31,9 +31,9 @@ struct ScheduleReduction {
 
   /// Lanes over the innermost reduction where the channels are too few for vectors.
   private var laneSum: Int? {
-    guard nest.isSumOfProducts, channel.extent < 4, let innermost = nest.reductions.last else {
-      return nil
-    }
+    guard nest.isSumOfProducts, channel.extent < 4, let innermost = nest.reductions.last,
+      !nest.conditions.contains(where: { $0.variablesUsed.contains(innermost.name) })
+    else { return nil }
     let lanes = LaneSumTile.lanes(
       for: innermost.extent, atMost: cost.lanes(nest.accumulator.element))
     return lanes >= 4 ? lanes : nil

@@ -65,7 +65,7 @@ struct RandomGraph {
     case 7: try binary(image, shape)
     case 8: try withWeights(image, shape)
     case 9 where shape[2] > 1 && shape[3] > 1:
-      try append(ReduceWindow(window: [2, 2], strides: [2, 2]), [image])
+      try append(ReduceWindow(.max, window: [2, 2], strides: [2, 2]), [image])
     case 10 where shape[2] * shape[3] < 50:
       try append(UpsampleNearest(scale: [2, 1]), [image])
     default: try concatenate(image, shape)

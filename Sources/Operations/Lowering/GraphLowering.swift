@@ -19,7 +19,7 @@ public struct GraphLowering {
 
   /// Throws where an operation cannot be lowered.
   public static func lower(_ function: Function) throws(Diagnostic) -> LoopModule {
-    var lowering = GraphLowering(function)
+    var lowering = GraphLowering(try function.decomposed() ?? function)
     try lowering.run()
     return lowering.module
   }

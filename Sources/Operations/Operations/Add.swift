@@ -1,3 +1,5 @@
+import Diagnostics
+import GraphIR
 import LoopIR
 import Tensors
 
@@ -10,4 +12,10 @@ public struct Add: ElementwiseBinary {
 
   public static func reference(_ a: Double, _ b: Double) -> Double { a + b }
   public static func expression(_ a: Expression, _ b: Expression) -> Expression { a + b }
+
+  public func gradient(
+    _ call: Application, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> [ValueID?] {
+    [call.cotangent, call.cotangent]
+  }
 }

@@ -59,6 +59,27 @@ public struct BatchNormInference: TensorOperation {
     }
   }
 
+  public func gradient(
+    _ call: Application, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> [ValueID?] {
+    let (x, scale, mean) = (call.operands[0], call.operands[1], call.operands[3])
+    let (shape, dy) = (builder.shape(of: x), call.cotangent)
+    let inverse = try builder.apply(Rsqrt(), try builder.add(call.operands[4], epsilon))
+    let spread = try builder.broadcast(mean, to: shape, dimensions: [1])
+    let centred = try builder.subtract(x, spread)
+    let offset = try builder.sum(dy, over: [0, 2, 3])
+    let products = try builder.sum(try builder.multiply(dy, centred), over: [0, 2, 3])
+    let factor = try builder.multiply(scale, inverse)
+    let wide = try builder.broadcast(factor, to: shape, dimensions: [1])
+    // y = factor (x - mean) + offset, and the derivative of 1 / sqrt(v) is -1/2 sqrt(v)^-3.
+    let cube = try builder.multiply(factor, try builder.multiply(inverse, inverse))
+    return [
+      try builder.multiply(dy, wide), try builder.multiply(products, inverse), offset,
+      try builder.apply(Negate(), try builder.multiply(offset, factor)),
+      try builder.multiply(try builder.multiply(products, cube), -0.5),
+    ]
+  }
+
   public static var samples: [OperationSample] {
     let x = TensorType.sample([2, 3, 4, 5])
     let c = TensorType.sample([3])

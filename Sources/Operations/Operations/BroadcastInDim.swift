@@ -72,6 +72,20 @@ public struct BroadcastInDim: TensorOperation {
     }
   }
 
+  public func gradient(
+    _ call: Application, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> [ValueID?] {
+    let operand = builder.shape(of: call.operands[0])
+    let stretched = dimensions.indices.filter { operand[$0] == 1 && shape[dimensions[$0]] > 1 }
+    let kept = dimensions.indices.filter { !stretched.contains($0) }
+    let summed = (0..<shape.rank).filter { dimension in
+      !kept.contains { dimensions[$0] == dimension }
+    }
+    let total = try builder.sum(call.cotangent, over: summed)
+    // The extents of 1 that were stretched come back.
+    return [try builder.broadcast(total, to: operand, dimensions: Array(kept))]
+  }
+
   public static var samples: [OperationSample] {
     guard let wide = try? Shape([2, 3, 4]) else { return [] }
     return [

@@ -60,6 +60,23 @@ public struct Concatenate: TensorOperation {
     .concatenation(dimension: dimension)
   }
 
+  public func gradient(
+    _ call: Application, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> [ValueID?] {
+    let extents = builder.shape(of: call.results[0]).extents
+    var start = [Int](repeating: 0, count: extents.count)
+    var limit = extents
+    limit[dimension] = 0
+    var gradients: [ValueID?] = []
+    for (operand, isWanted) in zip(call.operands, call.wanted) {
+      start[dimension] = limit[dimension]
+      limit[dimension] += builder.shape(of: operand)[dimension]
+      gradients.append(
+        isWanted ? try builder.apply(Slice(start: start, limit: limit), call.cotangent) : nil)
+    }
+    return gradients
+  }
+
   public static var samples: [OperationSample] {
     [
       OperationSample(

@@ -38,6 +38,12 @@ public struct Constant: TensorOperation {
     .pointwise { _, _ in .real(value, result.element) }
   }
 
+  public func gradient(
+    _ call: Application, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> [ValueID?] {
+    []
+  }
+
   public static var samples: [OperationSample] {
     [
       OperationSample(Constant(0.25, .sample([2, 3])), [], refused: [[.sample([1])]]),

@@ -37,6 +37,13 @@ public struct Convert: TensorOperation {
     }
   }
 
+  public func gradient(
+    _ call: Application, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> [ValueID?] {
+    let element = builder.type(of: call.operands[0]).element
+    return [try builder.apply(Convert(to: element), call.cotangent)]
+  }
+
   public static var samples: [OperationSample] {
     [
       OperationSample(

@@ -101,6 +101,49 @@ public struct Convolution: TensorOperation {
         }))
   }
 
+  /// The image's is a convolution with the kernel turned around, the kernel's an operation of its own.
+  public func gradient(
+    _ call: Application, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> [ValueID?] {
+    let (image, kernel, dy) = (call.operands[0], call.operands[1], call.cotangent)
+    var gradients: [ValueID?] = [nil, nil]
+    if call.wanted[0] {
+      gradients[0] = try imageGradient(dy, kernel, builder.shape(of: image), &builder)
+    }
+    if call.wanted[1] {
+      let extents = Array(builder.shape(of: kernel).extents[2...])
+      gradients[1] = try builder.apply(
+        ConvolutionKernelGradient(kernel: extents, padding: padding, strides: strides), image, dy)
+    }
+    if call.operands.count == 3 {
+      gradients.append(call.wanted[2] ? try builder.sum(dy, over: [0, 2, 3]) : nil)
+    }
+    return gradients
+  }
+
+  /// What each pixel of an image of this shape receives from the results it went into.
+  ///
+  /// With strides, the results lie that far apart, with zeros between them.
+  func imageGradient(
+    _ dy: ValueID, _ kernel: ValueID, _ image: Shape, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> ValueID {
+    let (result, taps) = (builder.shape(of: dy), builder.shape(of: kernel))
+    var edges = Pad(low: [0, 0, 0, 0], high: [0, 0, 0, 0], interior: [0, 0, 0, 0])
+    var borders: [Int] = []
+    for axis in 2...3 {
+      let spread = (result[axis] - 1) * strides[axis - 2] + 1
+      let low = taps[axis] - 1 - padding[2 * (axis - 2)]
+      let high = image[axis] + taps[axis] - 1 - spread - low
+      edges.interior[axis] = strides[axis - 2] - 1
+      (edges.low[axis], edges.high[axis]) = (min(low, 0), min(high, 0))
+      borders += [max(low, 0), max(high, 0)]
+    }
+    let source = edges.isIdentity ? dy : try builder.apply(edges, dy)
+    let exchanged = try builder.apply(Transpose([1, 0, 2, 3]), kernel)
+    let turned = try builder.apply(Reverse(dimensions: [2, 3]), exchanged)
+    return try builder.apply(Convolution(padding: borders), source, turned)
+  }
+
   public static var samples: [OperationSample] {
     let x = TensorType.sample([2, 3, 6, 7])
     let w = TensorType.sample([4, 3, 3, 3])

@@ -1,3 +1,5 @@
+import Diagnostics
+import GraphIR
 import LoopIR
 import Tensors
 
@@ -12,5 +14,14 @@ public struct Divide: ElementwiseBinary {
   public static func reference(_ a: Double, _ b: Double) -> Double { a / b }
   public static func expression(_ a: Expression, _ b: Expression) -> Expression {
     .binary(.divide, a, b)
+  }
+
+  public func gradient(
+    _ call: Application, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> [ValueID?] {
+    let quotient = try builder.divide(call.cotangent, call.operands[1])
+    guard call.wanted[1] else { return [quotient, nil] }
+    let product = try builder.multiply(quotient, call.results[0])
+    return [quotient, try builder.apply(Negate(), product)]
   }
 }

@@ -72,6 +72,24 @@ public struct Fused: TensorOperation, RegionOperation {
     }
   }
 
+  /// The gradient of the region, which is computed again outside of it.
+  public func gradient(
+    _ call: Application, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> [ValueID?] {
+    guard let region = call.regions.first else { return call.operands.map { _ in nil } }
+    let first = builder.function.nodes.count
+    var mapping = Dictionary(uniqueKeysWithValues: zip(region.arguments, call.operands))
+    for node in region.nodes {
+      let results = try builder.results(node.operation, node.operands.compactMap { mapping[$0] })
+      for (old, new) in zip(node.results, results) { mapping[old] = new }
+    }
+    let seeds = region.results.compactMap { mapping[$0] }.map {
+      (value: $0, cotangent: call.cotangent)
+    }
+    return try ReverseMode.cotangents(
+      of: call.operands, through: Array(builder.function.nodes[first...]), seeds: seeds, &builder)
+  }
+
   public static var samples: [OperationSample] {
     var body = Function("")
     let x = body.addArgument(.sample([1, 3, 5, 6]), name: "x")
@@ -112,5 +130,6 @@ extension TensorOperation {
   /// Whether each element of the result depends on the operands' elements at the same index alone.
   public var isElementwise: Bool {
     self is any ElementwiseUnary || self is any ElementwiseBinary || self is Convert
+      || self is Compare || self is Select
   }
 }

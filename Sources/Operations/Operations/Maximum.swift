@@ -1,3 +1,5 @@
+import Diagnostics
+import GraphIR
 import LoopIR
 import Tensors
 
@@ -14,5 +16,16 @@ public struct Maximum: ElementwiseBinary {
   }
   public static func expression(_ a: Expression, _ b: Expression) -> Expression {
     .binary(.maximum, a, b)
+  }
+
+  /// All of it to the first operand where both are equal.
+  public func gradient(
+    _ call: Application, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> [ValueID?] {
+    let (a, b) = (call.operands[0], call.operands[1])
+    return [
+      call.wanted[0] ? try builder.masked(call.cotangent, where: a, .GE, b) : nil,
+      call.wanted[1] ? try builder.masked(call.cotangent, where: a, .LT, b) : nil,
+    ]
   }
 }

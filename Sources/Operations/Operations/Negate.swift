@@ -1,3 +1,5 @@
+import Diagnostics
+import GraphIR
 import LoopIR
 import Tensors
 
@@ -11,5 +13,11 @@ public struct Negate: ElementwiseUnary {
   public static func reference(_ x: Double) -> Double { -x }
   public static func expression(_ x: Expression, _ element: ElementType) -> Expression {
     .unary(.negate, x)
+  }
+
+  public static func gradient(
+    x: ValueID, y: ValueID, _ cotangent: ValueID, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> ValueID? {
+    try builder.apply(Negate(), cotangent)
   }
 }

@@ -35,6 +35,12 @@ public struct ParameterOperation: TensorOperation {
 
   public func computation(operands: [TensorType], result: TensorType) -> Computation { .source }
 
+  public func gradient(
+    _ call: Application, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> [ValueID?] {
+    []
+  }
+
   public static var samples: [OperationSample] {
     [OperationSample(ParameterOperation("w", .sample([2, 3])), [], refused: [[.sample([1])]])]
   }

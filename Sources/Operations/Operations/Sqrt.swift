@@ -1,3 +1,5 @@
+import Diagnostics
+import GraphIR
 import LoopIR
 import Tensors
 
@@ -12,5 +14,11 @@ public struct Sqrt: ElementwiseUnary {
   public static func reference(_ x: Double) -> Double { x.squareRoot() }
   public static func expression(_ x: Expression, _ element: ElementType) -> Expression {
     .unary(.sqrt, x)
+  }
+
+  public static func gradient(
+    x: ValueID, y: ValueID, _ cotangent: ValueID, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> ValueID? {
+    try builder.divide(try builder.multiply(cotangent, 0.5), y)
   }
 }

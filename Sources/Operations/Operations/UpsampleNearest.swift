@@ -61,6 +61,12 @@ public struct UpsampleNearest: TensorOperation {
     }
   }
 
+  public func gradient(
+    _ call: Application, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> [ValueID?] {
+    [try builder.apply(ReduceWindow(.add, window: scale, strides: scale), call.cotangent)]
+  }
+
   public static var samples: [OperationSample] {
     [
       OperationSample(
