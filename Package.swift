@@ -72,10 +72,13 @@ let package = Package(
     // Measures, statistics, figures and reports.
     module("Evaluation", uses: ["Diagnostics", "Tensors", "CCairo"]),
 
-    // Training; its checkpoints and data.
+    // Training: whole steps as graphs, compiled like inference; data and checkpoints.
     module(
       "Training",
-      uses: ["Diagnostics", "Tensors", "HDF5", "Networks", "Compiler", "MRData"]),
+      uses: [
+        "Diagnostics", "Tensors", "HDF5", "GraphIR", "LoopIR", "Operations", "Networks",
+        "GraphPasses", "Schedules", "CodeGen", "Execution", "Compiler", "MRData",
+      ]),
 
     // The command line.
     module(
@@ -83,8 +86,7 @@ let package = Package(
       uses: [
         "Diagnostics", "Tensors", "GraphIR", "LoopIR", "Operations", "Networks", "GraphPasses",
         "Schedules", "CodeGen", "Execution", "Compiler", "MRData", "Evaluation", "Training",
-        "CRephaseRuntime",
-        arguments, numerics, reals,
+        "CRephaseRuntime", arguments, numerics, reals,
       ]),
     .executableTarget(name: "rephase", dependencies: ["RephaseDriver"]),
 
@@ -123,9 +125,14 @@ let package = Package(
         "Diagnostics", "Tensors", "GraphIR", "LoopIR", "Operations", "Networks", "Schedules",
         "CodeGen", "Execution", "TestSupport",
       ]),
+    tests(
+      of: "Training",
+      uses: [
+        "Diagnostics", "Tensors", "GraphIR", "Operations", "Networks", "GraphPasses", "Schedules",
+        "CodeGen", "TestSupport",
+      ]),
     tests(of: "MRData", uses: ["Diagnostics", "Tensors", "TestSupport", numerics, reals]),
     tests(of: "Evaluation", uses: ["Diagnostics", "Tensors", "TestSupport"]),
-    tests(of: "Training", uses: ["Diagnostics", "Tensors", "Networks", "TestSupport"]),
     tests(
       of: "CodeGen", uses: ["Diagnostics", "Tensors", "LoopIR", "Schedules", "LLVM", "Execution"]),
   ],

@@ -20,7 +20,12 @@ public struct Benchmark {
     self.rounds = rounds
   }
 
-  public var threadCount: Int { threads == 0 ? Int(rephase_available_cores()) : threads }
+  public var threadCount: Int { Self.threadCount(threads) }
+
+  /// The threads that a number means: all cores for 0.
+  public static func threadCount(_ threads: Int) -> Int {
+    threads == 0 ? Int(rephase_available_cores()) : threads
+  }
 
   public var batch: Int {
     get throws(Diagnostic) { try inputs().first?.shape.extents.first ?? 1 }
@@ -65,9 +70,11 @@ public struct Benchmark {
   }
 
   /// The FMA peak first, then every kernel call in order; all are timed in turn, round by round.
-  public func layers() throws(Diagnostic) -> [Layer] {
+  ///
+  /// Inputs are random unless given.
+  public func layers(_ given: [Tensor<Float>]? = nil) throws(Diagnostic) -> [Layer] {
     let runner = session.session.makeRunner(threads: threads)
-    try runner.setInputs(try inputs())
+    if let given { try runner.setInputs(given) } else { try runner.setInputs(try inputs()) }
     runner.runOnce()
     let peak = try PeakMeasurement(target: target, threads: threadCount)
     var times = [[Double]](repeating: [], count: runner.callCount)

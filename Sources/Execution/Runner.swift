@@ -6,11 +6,11 @@ import Tensors
 public final class Runner {
   private let session: NativeSession
   private let pool: ThreadPool
-  private let inputs: [AlignedMemory]
-  private let outputs: [AlignedMemory]
+  private var inputs: [AlignedMemory]
+  private var outputs: [AlignedMemory]
   private let workspace: AlignedMemory
-  private let inputPointers: [UnsafeRawPointer?]
-  private let outputPointers: [UnsafeMutableRawPointer?]
+  private var inputPointers: [UnsafeRawPointer?]
+  private var outputPointers: [UnsafeMutableRawPointer?]
 
   init(_ session: NativeSession, threads: Int) {
     self.session = session
@@ -27,10 +27,27 @@ public final class Runner {
     guard tensors.count == session.inputs.count else {
       throw Diagnostic("the model takes \(session.inputs.count) inputs, not \(tensors.count)")
     }
-    for (tensor, (declared, memory)) in zip(tensors, zip(session.inputs, inputs)) {
-      try declared.check(tensor, "input")
-      memory.fill(tensor.values)
-    }
+    for (number, tensor) in tensors.enumerated() { try setInput(number, tensor) }
+  }
+
+  /// One input, by its number; the others stay. Throws where its shape is not the model's.
+  public func setInput(_ number: Int, _ tensor: Tensor<Float>) throws(Diagnostic) {
+    try session.inputs[number].check(tensor, "input")
+    inputs[number].fill(tensor.values)
+  }
+
+  /// What the next run takes as this input.
+  public func input(_ number: Int) throws(Diagnostic) -> Tensor<Float> {
+    let shape = session.inputs[number].shape
+    return try Tensor(shape, inputs[number].floats(shape.elementCount))
+  }
+
+  /// Lets the next run take an output of this one as an input of the same shape, without a copy.
+  public func exchange(output: Int, input: Int) {
+    precondition(session.outputs[output].shape == session.inputs[input].shape)
+    swap(&inputs[input], &outputs[output])
+    inputPointers[input] = UnsafeRawPointer(inputs[input].pointer)
+    outputPointers[output] = outputs[output].pointer
   }
 
   /// The whole model, on the inputs set last.
@@ -45,10 +62,14 @@ public final class Runner {
   /// The outputs of the last run.
   public func results() throws(Diagnostic) -> [Tensor<Float>] {
     var results: [Tensor<Float>] = []
-    for (declared, memory) in zip(session.outputs, outputs) {
-      results.append(try Tensor(declared.shape, memory.floats(declared.shape.elementCount)))
-    }
+    for number in outputs.indices { results.append(try result(number)) }
     return results
+  }
+
+  /// One output of the last run, by its number.
+  public func result(_ number: Int) throws(Diagnostic) -> Tensor<Float> {
+    let shape = session.outputs[number].shape
+    return try Tensor(shape, outputs[number].floats(shape.elementCount))
   }
 
   private func run(_ function: rephase_kernels) {

@@ -6,6 +6,7 @@ import Foundation
 import GraphIR
 import Networks
 import Tensors
+import Training
 
 enum BenchMode: String, ExpressibleByArgument, CaseIterable {
   case infer, train
@@ -20,8 +21,14 @@ struct BenchCommand: ParsableCommand {
 
   @OptionGroup var options: ModelOptions
 
-  @Option(help: "infer, or train (not there yet).")
+  @Option(help: "infer, or train: whole training steps.")
   var mode: BenchMode = .infer
+
+  @Option(help: "The loss of --mode train (default: l2).")
+  var loss: LossOption?
+
+  @Option(help: "The optimizer of --mode train: rmsprop, rmsprop-pytorch or adam.")
+  var optimizer: OptimizerOption = .standard
 
   @Option(help: "Timed repetitions.")
   var rounds: Int = 20
@@ -36,12 +43,13 @@ struct BenchCommand: ParsableCommand {
     guard (1...100_000).contains(rounds) else {
       throw ValidationError("--rounds must lie between 1 and 100000, not \(rounds)")
     }
+    guard loss == nil || mode == .train else {
+      throw ValidationError("--loss belongs to --mode train")
+    }
   }
 
   func run() throws {
-    guard mode == .infer else {
-      throw Diagnostic("timing training is not there yet", help: "use --mode infer")
-    }
+    if mode == .train { return try train() }
     var model = try options.resolve(needsWeights: false)
     if let network = model.network, model.weights.isEmpty {
       model.weights = Weights.initialized(network, seed: 1).tensors
@@ -59,19 +67,35 @@ struct BenchCommand: ParsableCommand {
       try report(try bench.layers())
     } else {
       let times = try bench.whole()
-      let result = Whole(
-        net: model.staged.name, mode: "infer", batch: try bench.batch, threads: bench.threadCount,
-        times_s: times)
-      if json {
-        try Console.json(result)
-      } else {
-        let sorted = times.sorted()
-        print(
-          "\(result.net) batch \(result.batch), \(result.threads) threads: median "
-            + Self.milliseconds(sorted[sorted.count / 2])
-            + ", best " + Self.milliseconds(sorted[0]) + " over \(rounds) rounds")
-      }
+      try report(
+        Whole(
+          net: model.staged.name, mode: "infer", batch: try bench.batch,
+          threads: bench.threadCount, times_s: times))
     }
+  }
+
+  private func train() throws {
+    let (network, height, width) = try options.trainable()
+    let bench = TrainingBench(
+      network: network, batch: options.batch ?? 1, height: height, width: width,
+      options: TrainingOptions(
+        loss: try loss?.loss ?? LossFunction(parsing: "l2"), optimizer: optimizer.optimizer),
+      weights: try options.weightsOrFresh(network), target: try options.resolvedTarget(),
+      threads: options.threads, rounds: rounds)
+    if layers { return try report(try bench.layers()) }
+    try report(
+      Whole(
+        net: network.functionName, mode: "train", batch: bench.batch,
+        threads: Benchmark.threadCount(options.threads), times_s: try bench.times()))
+  }
+
+  private func report(_ result: Whole) throws {
+    if json { return try Console.json(result) }
+    let sorted = result.times_s.sorted()
+    print(
+      "\(result.net) batch \(result.batch), \(result.threads) threads: median "
+        + Self.milliseconds(sorted[sorted.count / 2])
+        + ", best " + Self.milliseconds(sorted[0]) + " over \(rounds) rounds")
   }
 
   private struct Whole: Encodable {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Compiler
 import Diagnostics
+import Training
 
 struct EmitCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -11,21 +12,31 @@ struct EmitCommand: ParsableCommand {
   @Option(help: "graph, optimized, loops, scheduled, llvm, asm or ptx.")
   var stage: Stage = .graph
 
-  @Option(help: "The loss of a training step (not there yet).")
-  var train: String?
+  @Option(
+    help:
+      "Write a whole training step with this loss: l2, l1, dssim, perceptual, or a sum such as 'perceptual+0.1*l1'."
+  )
+  var train: LossOption?
+
+  @Option(help: "The training step's optimizer: rmsprop (TensorFlow 1's), rmsprop-pytorch or adam.")
+  var optimizer: OptimizerOption = .standard
 
   @Option(name: .shortAndLong, help: "The file to write; - is standard output.")
   var output = "-"
 
   func run() throws {
-    guard train == nil else {
-      throw Diagnostic(
-        "training steps are not there yet", help: "leave --train out to emit the inference graph")
-    }
-    let model = try options.resolve(needsWeights: false)
+    let model = try train.map(trainingStep) ?? options.resolve(needsWeights: false)
     let writer = StageWriter(
       target: try options.resolvedTarget(), precision: options.precision)
     let text = try model.locating { try writer.text(of: model.staged, at: stage) }
     try Output.write(text, to: output)
+  }
+
+  private func trainingStep(_ loss: LossOption) throws -> ResolvedModel {
+    let (network, height, width) = try options.trainable()
+    let graph = try TrainingGraph.make(
+      network, batch: options.batch ?? 1, height: height, width: width,
+      options: TrainingOptions(loss: loss.loss, optimizer: optimizer.optimizer))
+    return ResolvedModel(staged: .graph(graph.function), network: network, weights: [:])
   }
 }

@@ -129,7 +129,9 @@ struct ReductionNest {
 
   /// Where nothing is accumulated unless all of them hold.
   var conditions: [Expression] {
-    steps.compactMap { if case .condition(let condition) = $0 { return condition } else { return nil } }
+    steps.compactMap {
+      if case .condition(let condition) = $0 { return condition } else { return nil }
+    }
   }
 
   /// Whether the accumulator is a sum of products, so that it may be summed up in parts.

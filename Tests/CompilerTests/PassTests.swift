@@ -58,7 +58,8 @@ import Testing
   }
 
   @Test func everyListedPassRuns() throws {
-    for pass in PassList.all {
+    // Differentiation takes functions of another kind; GraphPassesTests run it.
+    for pass in PassList.all where pass.name != "differentiate" {
       let stage: Stage = pass.stage == "graph" ? .graph : pass.stage == "loops" ? .loops : .llvm
       let model = try DumpReader.read(try dump(try sampleModel(), stage), file: "dump")
       let result = try run([pass.name], on: model).text

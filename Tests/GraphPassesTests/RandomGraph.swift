@@ -53,7 +53,7 @@ struct RandomGraph {
   private mutating func step() throws {
     let image = try anyImage()
     let shape = function.type(of: image).shape
-    switch pick(0...11) {
+    switch pick(0...12) {
     case 0...2: try convolution(image, shape)
     case 3: try batchNorm(image, shape)
     case 4: try append(ReLU(), [image])
@@ -68,6 +68,7 @@ struct RandomGraph {
       try append(ReduceWindow(.max, window: [2, 2], strides: [2, 2]), [image])
     case 10 where shape[2] * shape[3] < 50:
       try append(UpsampleNearest(scale: [2, 1]), [image])
+    case 11: try batchNormTraining(image, shape)
     default: try concatenate(image, shape)
     }
   }
@@ -86,6 +87,13 @@ struct RandomGraph {
     let names = ["scale", "offset", "mean", "variance"]
     let operands = try names.map { try parameter($0, [shape[1]]) }
     try append(BatchNormInference(epsilon: 0.001), [image] + operands)
+  }
+
+  /// The image is used further, the statistics are not.
+  private mutating func batchNormTraining(_ image: ValueID, _ shape: Shape) throws {
+    let operands = try ["scale", "offset"].map { try parameter($0, [shape[1]]) }
+    images.append(
+      try function.append(BatchNormTraining(epsilon: 0.1), [image] + operands)[0])
   }
 
   private mutating func binary(_ image: ValueID, _ shape: Shape) throws {

@@ -127,10 +127,13 @@ import Testing
       return try run(item, inputs).flatMap(\.values)
     }
     var sum = a
-    for position in sum.values.indices { sum.values[position] = a.values[position] - 3 * b.values[position] }
+    for position in sum.values.indices {
+      sum.values[position] = a.values[position] - 3 * b.values[position]
+    }
     let (fromSum, fromA, fromB) = (try value(sum), try value(a), try value(b))
     return fromSum.indices.allSatisfy {
-      abs(fromSum[$0] - (fromA[$0] - 3 * fromB[$0])) <= 1e-12 * (1 + abs(fromA[$0]) + abs(fromB[$0]))
+      abs(fromSum[$0] - (fromA[$0] - 3 * fromB[$0])) <= 1e-12
+        * (1 + abs(fromA[$0]) + abs(fromB[$0]))
     }
   }
 

@@ -82,7 +82,8 @@ public struct BatchNormTraining: CompositeOperation {
     let (x, mean, variance) = (call.operands[0], call.results[1], call.results[2])
     let zero = try builder.constant(0, like: x)
     var gradients = try builder.results(
-      BatchNormGrad(epsilon: epsilon), [x, call.operands[1], mean, variance, call.cotangents[0] ?? zero])
+      BatchNormGrad(epsilon: epsilon),
+      [x, call.operands[1], mean, variance, call.cotangents[0] ?? zero])
     let shape = builder.shape(of: x)
     let share = Double(shape[1]) / Double(shape.elementCount)
     if let dMean = call.cotangents[1] {

@@ -127,7 +127,8 @@ public struct ReduceWindow: TensorOperation {
         refused: [[.sample([4, 4])], [.sample([1, 1, 1, 4])], [.sample([1, 1, 4, 4], .i32)]]),
       OperationSample(
         ReduceWindow(.max, window: [3, 2], strides: [1, 2]), [.sample([1, 2, 5, 5], .f64)]),
-      OperationSample(ReduceWindow(.add, window: [2, 3], strides: [2, 3]), [.sample([2, 3, 5, 7])]),
+      OperationSample(
+        ReduceWindow(.add, window: [2, 3], strides: [2, 3]), [.sample([2, 3, 5, 7])]),
       OperationSample(
         ReduceWindow(.add, window: [3, 2], strides: [1, 1]), [.sample([1, 2, 5, 5], .f64)]),
     ]

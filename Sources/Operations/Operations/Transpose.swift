@@ -24,7 +24,8 @@ public struct Transpose: TensorOperation {
     try Require.float(operands, mnemonic)
     let shape = operands[0].shape
     guard permutation.sorted() == Array(0..<shape.rank) else {
-      throw Diagnostic("permutation = \(permutation) does not order the dimensions of \(operands[0])")
+      throw Diagnostic(
+        "permutation = \(permutation) does not order the dimensions of \(operands[0])")
     }
     return [TensorType(try Shape(permutation.map { shape[$0] }), operands[0].element)]
   }

@@ -1,0 +1,186 @@
+import Compiler
+import Diagnostics
+import Execution
+import GraphIR
+import LoopIR
+import Networks
+import Schedules
+import Tensors
+
+/// A compiled training step with the weights and the optimizer's state that it changes.
+///
+/// Equal weights, state and batches give equal results bit for bit, for any number of threads.
+public final class TrainingSession {
+  public let graph: TrainingGraph
+  /// The compiled step.
+  public let compiled: ModelSession
+  private let model: NetworkModel
+  private let batch: Int
+  private let height: Int
+  private let width: Int
+  private let options: TrainingOptions
+  private let vgg: [String: Tensor<Float>]
+  private let target: Schedules.Target
+  private let threads: Int
+  private let runner: Runner
+  /// Compiled evaluations by their number of images.
+  private var evaluations: [Int: Runner] = [:]
+
+  /// Compiles the step for batches [batch, C, height, width].
+  ///
+  /// - Parameters:
+  ///   - weights: the model's parameters, running statistics too.
+  ///   - vgg: VGG-16's weights with torchvision's names (`features.0.weight`), where the loss needs them.
+  ///   - threads: 0 means all cores.
+  ///   - timingCalls: makes each kernel runnable alone.
+  ///
+  /// Throws where a weight is missing or the model cannot be trained.
+  public init(
+    _ model: NetworkModel, batch: Int, height: Int, width: Int, options: TrainingOptions,
+    weights: [String: Tensor<Float>], vgg: [String: Tensor<Float>] = [:],
+    target: Schedules.Target, threads: Int = 0, timingCalls: Bool = false
+  ) throws(Diagnostic) {
+    self.model = model
+    self.batch = batch
+    self.height = height
+    self.width = width
+    self.options = options
+    self.target = target
+    self.threads = threads
+    self.vgg = Dictionary(
+      uniqueKeysWithValues: vgg.map { (PerceptualLoss.prefix + $0.key, $0.value) })
+    graph = try TrainingGraph.make(
+      model, batch: batch, height: height, width: width, options: options)
+    compiled = try ModelSession(
+      .graph(graph.function), target: target, weights: self.vgg, timingCalls: timingCalls)
+    runner = compiled.session.makeRunner(threads: threads)
+    try restore(weights: weights, state: [:])
+  }
+
+  /// Places of arguments and results: `x`, `target`, parameters, state, learning rate; loss, parameters, state.
+  private var firstParameter: Int { 2 }
+  private var firstState: Int { firstParameter + graph.parameters.count }
+  private var learningRate: Int { firstState + graph.state.count }
+  private var carried: Range<Int> { firstParameter..<learningRate }
+
+  /// All arguments as the next step takes them.
+  public func inputs() throws(Diagnostic) -> [Tensor<Float>] {
+    var inputs: [Tensor<Float>] = []
+    for place in 0...learningRate { inputs.append(try runner.input(place)) }
+    return inputs
+  }
+
+  /// One step on a batch; returns the loss before the update.
+  ///
+  /// Throws where the images are not [batch, C, height, width].
+  public func step(
+    input: Tensor<Float>, target: Tensor<Float>, learningRate rate: Float
+  ) throws(Diagnostic) -> Float {
+    try runner.setInput(0, input)
+    try runner.setInput(1, target)
+    try runner.setInput(learningRate, Tensor(.scalar, repeating: rate))
+    runner.runOnce()
+    for place in carried { runner.exchange(output: place - 1, input: place) }
+    return try runner.result(0).values[0]
+  }
+
+  /// The mean loss over any number of images, with the stored statistics of batch norm.
+  public func evaluate(
+    input: Tensor<Float>, target: Tensor<Float>
+  ) throws(Diagnostic) -> Double {
+    let count = input.shape.rank == 4 ? input.shape[0] : 0
+    guard count > 0, target.shape.rank == 4, target.shape[0] == count else {
+      throw Diagnostic(
+        "inputs \(input.shape) and targets \(target.shape) are not the same number of images")
+    }
+    var sum = 0.0
+    for first in stride(from: 0, to: count, by: batch) {
+      let images = min(batch, count - first)
+      let loss = try loss(
+        try input.images(first, images), try target.images(first, images), images)
+      sum += Double(loss) * Double(images)
+    }
+    return sum / Double(count)
+  }
+
+  private func loss(
+    _ input: Tensor<Float>, _ target: Tensor<Float>, _ images: Int
+  ) throws(Diagnostic) -> Float {
+    let runner = try evaluation(images)
+    try runner.setInput(0, input)
+    try runner.setInput(1, target)
+    for place in firstParameter..<firstState {
+      try runner.setInput(place, try self.runner.input(place))
+    }
+    runner.runOnce()
+    return try runner.result(0).values[0]
+  }
+
+  private func evaluation(_ images: Int) throws(Diagnostic) -> Runner {
+    if let known = evaluations[images] { return known }
+    let function = try TrainingGraph.evaluation(
+      model, batch: images, height: height, width: width, loss: options.loss)
+    let session = try ModelSession(.graph(function), target: target, weights: vgg)
+    let runner = session.session.makeRunner(threads: threads)
+    evaluations[images] = runner
+    return runner
+  }
+
+  /// All parameters of the model, running statistics too, as a weight file holds them.
+  public func weights() throws(Diagnostic) -> [String: Tensor<Float>] {
+    var weights: [String: Tensor<Float>] = [:]
+    for (offset, name) in graph.parameters.enumerated() {
+      weights[name] = try runner.input(firstParameter + offset)
+    }
+    return weights
+  }
+
+  /// The optimizer's state; with `weights`, all that the next step depends on.
+  public func state() throws(Diagnostic) -> [String: Tensor<Float>] {
+    var state: [String: Tensor<Float>] = [:]
+    for (offset, tensor) in graph.state.enumerated() {
+      state[tensor.name] = try runner.input(firstState + offset)
+    }
+    return state
+  }
+
+  /// Continues from weights and state of `weights()` and `state()`; an empty state is a fresh one.
+  ///
+  /// Throws where a tensor is missing or has another shape, or the state has others.
+  public func restore(
+    weights: [String: Tensor<Float>], state: [String: Tensor<Float>]
+  ) throws(Diagnostic) {
+    for (offset, name) in graph.parameters.enumerated() {
+      guard let tensor = weights[name] else {
+        throw Diagnostic(
+          "the weights have no '\(name)'", help: "give the weights of this network and settings")
+      }
+      try runner.setInput(firstParameter + offset, tensor)
+    }
+    let known = Set(graph.state.map(\.name))
+    if let stranger = state.keys.sorted().first(where: { !known.contains($0) }) {
+      throw Diagnostic(
+        "the optimizer's state has '\(stranger)', which \(options.optimizer.rule.rawValue) does not keep",
+        help: "continue with the optimizer that training began with")
+    }
+    for (offset, tensor) in graph.state.enumerated() {
+      let fresh = Tensor(tensor.shape, repeating: tensor.initial)
+      guard let value = state.isEmpty ? fresh : state[tensor.name] else {
+        throw Diagnostic(
+          "the optimizer's state has no '\(tensor.name)'",
+          help: "continue with the optimizer that training began with")
+      }
+      try runner.setInput(firstState + offset, value)
+    }
+  }
+}
+
+extension Tensor {
+  /// `count` images from number `first` on, of a tensor [N, C, H, W].
+  func images(_ first: Int, _ count: Int) throws(Diagnostic) -> Tensor {
+    let size = shape.elementCount / shape[0]
+    return try Tensor(
+      try Shape([count] + shape.extents.dropFirst()),
+      Array(values[first * size..<(first + count) * size]))
+  }
+}
