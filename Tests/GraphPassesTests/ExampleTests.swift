@@ -121,7 +121,6 @@ import Testing
         """))
   }
 
-<<<<<<< HEAD
   @Test func aConvolutionReadsAnUpsampledSkipByAddress() throws {
     let (image, skip) = ("tensor<1x2x2x2xf32>", "tensor<1x1x4x4xf32>")
     let (weight, result) = ("tensor<1x3x1x1xf32>", "tensor<1x1x4x4xf32>")
@@ -139,24 +138,10 @@ import Testing
         %2 = concatenate %1, %skip \(concatenation)
         %3 = convolution %2, %w, %b \(attributes)
         return %3
-=======
-  @Test func compositesAreWrittenOut() throws {
-    let image = "tensor<1x2x4x4xf32>"
-    let signature =
-      "(%x: \(image), %scale: tensor<2xf32>, %offset: tensor<2xf32>) -> (\(image), tensor<2xf32>)"
-    try expect(
-      [Decompose.self],
-      turn: function(
-        signature,
-        """
-        %y, %mean, %variance = batch_norm_training %x, %scale, %offset {epsilon = 0.001} : (\(image), tensor<2xf32>, tensor<2xf32>)
-        return %y, %mean
->>>>>>> 007e302 (Derive training steps as graphs: differentiate, losses, optimizers, a session that runs them)
         """),
       into: function(
         signature,
         """
-<<<<<<< HEAD
         %3 = fused %x, %skip, %w, %b : \(result) {
           ^(%a0: \(image), %a1: \(skip), %w: \(weight), %bias: tensor<1xf32>):
           %1 = upsample_nearest %a0 \(upsampling)
@@ -168,7 +153,21 @@ import Testing
         """))
   }
 
-=======
+  @Test func compositesAreWrittenOut() throws {
+    let image = "tensor<1x2x4x4xf32>"
+    let signature =
+      "(%x: \(image), %scale: tensor<2xf32>, %offset: tensor<2xf32>) -> (\(image), tensor<2xf32>)"
+    try expect(
+      [Decompose.self],
+      turn: function(
+        signature,
+        """
+        %y, %mean, %variance = batch_norm_training %x, %scale, %offset {epsilon = 0.001} : (\(image), tensor<2xf32>, tensor<2xf32>)
+        return %y, %mean
+        """),
+      into: function(
+        signature,
+        """
         %0 = reduce %x {reducer = add, dimensions = [0, 2, 3]} : tensor<2xf32>
         %1 = constant 0.0625 : tensor<2xf32>
         %mean = multiply %0, %1 : tensor<2xf32>
@@ -237,7 +236,6 @@ import Testing
     #expect(try Differentiate.differentiated(before).parameters == ["v"])
   }
 
->>>>>>> 007e302 (Derive training steps as graphs: differentiate, losses, optimizers, a session that runs them)
   @Test func everyPassHasAnExampleHere() {
     let names = GraphPasses.all.map { $0.name }
     let shown = ["cse", "dce", "decompose", "differentiate", "fold-batch-norm", "fuse"]
