@@ -10,7 +10,7 @@ import Tensors
 /// A compiled training step with the weights and the optimizer's state that it changes.
 ///
 /// Equal weights, state and batches give equal results bit for bit, for any number of threads.
-public final class TrainingSession {
+public final class TrainingSession: TrainingEngine {
   public let graph: TrainingGraph
   /// The compiled step.
   public let compiled: ModelSession
