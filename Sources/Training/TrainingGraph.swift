@@ -50,10 +50,4 @@ public struct TrainingGraph: Sendable {
     var arguments = ParameterArguments(forward.function, model)
     return try arguments.replaced().function
   }
-
-  init(function: Function, parameters: [String], state: [StateTensor]) {
-    self.function = function
-    self.parameters = parameters
-    self.state = state
-  }
 }
