@@ -22,8 +22,8 @@ enum ArrayFiles {
     return try file.array(name)
   }
 
-  static func images(_ path: String) throws(Diagnostic) -> ImageSeries {
-    try ImageSeries(try read(path), at: SourceLocation(file: path))
+  static func images(_ path: String) throws(Diagnostic) -> ImageStack {
+    try ImageStack(try read(path), at: SourceLocation(file: path))
   }
 
   /// All values of an array of any shape; throws where one is not finite.

@@ -63,7 +63,7 @@ struct Rephase: ParsableCommand {
       ModelsCommand.self, InitCommand.self, EmitCommand.self, OptCommand.self,
       CompileCommand.self, RunCommand.self, VerifyCommand.self, BenchCommand.self,
       ReconCommand.self, PhantomCommand.self, EvaluateCommand.self, StatsCommand.self,
-      RankCommand.self, OperationsCommand.self,
+      RankCommand.self, FigureCommand.self, OperationsCommand.self,
     ])
 }
 

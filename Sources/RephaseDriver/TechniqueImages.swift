@@ -3,7 +3,7 @@ import Evaluation
 import Foundation
 import Tensors
 
-/// The images of one technique on the command line: NAME=PATH.
+/// A named file on the command line, NAME=PATH: the images of a technique, or what a figure shows.
 struct TechniqueImages {
   let name: String
   let path: String
@@ -18,12 +18,12 @@ struct TechniqueImages {
 
   /// The cases of all techniques, sorted by name; throws where a technique lacks one or shapes differ.
   static func cases(_ techniques: [TechniqueImages]) throws(Diagnostic) -> [ReadingSession.Case] {
-    var images: [[String: ImageSeries]] = []
+    var images: [[String: ImageStack]] = []
     for technique in techniques { images.append(try technique.series()) }
     let names = Set(images.flatMap(\.keys)).sorted()
     var cases: [ReadingSession.Case] = []
     for name in names {
-      var series: [ImageSeries] = []
+      var series: [ImageStack] = []
       for (technique, images) in zip(techniques, images) {
         guard let one = images[name] else {
           throw Diagnostic(
@@ -39,7 +39,7 @@ struct TechniqueImages {
     return cases
   }
 
-  private func series() throws(Diagnostic) -> [String: ImageSeries] {
+  private func series() throws(Diagnostic) -> [String: ImageStack] {
     var isDirectory: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory),
       isDirectory.boolValue
@@ -48,20 +48,20 @@ struct TechniqueImages {
     }
     let bytes = try FileBytes.read(path)
     guard NpzFile.isNpz(bytes) else {
-      return ["case-1": try ImageSeries(try ArrayFiles.read(path), at: SourceLocation(file: path))]
+      return ["case-1": try ImageStack(try ArrayFiles.read(path), at: SourceLocation(file: path))]
     }
     let file = try NpzFile(bytes, path: path)
-    var result: [String: ImageSeries] = [:]
+    var result: [String: ImageStack] = [:]
     for name in file.names {
       let place = SourceLocation(file: "\(path)[\(name)]")
-      result[name] = try ImageSeries(try file.array(name), at: place)
+      result[name] = try ImageStack(try file.array(name), at: place)
     }
     return result
   }
 
-  private func files() throws(Diagnostic) -> [String: ImageSeries] {
+  private func files() throws(Diagnostic) -> [String: ImageStack] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-    var result: [String: ImageSeries] = [:]
+    var result: [String: ImageStack] = [:]
     for name in names where name.hasSuffix(".npy") {
       result[String(name.dropLast(4))] = try ArrayFiles.images(path + "/" + name)
     }

@@ -67,7 +67,7 @@ import Testing
     #expect(try maximum.psnr == Scores(x, reference: y, dataRange: .value(y.maximum)).psnr)
   }
 
-  private func wrongShape(_ extents: [Int], _ values: [Double]) throws(Diagnostic) -> ImageSeries {
-    try ImageSeries(.float64(try Tensor(try Shape(extents), values)))
+  private func wrongShape(_ extents: [Int], _ values: [Double]) throws(Diagnostic) -> ImageStack {
+    try ImageStack(.float64(try Tensor(try Shape(extents), values)))
   }
 }

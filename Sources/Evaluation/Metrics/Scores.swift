@@ -19,7 +19,7 @@ public struct Scores: Sendable {
 
   /// Throws where the shapes differ, or images are smaller than SSIM's window.
   public init(
-    _ images: ImageSeries, reference: ImageSeries, dataRange: DataRange = .value(1)
+    _ images: ImageStack, reference: ImageStack, dataRange: DataRange = .value(1)
   ) throws(Diagnostic) {
     guard images.description == reference.description else {
       throw Diagnostic(
@@ -43,7 +43,7 @@ public struct Scores: Sendable {
   }
 
   private static func range(
-    _ choice: DataRange, _ reference: ImageSeries
+    _ choice: DataRange, _ reference: ImageStack
   ) throws(Diagnostic) -> Double {
     switch choice {
     case .value(let value): return value
@@ -58,7 +58,7 @@ public struct Scores: Sendable {
   }
 
   private static func ssim(
-    _ images: ImageSeries, _ reference: ImageSeries, _ frame: Int, range: Double
+    _ images: ImageStack, _ reference: ImageStack, _ frame: Int, range: Double
   ) -> Double {
     var sum = 0.0
     for channel in 0..<images.channels {

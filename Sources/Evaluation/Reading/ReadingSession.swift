@@ -7,10 +7,10 @@ public struct ReadingSession: Sendable {
   /// One case: an image series for each technique, in the techniques' order.
   public struct Case: Sendable {
     public let name: String
-    public let series: [ImageSeries]
+    public let series: [ImageStack]
 
     /// Throws where the series differ in shape or have several channels.
-    public init(name: String, series: [ImageSeries]) throws(Diagnostic) {
+    public init(name: String, series: [ImageStack]) throws(Diagnostic) {
       let shapes = Set(series.map(\.description))
       guard shapes.count <= 1, series.allSatisfy({ $0.channels == 1 }) else {
         throw Diagnostic(

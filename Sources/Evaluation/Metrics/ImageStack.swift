@@ -2,7 +2,7 @@ import Diagnostics
 import Tensors
 
 /// Real images that are judged: [frame, channel, row, column] of finite values.
-public struct ImageSeries: Sendable {
+public struct ImageStack: Sendable {
   public let frames: Int
   public let channels: Int
   public let rows: Int

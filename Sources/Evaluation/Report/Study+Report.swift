@@ -1,0 +1,68 @@
+import Diagnostics
+import Foundation
+
+extension Study {
+  private struct Summary: Encodable {
+    struct Row: Encodable {
+      var name: String
+      var network: String
+      var loss: String
+      var quartiles: [String: Quartiles]
+      var normality: [String: Normality]
+    }
+
+    var images: Int
+    var techniques: [Row]
+    var pairs: [String: [PairedComparison]]
+  }
+
+  /// Tables and box plots; figures of the images and curves may be added to it.
+  public func report(title: String, about text: String) throws(Diagnostic) -> Report {
+    var report = Report(title: title)
+    report.add(text: text)
+    report.add(
+      text: "Neighbouring frames and slices of a subject are alike, so that the probabilities "
+        + "below, which take images for independent, are smaller than those of subjects would be.")
+    for measure in Self.measures {
+      report.add(heading: measure.name)
+      report.add(quartiles(measure), name: "quartiles-\(measure.key)")
+      guard Self.tested.contains(where: { $0.key == measure.key }) else { continue }
+      report.add(
+        try BoxPlot.figure(
+          names: techniques.map(\.name), samples: techniques.map { measure.values($0.scores) },
+          label: measure.name),
+        name: "boxes-\(measure.key)", caption: "\(measure.name) of \(imageCount) images.")
+      report.add(normality(measure), name: "normality-\(measure.key)")
+      if techniques.count > 1 { report.add(try pairs(measure), name: "pairs-\(measure.key)") }
+    }
+    return report
+  }
+
+  /// The same numbers for programs: `techniques` with quartiles and, for SNR and SSIM, normality; `pairs`.
+  public func json() throws(Diagnostic) -> String {
+    var pairs: [String: [PairedComparison]] = [:]
+    if techniques.count > 1 {
+      for measure in Self.tested { pairs[measure.key] = try comparisons(measure) }
+    }
+    let rows = techniques.map { technique in
+      let values = Self.measures.map { ($0.key, $0.values(technique.scores)) }
+      let tests = Self.tested.compactMap { measure in
+        let sample = measure.values(technique.scores)
+        return sample.allSatisfy(\.isFinite)
+          ? (try? Normality(sample)).map { (measure.key, $0) } : nil
+      }
+      return Summary.Row(
+        name: technique.name, network: technique.network, loss: technique.loss,
+        quartiles: Dictionary(uniqueKeysWithValues: values.map { ($0.0, Quartiles($0.1)) }),
+        normality: Dictionary(uniqueKeysWithValues: tests))
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    let summary = Summary(images: imageCount, techniques: rows, pairs: pairs)
+    do { return String(decoding: try encoder.encode(summary), as: UTF8.self) + "\n" } catch {
+      throw Diagnostic("the results cannot be written as JSON: \(error.localizedDescription)")
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import Diagnostics
+import Foundation
+
+/// Techniques that were all applied to the same images, with their measures.
+public struct Study: Sendable {
+  public struct Technique: Sendable {
+    public var name: String
+    /// Empty where there is none, as for zero-filling; likewise the loss.
+    public var network: String
+    public var loss: String
+    public var scores: Scores
+
+    public init(name: String, network: String, loss: String, scores: Scores) {
+      (self.name, self.network, self.loss, self.scores) = (name, network, loss, scores)
+    }
+  }
+
+  /// A measure that tables and figures show.
+  public struct Measure: Sendable {
+    public let name: String
+    /// Of files and JSON.
+    public let key: String
+    public let digits: Int
+    /// One value an image.
+    public let values: @Sendable (Scores) -> [Double]
+  }
+
+  public static let measures = [
+    Measure(name: "SNR (dB)", key: "snr_db", digits: 2) { $0.snr },
+    Measure(name: "SSIM", key: "ssim", digits: 4) { $0.ssim },
+    Measure(name: "PSNR (dB)", key: "psnr_db", digits: 2) { $0.psnr },
+    Measure(name: "NMSE", key: "nmse", digits: 5) { $0.nmse },
+  ]
+  /// Those that the paper tests (its Tables 2 to 4).
+  static let tested = Array(measures.prefix(2))
+
+  public let techniques: [Technique]
+
+  /// Throws with no technique, where names repeat, or where techniques have different numbers of images.
+  public init(_ techniques: [Technique]) throws(Diagnostic) {
+    guard let first = techniques.first,
+      techniques.allSatisfy({ $0.scores.snr.count == first.scores.snr.count })
+    else { throw Diagnostic("a study needs techniques that were applied to the same images") }
+    guard Set(techniques.map(\.name)).count == techniques.count else {
+      throw Diagnostic("two techniques of the study have the same name")
+    }
+    self.techniques = techniques
+  }
+
+  public var imageCount: Int { techniques[0].scores.snr.count }
+
+  /// Quartiles of a measure for each network and loss (Table 4).
+  public func quartiles(_ measure: Measure) -> ReportTable {
+    var table = ReportTable(
+      caption: "\(measure.name): quartiles over \(imageCount) images; bold: the highest median",
+      header: ["technique", "network", "loss", "min", "q1", "median", "q3", "max"])
+    let all = techniques.map { Quartiles(measure.values($0.scores)) }
+    let best = all.indices.max { all[$0].median < all[$1].median }
+    for (place, technique) in techniques.enumerated() {
+      let numbers = all[place].all.map { String(format: "%.\(measure.digits)f", $0) }
+      table.add(
+        [technique.name, technique.network, technique.loss] + numbers,
+        isBold: place == best && measure.key != "nmse")
+    }
+    return table
+  }
+
+  /// Tests of normality of a measure (Tables 2 and 3); a dash where a test is not possible.
+  public func normality(_ measure: Measure) -> ReportTable {
+    var table = ReportTable(
+      caption: "\(measure.name): tests of normality",
+      header: ["technique", "Lilliefors D", "p", "Shapiro-Wilk W", "p"])
+    for technique in techniques {
+      let values = measure.values(technique.scores)
+      let isFinite = values.allSatisfy(\.isFinite)
+      let lilliefors = isFinite ? try? Lilliefors(values) : nil
+      let shapiroWilk = isFinite ? try? ShapiroWilk(values) : nil
+      table.add([
+        technique.name, lilliefors.map { String(format: "%.4f", $0.d) } ?? "-",
+        lilliefors.map { Self.probability($0.p) } ?? "-",
+        shapiroWilk.map { String(format: "%.4f", $0.w) } ?? "-",
+        shapiroWilk.map { Self.probability($0.p) } ?? "-",
+      ])
+    }
+    return table
+  }
+
+  /// Wilcoxon's test of every pair of techniques; throws where two are equal throughout or values are infinite.
+  public func pairs(_ measure: Measure) throws(Diagnostic) -> ReportTable {
+    var table = ReportTable(
+      caption: "\(measure.name): paired comparisons (Wilcoxon); bold: p < 0.05 after Bonferroni",
+      header: ["pair", "median difference", "p", "p (Bonferroni)"])
+    for pair in try comparisons(measure) {
+      table.add(
+        [
+          "\(pair.a) - \(pair.b)", String(format: "%.\(measure.digits)f", pair.medianDifference),
+          Self.probability(pair.p), Self.probability(pair.pBonferroni),
+        ], isBold: pair.pBonferroni < 0.05)
+    }
+    return table
+  }
+
+  func comparisons(_ measure: Measure) throws(Diagnostic) -> [PairedComparison] {
+    try PairedComparison.all(
+      names: techniques.map(\.name), samples: techniques.map { measure.values($0.scores) })
+  }
+
+  static func probability(_ value: Double) -> String {
+    value < 0.001 ? "<0.001" : String(format: "%.3f", value)
+  }
+}
