@@ -43,7 +43,7 @@ public func main(_ network: (any Network)? = nil) -> Never {
 /// Commands of the documented interface that this version lacks; they say so.
 enum PlannedCommands {
   static let names = [
-    "train", "info", "prepare", "tune", "experiment",
+    "info", "prepare", "tune", "experiment",
   ]
 }
 
@@ -61,7 +61,7 @@ struct Rephase: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       ModelsCommand.self, InitCommand.self, EmitCommand.self, OptCommand.self,
-      CompileCommand.self, RunCommand.self, VerifyCommand.self, BenchCommand.self,
+      CompileCommand.self, RunCommand.self, VerifyCommand.self, BenchCommand.self, TrainCommand.self,
       ReconCommand.self, PhantomCommand.self, EvaluateCommand.self, StatsCommand.self,
       RankCommand.self, FigureCommand.self, OperationsCommand.self,
     ])

@@ -18,3 +18,5 @@ public protocol TrainingEngine: AnyObject {
     weights: [String: Tensor<Float>], state: [String: Tensor<Float>]
   ) throws(Diagnostic)
 }
+
+extension TrainingSession: TrainingEngine {}

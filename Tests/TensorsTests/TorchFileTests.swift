@@ -6,7 +6,7 @@ import Testing
 @testable import Tensors
 
 /// Files that PyTorch itself writes, read and compared with what it put into them.
-@Suite(.enabled(if: Python.hasTorch)) struct TorchFileTests {
+@Suite struct TorchFileTests {
   private let scratch: Scratch
 
   /// A state dict of every type, a transposed tensor and one that shares its storage, in both forms of file, and the

@@ -25,7 +25,6 @@ public enum Python {
     ]
 
   public static let hasNumPy = (try? run("import numpy")) != nil
-  public static let hasTorch = (try? run("import safetensors.torch, torch")) != nil
 
   public struct Failure: Error {
     public let output: String

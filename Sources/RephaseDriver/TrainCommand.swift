@@ -1,0 +1,133 @@
+import ArgumentParser
+import Diagnostics
+import Foundation
+import Networks
+import Tensors
+import Training
+
+struct TrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train", abstract: "Train a network's weights on pairs of images.",
+    discussion:
+      "RUN/last.safetensors and RUN/best.safetensors are the weights; RUN/checkpoints is what --resume goes on from, bit for bit, after any interruption. Ctrl-C and SIGTERM save and leave."
+  )
+
+  @OptionGroup var options: ModelOptions
+
+  @Option(help: "An .npz file with 'input' and 'target', float32 [N, C, H, W].")
+  var data: String
+
+  @Option(help: "Such a file to choose the best weights by, after each epoch.")
+  var validation: String?
+
+  @Option(help: "Validation pairs used in each epoch, chosen anew each time.")
+  var validationCount = 500
+
+  @Option(help: "l2, l1, dssim, perceptual, or a sum such as 'perceptual+0.1*l1'.")
+  var loss: String
+
+  @Option(help: "VGG-16's weights (.safetensors, .pth, .h5), or random:SEED for untrained ones.")
+  var vgg: String?
+
+  @Option(help: "How images become VGG-16's input: raw01, caffe or torchvision.")
+  var preprocessing: Preprocessing = .raw01
+
+  @Option(help: "Pixels between the 3x3 patches of dssim.")
+  var dssimStride = 3
+
+  @Option(help: "Times that all pairs are gone through (default: 100).")
+  var epochs: Int?
+
+  @Option(help: "Steps, instead of epochs.")
+  var steps: Int?
+
+  @Option(help: "rmsprop (TensorFlow 1's rule), rmsprop-pytorch or adam.")
+  var optimizer = "rmsprop"
+
+  @Option(name: .customLong("lr"), help: "Learning rate.")
+  var learningRate = 1e-3
+
+  @Option(help: "Decay of the optimizer's mean of squares (of gradients for adam).")
+  var decay: Double?
+
+  @Option(help: "L2 weight decay.")
+  var weightDecay = 0.0
+
+  @Option(help: "Largest norm of all gradients together.")
+  var clip: Double?
+
+  @Option(help: "Learning rate over time: constant, cosine, or step:EPOCHS:FACTOR.")
+  var schedule = "constant"
+
+  @Option(help: "none, flip, shift, shift:PIXELS, or several separated by commas.")
+  var augment = "none"
+
+  @Option(help: "Of fresh weights, order and augmentation.")
+  var seed: UInt64 = 1
+
+  @Option(name: .customLong("init"), help: "Weights to start from (safetensors).")
+  var initialWeights: String?
+
+  @Flag(name: .customLong("no-shuffle"), help: "Take the pairs as they are stored.")
+  var isUnshuffled = false
+
+  @Option(help: "Steps between checkpoints (default: an epoch).")
+  var checkpointEvery: Int?
+
+  @Option(help: "Checkpoints that stay.")
+  var keep = 3
+
+  @Option(help: "A file for the loss of each step, as JSON lines.")
+  var log: String?
+
+  @Flag(name: .customLong("resume"), help: "Go on from the last good checkpoint of RUN.")
+  var resumes = false
+
+  @Flag(help: "No progress on standard error.")
+  var quiet = false
+
+  @Option(name: .shortAndLong, help: "The directory of the run, RUN.")
+  var output: String
+
+  func validate() throws {
+    guard options.weights == nil else {
+      throw ValidationError("train makes weights; --init gives those to start from")
+    }
+    guard epochs == nil || steps == nil else {
+      throw ValidationError("give --epochs or --steps, not both")
+    }
+    for (name, value) in [
+      ("--epochs", epochs), ("--steps", steps), ("--checkpoint-every", checkpointEvery),
+      ("--keep", keep), ("--validation-count", validationCount), ("--dssim-stride", dssimStride),
+    ] {
+      if let value, !(1...1_000_000_000).contains(value) {
+        throw ValidationError("\(name) must lie between 1 and 1000000000, not \(value)")
+      }
+    }
+    guard learningRate > 0, learningRate <= 1e6 else {
+      throw ValidationError("--lr must be a positive number up to 1e6, not \(learningRate)")
+    }
+    if let decay, !(decay >= 0 && decay < 1) {
+      throw ValidationError("--decay must be at least 0 and less than 1, not \(decay)")
+    }
+    guard weightDecay >= 0, weightDecay <= 1e6 else {
+      throw ValidationError("--weight-decay must lie between 0 and 1e6, not \(weightDecay)")
+    }
+    if let clip, !(clip > 0 && clip <= 1e30) {
+      throw ValidationError("--clip must be a positive number, not \(clip)")
+    }
+  }
+
+  func run() throws {
+    // A file that would pass a size limit is to fail as a full disk does, with an error.
+    signal(SIGXFSZ, SIG_IGN)
+    let work = try TrainWork(self)
+    try RunDirectory.check(output, resumes: resumes)
+    let progress = TrainProgress(
+      total: work.plan.steps, batch: work.plan.order.batch, isQuiet: quiet)
+    defer { progress.close() }
+    try work.train(progress)
+  }
+}
+
+extension Preprocessing: ExpressibleByArgument {}

@@ -1,0 +1,215 @@
+import Compiler
+import Diagnostics
+import Foundation
+import Networks
+import Schedules
+import Tensors
+import Training
+
+/// All that a training run is made of, read and checked before anything is written.
+struct TrainWork {
+  let plan: TrainingPlan
+  private let command: TrainCommand
+  private let data: any TrainingData
+  private let validation: (any TrainingData)?
+  private let model: NetworkModel
+  private let options: TrainingOptions
+  private let vgg: VGGWeights?
+  private let target: Schedules.Target
+  private let settings: [String: String]
+
+  init(_ command: TrainCommand) throws {
+    self.command = command
+    options = try Self.options(command)
+    let schedule = try UsageError.of { () throws(Diagnostic) in
+      try LearningRateSchedule(parsing: command.schedule)
+    }
+    let augmentation = try UsageError.of { () throws(Diagnostic) in
+      try Augmentation(parsing: command.augment)
+    }
+    target = try command.options.resolvedTarget()
+    vgg = try Self.vgg(command, options.loss)
+    data = try NpzPairs(command.data)
+    validation = try command.validation.map { try NpzPairs($0) }
+    model = try Self.model(command, data)
+    try Self.check(validation, data)
+    let order = SampleOrder(
+      count: data.count, batch: command.options.batch ?? 32, seed: command.seed,
+      shuffles: !command.isUnshuffled)
+    var plan = TrainingPlan(
+      steps: command.steps ?? order.steps(epochs: command.epochs ?? 100), order: order,
+      learningRate: Float(command.learningRate),
+      checkpointEvery: command.checkpointEvery ?? order.steps(epochs: 1))
+    plan.schedule = schedule
+    plan.augmentation = augmentation
+    plan.validationCount = command.validationCount
+    plan.log = command.log
+    self.plan = plan
+    settings = try Self.settings(
+      command, plan, options, model, data, validation, vgg)
+  }
+
+  /// Compiles the step and runs the plan.
+  func train(_ progress: TrainProgress) throws {
+    let first = try firstWeights()
+    let session = try TrainingSession(
+      model, batch: plan.order.batch, height: data.shape[1], width: data.shape[2],
+      options: options, weights: first, vgg: vgg?.tensors ?? [:], target: target,
+      threads: command.options.threads)
+    let directory = try RunDirectory(command.output)
+    let output = RunOutput(
+      directory, model: model, title: "\(model.name), \(options.loss.text)", keep: command.keep)
+    let state = try state(output.store, first)
+    if state.step == 0 { try output.writeSettings(settings) }
+    let trained = try Trainer(
+      session, from: state, data: data, validation: validation, plan: plan, output: output,
+      observer: progress
+    ).run()
+    progress.close()
+    Console.progress(summary(trained, directory), quiet: command.quiet)
+  }
+
+  private func firstWeights() throws(Diagnostic) -> [String: Tensor<Float>] {
+    guard let path = command.initialWeights else {
+      return Weights.initialized(model, seed: command.seed).tensors
+    }
+    return try Weights.read(path, for: model).tensors
+  }
+
+  /// That of the last good checkpoint where the run is to go on and there is one, else a fresh one.
+  private func state(
+    _ store: CheckpointStore, _ first: [String: Tensor<Float>]
+  ) throws(Diagnostic) -> TrainingState {
+    let known = try store.latest { skipped in
+      Console.error("warning: \(skipped.description.dropFirst("error: ".count))")
+    }
+    guard let known else {
+      if command.resumes { Console.progress("no checkpoint yet: starting", quiet: command.quiet) }
+      return TrainingState(step: 0, weights: first, optimizer: [:], settings: settings)
+    }
+    let differences = Set(known.settings.keys).union(settings.keys).sorted().filter {
+      known.settings[$0] != settings[$0]
+    }
+    guard differences.isEmpty else {
+      throw Diagnostic(
+        "the run was started with other settings", at: SourceLocation(file: command.output),
+        help: "give the same options as at the start, or train into a new directory",
+        notes: differences.map {
+          "\($0) was \(known.settings[$0] ?? "not set") and is \(settings[$0] ?? "not set") now"
+        })
+    }
+    Console.progress("going on after step \(known.step)", quiet: command.quiet)
+    return known
+  }
+
+  private func summary(_ state: TrainingState, _ directory: RunDirectory) -> String {
+    guard let best = state.history.best else { return "done after step \(state.step)" }
+    return "done after step \(state.step); the lowest loss is "
+      + String(format: "%.4g", Double(best.validation.isNaN ? best.training : best.validation))
+      + " at step \(best.step): \(directory.best)"
+  }
+}
+
+// MARK: Parts
+
+extension TrainWork {
+  private static func options(_ command: TrainCommand) throws(UsageError) -> TrainingOptions {
+    try UsageError.of { () throws(Diagnostic) in
+      var loss = try LossFunction(parsing: command.loss)
+      loss.preprocessing = command.preprocessing
+      loss.dssimStride = command.dssimStride
+      var optimizer = try Optimizer(parsing: command.optimizer)
+      if let decay = command.decay { optimizer.decay = decay }
+      var options = TrainingOptions(loss: loss, optimizer: optimizer)
+      options.weightDecay = command.weightDecay
+      options.clip = command.clip
+      return options
+    }
+  }
+
+  private static func vgg(
+    _ command: TrainCommand, _ loss: LossFunction
+  ) throws(Diagnostic) -> VGGWeights? {
+    guard loss.needsVGG else { return nil }
+    guard let text = command.vgg else { throw VGGWeights.missing }
+    return try VGGWeights.read(text)
+  }
+
+  /// The network, for as many channels as the data has where the user leaves that open.
+  private static func model(
+    _ command: TrainCommand, _ data: any TrainingData
+  ) throws -> NetworkModel {
+    var options = command.options
+    options.weights = command.initialWeights
+    let channels = data.shape[0]
+    if let name = options.model, Zoo.contains(name), command.initialWeights == nil, channels == 2,
+      options.settingValues["channels"] == nil,
+      let setting = SettingOption(argument: "channels=2")
+    {
+      options.settings.append(setting)
+    }
+    guard let network = try options.network() else {
+      throw Diagnostic(
+        "\(options.model ?? "a dump") is no network that can be trained",
+        help: "give a zoo name, or 'self' in an executable of your own")
+    }
+    guard network.network.inputChannels == channels else {
+      throw Diagnostic(
+        "\(network.name) takes images of \(network.network.inputChannels) channels, the data has "
+          + "\(channels)", at: SourceLocation(file: data.path),
+        help: "check --set channels and the data")
+    }
+    if let size = options.size?.size, [size.height, size.width] != Array(data.shape.extents[1...]) {
+      throw Diagnostic(
+        "the data has images of \(data.shape[1])x\(data.shape[2]), not \(size)",
+        at: SourceLocation(file: data.path), help: "leave --size out")
+    }
+    return network
+  }
+
+  private static func check(
+    _ validation: (any TrainingData)?, _ data: any TrainingData
+  ) throws(Diagnostic) {
+    guard let validation, validation.shape != data.shape else { return }
+    throw Diagnostic(
+      "the validation pairs are \(validation.shape), the training pairs \(data.shape)",
+      at: SourceLocation(file: validation.path), help: "prepare both alike")
+  }
+
+  /// All that determines the results, in words.
+  private static func settings(
+    _ command: TrainCommand, _ plan: TrainingPlan, _ options: TrainingOptions,
+    _ model: NetworkModel, _ data: any TrainingData, _ validation: (any TrainingData)?,
+    _ vgg: VGGWeights?
+  ) throws(Diagnostic) -> [String: String] {
+    var settings = ModelDescription(of: model.network).metadata
+    settings["loss"] = options.loss.text
+    settings["optimizer"] = options.optimizer.rule.rawValue
+    settings["decay"] = "\(options.optimizer.decay)"
+    settings["weight_decay"] = "\(options.weightDecay)"
+    settings["clip"] = options.clip.map { "\($0)" }
+    settings["learning_rate"] = "\(plan.learningRate)"
+    settings["schedule"] = plan.schedule.description
+    if plan.schedule == .cosine { settings["steps"] = "\(plan.steps)" }
+    settings["batch"] = "\(plan.order.batch)"
+    settings["seed"] = "\(plan.order.seed)"
+    settings["shuffle"] = "\(plan.order.shuffles)"
+    settings["augment"] = plan.augmentation.description
+    settings["data"] = data.fingerprint
+    if options.loss.terms.contains(where: { $0.kind == .dssim }) {
+      settings["dssim_stride"] = "\(options.loss.dssimStride)"
+    }
+    if let vgg {
+      settings["vgg"] = vgg.fingerprint
+      settings["preprocessing"] = options.loss.preprocessing.rawValue
+    }
+    if let validation {
+      settings["validation"] = validation.fingerprint
+      settings["validation_count"] = "\(plan.validationCount)"
+    }
+    if let path = command.initialWeights {
+      settings["init"] = Digest.hexadecimal(try FileBytes.read(path))
+    }
+    return settings
+  }
+}
