@@ -130,6 +130,7 @@ private struct PlotAxis {
     let step = power * ([1, 2, 5, 10].first { power * $0 >= rough } ?? 10)
     let (start, end) = ((low / step).rounded(.up), (high / step).rounded(.down))
     guard start <= end, end - start < 50 else { return [] }
-    return stride(from: start, through: end, by: 1).map { $0 * step }
+    // Adding zero makes -0, which would be written so, 0.
+    return stride(from: start, through: end, by: 1).map { $0 * step + 0 }
   }
 }

@@ -61,7 +61,8 @@ struct Rephase: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       ModelsCommand.self, InitCommand.self, EmitCommand.self, OptCommand.self,
-      CompileCommand.self, RunCommand.self, VerifyCommand.self, BenchCommand.self, TrainCommand.self,
+      CompileCommand.self, RunCommand.self, VerifyCommand.self, BenchCommand.self,
+      TrainCommand.self,
       ReconCommand.self, PhantomCommand.self, EvaluateCommand.self, StatsCommand.self,
       RankCommand.self, FigureCommand.self, OperationsCommand.self,
     ])

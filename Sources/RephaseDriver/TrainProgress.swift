@@ -1,7 +1,8 @@
 import Foundation
 import Training
 
-/// How training goes, on standard error: a bar on a terminal, plain lines elsewhere; one line for each epoch.
+/// How training goes, on standard error: a bar on a terminal, plain lines elsewhere; a line for each epoch, unless they
+/// are shorter than a second.
 final class TrainProgress: TrainingObserver {
   private let total: Int
   private let batch: Int
@@ -11,11 +12,13 @@ final class TrainProgress: TrainingObserver {
   private let start = ContinuousClock.now
   private var firstStep: Int?
   private var shownAt = ContinuousClock.now
+  private var closedAt = ContinuousClock.now
   private var isBarOpen = false
 
   /// Plain lines come this often, a bar is renewed more often.
   private static let lineInterval = Duration.seconds(30)
   private static let barInterval = Duration.milliseconds(100)
+  private static let epochInterval = Duration.seconds(1)
 
   init(total: Int, batch: Int, isQuiet: Bool) {
     self.total = total
@@ -30,7 +33,9 @@ final class TrainProgress: TrainingObserver {
     firstStep = first
     guard !isQuiet, let loss = state.history.losses.last else { return }
     let interval = isTerminal ? Self.barInterval : Self.lineInterval
-    guard shownAt.duration(to: .now) > interval || (isTerminal && state.step == total) else { return }
+    guard shownAt.duration(to: .now) > interval || (isTerminal && state.step == total) else {
+      return
+    }
     shownAt = .now
     let seconds = start.duration(to: .now) / .seconds(1)
     let rate = Double(state.step - first) / max(seconds, 1e-9)
@@ -48,7 +53,10 @@ final class TrainProgress: TrainingObserver {
   }
 
   func closedEpoch(_ epoch: TrainingHistory.Epoch, isBest: Bool) {
-    guard !isQuiet else { return }
+    guard !isQuiet, closedAt.duration(to: .now) > Self.epochInterval || epoch.step == total else {
+      return
+    }
+    closedAt = .now
     close()
     var text = "step \(epoch.step)/\(total): loss \(Self.text(Double(epoch.training)))"
     if epoch.validation.isFinite { text += ", validation \(Self.text(Double(epoch.validation)))" }

@@ -9,10 +9,15 @@ import Testing
 @Suite struct TorchFileTests {
   private let scratch: Scratch
 
+  init() throws { scratch = try Self.files.get() }
+
+  /// Made once: PyTorch takes seconds to start.
+  private nonisolated(unsafe) static let files = Result { try makeFiles() }
+
   /// A state dict of every type, a transposed tensor and one that shares its storage, in both forms of file, and the
   /// same tensors as float32 in safetensors; then files that are no state dicts.
-  init() throws {
-    scratch = try Scratch()
+  private static func makeFiles() throws -> Scratch {
+    let scratch = try Scratch()
     let script = """
       import collections, os, sys
       import numpy, torch
@@ -43,6 +48,7 @@ import Testing
       torch.save({"epoch": 3, "state_dict": norm}, "nested.pth")
       """
     try Python.run(script, [scratch.path])
+    return scratch
   }
 
   @Test(arguments: ["zip.pth", "old.pth"]) func readsEveryTensor(name: String) throws {
