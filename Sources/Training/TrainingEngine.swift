@@ -18,5 +18,3 @@ public protocol TrainingEngine: AnyObject {
     weights: [String: Tensor<Float>], state: [String: Tensor<Float>]
   ) throws(Diagnostic)
 }
-
-extension TrainingSession: TrainingEngine {}
