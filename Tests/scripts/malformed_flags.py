@@ -117,6 +117,22 @@ def _usage(base):
     ]
     for name in ["a b", "int", "", "1st", "x;y", "_x", "x" * 65, "\u00e9", "../evil", "a\nb"]:
         lines.append((["compile", *NETWORK, "--weights", w, "--name", name, "-o", "{out}"], "name"))
+    training = ["train", "resnet1", "--data", base.path("pairs.npz"), "-o", "{out}/run"]
+    lines += [
+        (training, "--loss"),
+        (["train", "resnet1", "--loss", "l2", "-o", "{out}/run"], "--data"),
+        (["train", "resnet1", "--loss", "l2", "--data", x], "-o"),
+    ] + [
+        ([*training, "--loss", "l2", *more], more[0])
+        for more in [
+            ["--epochs", "0"], ["--steps=-1"], ["--lr", "0"], ["--lr", "nan"], ["--decay", "1"],
+            ["--weight-decay=-1"], ["--clip", "0"], ["--schedule", "linear"], ["--augment", "turn"],
+            ["--checkpoint-every", "0"], ["--keep", "0"], ["--preprocessing", "rgb"], ["--seed", "x"],
+            ["--batch", "0"], ["--dssim-stride", "0"], ["--validation-count", "none"]]
+    ] + [
+        ([*training, "--loss", "l3"], "l3"), ([*training, "--loss", "l2", "--optimizer", "sgd"], "sgd"),
+        ([*training, "--loss", "l2", "--epochs", "1", "--steps", "1"], "--steps"),
+        ([*training, "--loss", "l2", "--weights", w], "--init")]
     return [
         Case("usage", " ".join(arguments)[:70], arguments, code=64, mentions=(mention,))
         for arguments, mention in lines]
@@ -149,6 +165,16 @@ def _values(base):
         (["run", "unet", "--weights", w, "--input", x, "-o", "{out}/y.npy"], "w.safetensors"),
         (["run", *NETWORK, "--weights", w, "--input", x, "--input", x, "-o", "{out}/y.npy"], "input"),
         (["bench", base.path("graph"), "--mode", "train"], "no network"),
+        (["train", base.path("graph"), "--data", base.path("pairs.npz"), "--loss", "l2", "-o", "{out}/run"], "no network"),
+        (["train", "vgg16-features", "--data", base.path("pairs.npz"), "--loss", "l2", "-o", "{out}/run"], "3 channels"),
+        (["train", *NETWORK, "--data", x, "--loss", "l2", "-o", "{out}/run"], "x.npy"),
+        (["train", *NETWORK, "--data", base.path("pairs.npz"), "--validation", x, "--loss", "l2", "-o", "{out}/run"], "x.npy"),
+        (["train", *NETWORK, "--data", base.path("pairs.npz"), "--size", "8x8", "--loss", "l2", "-o", "{out}/run"], "8x8"),
+        (["train", *NETWORK, "--data", base.path("pairs.npz"), "--loss", "perceptual", "-o", "{out}/run"], "--vgg"),
+        (["train", *NETWORK, "--data", base.path("pairs.npz"), "--loss", "perceptual", "--vgg", w, "-o", "{out}/run"], "features.0"),
+        (["train", *NETWORK, "--data", base.path("pairs.npz"), "--loss", "l2", "--init", x, "-o", "{out}/run"], "x.npy"),
+        (["train", *NETWORK, "--data", base.path("pairs.npz"), "--loss", "l2", "-o", "/proc/x"], "/proc/x"),
+        (["train", *NETWORK, "--data", base.path("pairs.npz"), "--loss", "l2", "-o", x], "x.npy"),
         (["bench", "resnet1", "--batch", "4096", "--size", "4096x4096"], "2^36"),
         (["bench", "resnet1", "--batch", "2048", "--size", "1024x1024"], "GiB"),
         (["verify", "resnet1", "--weights", base.path("w32.safetensors"), "--batch", "2048", "--size", "1024x1024"], "GiB"),

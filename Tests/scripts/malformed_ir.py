@@ -24,6 +24,8 @@ class Base:
         for stage in STAGES:
             self._run("emit", *NETWORK, "--size", "16x16", "--stage", stage, "-o", stage)
         np.save(folder / "x.npy", np.random.default_rng(1).random((1, 1, 16, 16), np.float32))
+        image = np.load(folder / "x.npy")
+        np.savez(folder / "pairs.npz", input=image, target=image)
         self._run(
             "compile", *NETWORK, "--size", "16x16", "--weights", "w.safetensors", "--name", "tiny",
             "--quiet", "-o", "library")
