@@ -123,7 +123,7 @@ def _usage(base):
         (["train", "resnet1", "--loss", "l2", "-o", "{out}/run"], "--data"),
         (["train", "resnet1", "--loss", "l2", "--data", x], "-o"),
     ] + [
-        ([*training, "--loss", "l2", *more], more[0])
+        ([*training, "--loss", "l2", *more], more[0].split("=")[0])
         for more in [
             ["--epochs", "0"], ["--steps=-1"], ["--lr", "0"], ["--lr", "nan"], ["--decay", "1"],
             ["--weight-decay=-1"], ["--clip", "0"], ["--schedule", "linear"], ["--augment", "turn"],
