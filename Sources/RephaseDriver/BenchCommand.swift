@@ -16,7 +16,7 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Time a model's native code in this process.",
     discussion:
-      "Without --weights fresh ones are used: the time does not depend on them. With --layers each kernel is timed alone, in one interleaved run with the machine's measured FMA peak."
+      "Without --weights fresh ones are used: the time does not depend on them. With --layers each kernel is timed alone, in one interleaved run with the machine's measured FMA peak. With --memory nothing is timed: it shows what lies where in the arena."
   )
 
   @OptionGroup var options: ModelOptions
@@ -36,10 +36,22 @@ struct BenchCommand: ParsableCommand {
   @Flag(help: "Time every kernel.")
   var layers = false
 
+  @Flag(
+    help:
+      "Show the arena's map instead of timing: buffers, their places and the kernels that need them."
+  )
+  var memory = false
+
+  @Option(help: ArgumentHelp("With --memory: also write a picture of it.", valueName: "file"))
+  var html: String?
+
   @Flag(help: "As JSON lines.")
   var json = false
 
   func validate() throws {
+    if memory && layers { throw ValidationError("--memory and --layers exclude each other") }
+    if memory && mode == .train { throw ValidationError("--memory needs --mode infer") }
+    if html != nil && !memory { throw ValidationError("--html needs --memory") }
     guard (1...100_000).contains(rounds) else {
       throw ValidationError("--rounds must lie between 1 and 100000, not \(rounds)")
     }
@@ -51,6 +63,7 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     if mode == .train { return try train() }
     var model = try options.resolve(needsWeights: false)
+    if memory { return try showMemory(of: model) }
     if let network = model.network, model.weights.isEmpty {
       model.weights = Weights.initialized(network, seed: 1).tensors
     }
@@ -96,6 +109,16 @@ struct BenchCommand: ParsableCommand {
       "\(result.net) batch \(result.batch), \(result.threads) threads: median "
         + Self.milliseconds(sorted[sorted.count / 2])
         + ", best " + Self.milliseconds(sorted[0]) + " over \(rounds) rounds")
+  }
+
+  private func showMemory(of model: ResolvedModel) throws {
+    let pipeline = Pipeline(target: try options.resolvedTarget(), precision: options.precision)
+    let map = try model.locating { () throws(Diagnostic) in
+      try MemoryMap(try pipeline.scheduled(model.staged))
+    }
+    let report = MemoryReport(map: map)
+    if let html { try Output.write(report.html, to: html) }
+    if json { try Console.json(map) } else { print(report.text) }
   }
 
   private struct Whole: Encodable {

@@ -7,49 +7,57 @@ public enum PlanMemory {
   /// Places start at multiples of this many bytes: a cache line and the widest vector.
   public static let alignment = 64
 
-  private struct Item {
-    var index: Int
-    var bytes: Int
-    var first: Int
-    var last: Int
-    var offset = 0
-  }
-
   public static func apply(to module: LoopModule) -> LoopModule {
-    var placed: [Item] = []
-    let wanted = items(of: module).sorted { a, b in
-      a.bytes == b.bytes ? a.index < b.index : a.bytes > b.bytes
+    var placed: [(item: Lifetime, offset: Int)] = []
+    let wanted = module.lifetimes().sorted { a, b in
+      a.bytes == b.bytes ? a.buffer < b.buffer : a.bytes > b.bytes
     }
-    for var item in wanted {
+    for item in wanted {
       let neighbours =
         placed
-        .filter { $0.first <= item.last && item.first <= $0.last }
+        .filter { $0.item.overlaps(item) }
         .sorted { $0.offset < $1.offset }
-      for other in neighbours where item.offset < other.offset + other.bytes {
-        if item.offset + item.bytes <= other.offset { break }
-        item.offset = other.offset + other.bytes
+      var offset = 0
+      for other in neighbours where offset < other.offset + other.item.bytes {
+        if offset + item.bytes <= other.offset { break }
+        offset = other.offset + other.item.bytes
       }
-      placed.append(item)
+      placed.append((item, offset))
     }
     var result = module
-    for item in placed { result.buffers[item.index].role = .temporary(offset: item.offset) }
+    for (item, offset) in placed {
+      result.buffers[item.buffer].role = .temporary(offset: offset)
+    }
     return result
   }
+}
 
-  private static func items(of module: LoopModule) -> [Item] {
-    module.buffers.enumerated().compactMap { index, buffer in
-      guard case .temporary = buffer.role else { return nil }
-      let uses = module.run.enumerated().filter { _, statement in
-        guard case .call(_, let arguments) = statement else { return false }
-        return arguments.contains(buffer.buffer.name)
+/// The calls of `run` during which a temporary must keep its content.
+public struct Lifetime: Hashable, Sendable {
+  /// Its number among the module's buffers.
+  public var buffer: Int
+  /// Its size, rounded up to whole cache lines.
+  public var bytes: Int
+  /// Numbers of the first and the last call that use it.
+  public var first: Int
+  public var last: Int
+
+  func overlaps(_ other: Lifetime) -> Bool { first <= other.last && other.first <= last }
+}
+
+extension LoopModule {
+  /// One for each temporary, in the order of the buffers.
+  public func lifetimes() -> [Lifetime] {
+    buffers.enumerated().compactMap { index, item in
+      guard case .temporary = item.role else { return nil }
+      let uses = run.indices.filter { number in
+        guard case .call(_, let arguments) = run[number] else { return false }
+        return arguments.contains(item.buffer.name)
       }
-      return Item(
-        index: index, bytes: rounded(buffer.buffer.byteCount), first: uses.first?.offset ?? 0,
-        last: uses.last?.offset ?? 0)
+      let lines = (item.buffer.byteCount + PlanMemory.alignment - 1) / PlanMemory.alignment
+      return Lifetime(
+        buffer: index, bytes: lines * PlanMemory.alignment, first: uses.first ?? 0,
+        last: uses.last ?? 0)
     }
-  }
-
-  private static func rounded(_ bytes: Int) -> Int {
-    (bytes + alignment - 1) / alignment * alignment
   }
 }
