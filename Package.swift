@@ -67,7 +67,12 @@ let package = Package(
       ]),
 
     // MR physics and files; FFTW (GPL) is imported by MRData alone.
-    module("MRData", uses: ["Diagnostics", "Tensors", "HDF5", "CFFTW", "CPNG", numerics, reals]),
+    module(
+      "MRData",
+      uses: [
+        "Diagnostics", "Tensors", "HDF5", "CRephaseRuntime", "CDicom", "CFFTW", "CMatio", "CNIfTI",
+        "CPNG", numerics, reals,
+      ]),
 
     // Measures, statistics, figures and reports.
     module("Evaluation", uses: ["Diagnostics", "Tensors", "CCairo"]),
@@ -90,12 +95,21 @@ let package = Package(
       ]),
     .executableTarget(name: "rephase", dependencies: ["RephaseDriver"]),
 
+    // Readers of files that need some C or C++ of our own.
+    .target(
+      name: "CDicom",
+      linkerSettings: ["dcmjpls", "dcmjpeg", "dcmdata", "oflog", "ofstd"].map { .linkedLibrary($0) }
+    ),
+    .target(
+      name: "CNIfTI", linkerSettings: [.linkedLibrary("nifti2"), .linkedLibrary("znz")]),
+
     // System libraries.
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CFFTW", pkgConfig: "fftw3", providers: [.apt(["libfftw3-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
+    .systemLibrary(name: "CMatio", pkgConfig: "matio", providers: [.apt(["libmatio-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
@@ -136,5 +150,6 @@ let package = Package(
     tests(
       of: "CodeGen", uses: ["Diagnostics", "Tensors", "LoopIR", "Schedules", "LLVM", "Execution"]),
   ],
-  swiftLanguageModes: [.v6]
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
 )

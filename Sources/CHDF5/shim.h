@@ -6,6 +6,8 @@ static inline hid_t rephase_h5_i16(void) { return H5T_NATIVE_INT16; }
 static inline hid_t rephase_h5_u16(void) { return H5T_NATIVE_UINT16; }
 static inline hid_t rephase_h5_i32(void) { return H5T_NATIVE_INT32; }
 static inline hid_t rephase_h5_i64(void) { return H5T_NATIVE_INT64; }
+static inline hid_t rephase_h5_u32(void) { return H5T_NATIVE_UINT32; }
+static inline hid_t rephase_h5_u64(void) { return H5T_NATIVE_UINT64; }
 static inline hid_t rephase_h5_f32(void) { return H5T_NATIVE_FLOAT; }
 static inline hid_t rephase_h5_f64(void) { return H5T_NATIVE_DOUBLE; }
 static inline hid_t rephase_h5_c_string(void) { return H5T_C_S1; }

@@ -49,7 +49,7 @@ extension HDF5File {
   private static func text(
     _ type: hid_t, _ read: (hid_t, UnsafeMutableRawPointer) -> herr_t
   ) -> String? {
-    if H5Tis_variable_str(type) > 0 { return variableText(read) }
+    if H5Tis_variable_str(type) > 0 { return variableText(type, read) }
     let size = H5Tget_size(type)
     guard size > 0, size <= maximumText else { return nil }
     var bytes = [UInt8](repeating: 0, count: size)
@@ -60,9 +60,13 @@ extension HDF5File {
     return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
   }
 
-  private static func variableText(_ read: (hid_t, UnsafeMutableRawPointer) -> herr_t) -> String? {
+  private static func variableText(
+    _ fileType: hid_t, _ read: (hid_t, UnsafeMutableRawPointer) -> herr_t
+  ) -> String? {
+    // The library converts between lengths, but not between ASCII and UTF-8.
     guard let type = HDF5Handle(H5Tcopy(rephase_h5_c_string()), H5Tclose),
-      H5Tset_size(type.id, rephase_h5_variable()) >= 0
+      H5Tset_size(type.id, rephase_h5_variable()) >= 0,
+      H5Tset_cset(type.id, H5Tget_cset(fileType)) >= 0
     else { return nil }
     var text: UnsafeMutablePointer<CChar>?
     guard read(type.id, &text) >= 0, let text else { return nil }

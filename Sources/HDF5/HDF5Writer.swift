@@ -6,7 +6,7 @@ import Tensors
 ///
 /// Equal content gives equal bytes: no times are kept.
 public final class HDF5Writer {
-  private let id: hid_t
+  let id: hid_t
   private let path: String
   private var isOpen = true
 
@@ -37,7 +37,7 @@ public final class HDF5Writer {
     return library.withLock { [id] _ in H5Fclose(id) >= 0 }
   }
 
-  private var failure: Diagnostic {
+  var failure: Diagnostic {
     Diagnostic(
       "the output cannot be written as HDF5", at: SourceLocation(file: path),
       help: "check that the disk has room")
@@ -73,20 +73,33 @@ public final class HDF5Writer {
     try fill(name) { H5Dwrite($0, rephase_h5_u8(), 0, 0, 0, values) }
   }
 
-  /// A dataset of one text of variable length.
-  public func write(_ text: String, _ name: String) throws(Diagnostic) {
+  /// A dataset of texts of variable length.
+  public func write(texts: [String], _ name: String) throws(Diagnostic) {
     let isWritten = library.withLock { [id] _ in
       guard let type = HDF5Handle(H5Tcopy(rephase_h5_c_string()), H5Tclose),
         H5Tset_size(type.id, rephase_h5_variable()) >= 0,
-        let space = HDF5Handle(H5Screate_simple(1, [1], nil), H5Sclose),
+        H5Tset_cset(type.id, H5T_CSET_UTF8) >= 0,
+        let space = HDF5Handle(H5Screate_simple(1, [hsize_t(texts.count)], nil), H5Sclose),
         let dataset = HDF5Handle(H5Dcreate2(id, name, type.id, space.id, 0, 0, 0), H5Dclose)
       else { return false }
-      return text.withCString { text in
-        var pointer: UnsafePointer<CChar>? = text
-        return H5Dwrite(dataset.id, type.id, 0, 0, 0, &pointer) >= 0
-      }
+      return Self.withPointers(texts) { H5Dwrite(dataset.id, type.id, 0, 0, 0, $0) >= 0 }
     }
     guard isWritten else { throw failure }
+  }
+
+  /// Calls `body` with the addresses of all texts, which stay while it runs.
+  private static func withPointers(
+    _ texts: [String], _ body: ([UnsafePointer<CChar>?]) -> Bool
+  ) -> Bool {
+    var bytes: [CChar] = []
+    var starts: [Int] = []
+    for text in texts {
+      starts.append(bytes.count)
+      bytes += text.utf8CString
+    }
+    return bytes.withUnsafeBufferPointer { buffer in
+      body(starts.map { start in buffer.baseAddress.map { $0 + start } })
+    }
   }
 
   /// Overwrites rows of the first dimension, from `row` on, of a dataset that was made.

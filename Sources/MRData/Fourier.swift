@@ -24,6 +24,18 @@ public enum Fourier {
     try transform(kSpace, FFTW_BACKWARD)
   }
 
+  /// K-space to image along the first `count` planes of a tensor, whose dimensions after the first lie inside them.
+  static func inverse(
+    _ kSpace: Tensor<Complex<Float>>, alongFirstOf count: Int
+  ) throws(Diagnostic) -> Tensor<Complex<Float>> {
+    let inner = kSpace.shape.elementCount / count
+    let planes = try kSpace.reshaped(try Shape([count, inner])).permuted([1, 0])
+    let lines = try planes.map { Complex(Double($0.real), Double($0.imaginary)) }
+      .reshaped(try Shape([inner, count, 1]))
+    let images = try inverse(lines).map(Complex<Float>.init(rounding:))
+    return try images.reshaped(try Shape([inner, count])).permuted([1, 0]).reshaped(kSpace.shape)
+  }
+
   private static func transform(
     _ input: Tensor<Complex<Double>>, _ direction: Int32
   ) throws(Diagnostic) -> Tensor<Complex<Double>> {

@@ -14,6 +14,16 @@ public struct Reconstruction: Sendable {
     case hard
   }
 
+  /// How lines that were left out are filled before coils are combined.
+  public enum Method: String, Sendable, Hashable, CaseIterable {
+    case zerofill
+    /// From neighbouring lines of all coils; takes no network.
+    case grappa
+  }
+
+  public var method = Method.zerofill
+  public var grappa = GRAPPA()
+  public var combination = CoilCombination.rss
   public var pattern = SamplingPattern.regular(every: 4, centre: 22, offset: 0)
   public var axis = PhaseAxis.columns
   /// The images' size; nil keeps that of the scan.
@@ -30,15 +40,18 @@ public struct Reconstruction: Sendable {
   /// Everything a reconstruction gives; images are [frame, row, column] in the scan's units.
   public struct Result: Sendable {
     public var zeroFilled: Tensor<Float>
-    /// Nil without a network.
+    /// The network's or GRAPPA's; nil without either.
     public var output: Tensor<Float>?
     /// From all measured data; nil where the scan itself is under-sampled.
     public var reference: Tensor<Float>?
+    /// The first frame's.
     public var mask: SamplingMask
+    /// All points of k-space over those kept, of all frames together.
+    public var trueAcceleration: Double
     /// One for each frame.
     public var scalings: [Scaling]
 
-    /// The network's images, or the zero-filled ones where there is no network.
+    /// The network's or GRAPPA's images, or the zero-filled ones where there is neither.
     public var images: Tensor<Float> { output ?? zeroFilled }
   }
 
@@ -47,7 +60,8 @@ public struct Reconstruction: Sendable {
     _ scan: Scan, network: NetworkFunction? = nil, progress: (Int, Int) -> Void = { _, _ in }
   ) throws(Diagnostic) -> Result {
     try check(scan, hasNetwork: network != nil)
-    let mask = try pattern.mask(rows: scan.rows, columns: scan.columns, axis: axis)
+    let masks = try FrameMasks(scan, pattern, axis)
+    var kept = 0
     let size = self.size ?? ImageSize(height: scan.rows, width: scan.columns)
     let hasReference = scan.isFullySampled
     var zeroFilled: [Float] = []
@@ -57,13 +71,16 @@ public struct Reconstruction: Sendable {
     var pending: [ReconstructionFrame] = []
     for index in 0..<scan.frames {
       let full = try scan.kSpace(frame: index)
+      let mask = try masks.mask(frame: index)
+      kept += mask.keptCount
       let frame = try ReconstructionFrame(full, mask: mask, size: size, recipe: self)
       zeroFilled += frame.magnitude.values
       scalings.append(frame.scaling)
       if hasReference {
         let images = try Fourier.inverse(full)
-        reference += try frame.cropped(try CoilCombination.rootSumOfSquares(images)).values
+        reference += try frame.cropped(try combination.magnitude(images)).values
       }
+      if method == .grappa { output += try frame.parallelImages(grappa, combination) }
       guard let network else {
         progress(index + 1, scan.frames)
         continue
@@ -78,15 +95,20 @@ public struct Reconstruction: Sendable {
     let shape = try Shape([scan.frames, size.height, size.width])
     return Result(
       zeroFilled: try finite(try Tensor(shape, zeroFilled)),
-      output: network == nil ? nil : try Tensor(shape, output),
+      output: output.isEmpty ? nil : try Tensor(shape, output),
       reference: hasReference ? try finite(try Tensor(shape, reference)) : nil,
-      mask: mask, scalings: scalings)
+      mask: try masks.mask(frame: 0),
+      trueAcceleration: Double(scan.frames * scan.rows * scan.columns) / Double(kept),
+      scalings: scalings)
   }
 
   private func check(_ scan: Scan, hasNetwork: Bool) throws(Diagnostic) {
     guard batch >= 1 else { throw Diagnostic("a batch of \(batch) holds no frame") }
     guard channels == 1 || channels == 2 else {
       throw Diagnostic("a network of \(channels) channels cannot take images", help: "use 1 or 2")
+    }
+    guard !hasNetwork || method == .zerofill else {
+      throw Diagnostic("GRAPPA takes no network", help: "choose one of the two")
     }
     if hasNetwork, channels == 2, scan.coils > 1 {
       throw Diagnostic(

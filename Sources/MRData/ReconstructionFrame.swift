@@ -21,12 +21,13 @@ struct ReconstructionFrame {
     self.size = size
     kSpace = try mask.apply(to: full)
     coilImages = try Fourier.inverse(kSpace)
-    let combined = try CoilCombination.rootSumOfSquares(coilImages)
+    let combined = try recipe.combination.magnitude(coilImages)
     let cropped = try Cropping.centre(combined, to: size, padding: 0).map { Float($0) }
     magnitude = cropped
     switch (recipe.scaling, recipe.channels) {
     case (.none, _): scaling = .identity
     case (_, 2): scaling = Scaling(mappingMaximum: cropped.values.max() ?? 0)
+    case (.percentile, _): scaling = Scaling(mappingPercentilesOf: cropped.values)
     default: scaling = Scaling(mappingRangeOf: cropped.values)
     }
   }
@@ -59,13 +60,22 @@ struct ReconstructionFrame {
     }
     if recipe.consistency == .none { return image.map { Float($0.length) } }
     return try consistent(
-      try Tensor(try Shape([size.height, size.width]), image), isMagnitude: isMagnitude)
+      try Tensor(try Shape([size.height, size.width]), image), isMagnitude: isMagnitude,
+      combination: recipe.combination)
+  }
+
+  /// The images that GRAPPA makes of the measured lines, as magnitudes in the scan's units.
+  func parallelImages(_ grappa: GRAPPA, _ combination: CoilCombination) throws(Diagnostic)
+    -> [Float]
+  {
+    let images = try Fourier.inverse(try grappa.fill(kSpace, mask: mask))
+    return try cropped(try combination.magnitude(images)).values
   }
 
   /// Puts the measured points back: the image, with the zero-filled surroundings that cropping took away, is shared out
   /// to the coils, transformed, overwritten where k-space was kept, and transformed back.
   private func consistent(
-    _ patch: Tensor<Complex<Double>>, isMagnitude: Bool
+    _ patch: Tensor<Complex<Double>>, isMagnitude: Bool, combination: CoilCombination
   ) throws(Diagnostic) -> [Float] {
     let points = mask.rows * mask.columns
     let combined = try CoilCombination.rootSumOfSquares(coilImages)
@@ -87,6 +97,6 @@ struct ReconstructionFrame {
     for index in filled.values.indices where mask.isKept[index % points] {
       filled.values[index] = kSpace.values[index]
     }
-    return try cropped(try CoilCombination.rootSumOfSquares(try Fourier.inverse(filled))).values
+    return try cropped(try combination.magnitude(try Fourier.inverse(filled))).values
   }
 }

@@ -3,72 +3,6 @@ import Diagnostics
 import RealModule
 import Tensors
 
-/// Which axis is the phase-encoding one, whose lines are left out.
-public enum PhaseAxis: String, Sendable, Hashable, CaseIterable {
-  case rows, columns
-}
-
-/// How k-space is under-sampled, before the size of the scan is known.
-public enum SamplingPattern: Sendable, Hashable {
-  /// All that the scan holds.
-  case none
-  /// Every `every`th line from line `offset` on, and the `centre` central ones.
-  case regular(every: Int, centre: Int, offset: Int)
-  /// A mask from an .npy file: one value a line, or one a point; 0 leaves out, 1 keeps.
-  case file(String)
-
-  /// Reads `none`, `regular:4:22`, `regular:4:22:OFFSET`, or the name of an .npy file.
-  public init(parsing text: String) throws(Diagnostic) {
-    if text == "none" {
-      self = .none
-      return
-    }
-    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-    guard parts.first == "regular" else {
-      self = .file(text)
-      return
-    }
-    let numbers = parts.dropFirst().compactMap { Int($0) }
-    guard numbers.count == parts.count - 1, (2...3).contains(numbers.count), numbers[0] >= 1,
-      numbers[1] >= 0, numbers.count == 2 || (0..<numbers[0]).contains(numbers[2])
-    else {
-      throw Diagnostic(
-        "'\(text)' is not a sampling pattern",
-        help: "write regular:EVERY:CENTRE or regular:EVERY:CENTRE:OFFSET, such as regular:4:22, "
-          + "with OFFSET below EVERY")
-    }
-    self = .regular(
-      every: numbers[0], centre: numbers[1], offset: numbers.count == 3 ? numbers[2] : 0)
-  }
-
-  /// The mask for k-space of this size; throws where it does not fit or keeps nothing.
-  public func mask(
-    rows: Int, columns: Int, axis: PhaseAxis
-  ) throws(Diagnostic) -> SamplingMask {
-    let lines = axis == .rows ? rows : columns
-    switch self {
-    case .none:
-      return try SamplingMask(
-        lines: [Bool](repeating: true, count: lines), rows: rows, columns: columns, axis: axis)
-    case .regular(let every, let centre, let offset):
-      guard centre <= lines, offset < lines else {
-        throw Diagnostic(
-          "\(centre) central lines from offset \(offset) do not fit the \(lines) lines of the scan",
-          help: "ask for fewer central lines, or another axis")
-      }
-      // For even counts the zero frequency n/2 is the first of the upper half.
-      let start = lines / 2 - centre / 2
-      let kept = (0..<lines).map { line in
-        line % every == offset || (line >= start && line < start + centre)
-      }
-      return try SamplingMask(
-        lines: kept, rows: rows, columns: columns, axis: axis, nominalAcceleration: Double(every))
-    case .file(let path):
-      return try SamplingMask.reading(path, rows: rows, columns: columns, axis: axis)
-    }
-  }
-}
-
 /// Which points of a k-space of a given size are kept.
 public struct SamplingMask: Sendable, Equatable {
   public let rows: Int
@@ -82,9 +16,10 @@ public struct SamplingMask: Sendable, Equatable {
   public let isKept: [Bool]
 
   /// All points over kept points.
-  public var trueAcceleration: Double {
-    Double(isKept.count) / Double(isKept.reduce(0) { $0 + ($1 ? 1 : 0) })
-  }
+  public var trueAcceleration: Double { Double(isKept.count) / Double(keptCount) }
+
+  /// The number of points kept.
+  public var keptCount: Int { isKept.count { $0 } }
 
   /// Whether anything is left out.
   public var isUndersampling: Bool { isKept.contains(false) }
@@ -103,13 +38,35 @@ public struct SamplingMask: Sendable, Equatable {
     isKept = (0..<rows * columns).map { lines[axis == .rows ? $0 / columns : $0 % columns] }
   }
 
-  private init(points: [Bool], rows: Int, columns: Int, axis: PhaseAxis) {
+  init(
+    points: [Bool], rows: Int, columns: Int, axis: PhaseAxis, nominalAcceleration: Double? = nil
+  ) {
     self.rows = rows
     self.columns = columns
     self.axis = axis
-    nominalAcceleration = nil
+    self.nominalAcceleration = nominalAcceleration
     keptLines = nil
     isKept = points
+  }
+
+  /// The points kept that are also in `measured`.
+  func intersected(with measured: SamplingMask) throws(Diagnostic) -> SamplingMask {
+    let both = zip(isKept, measured.isKept).map { $0 && $1 }
+    guard both.contains(true) else {
+      throw Diagnostic(
+        "the scan was under-sampled when it was measured, and the sampling mask keeps none of it",
+        help: "use --mask detect")
+    }
+    guard let lines = keptLines, let others = measured.keptLines, axis == measured.axis else {
+      return SamplingMask(
+        points: both, rows: rows, columns: columns, axis: axis,
+        nominalAcceleration: nominalAcceleration ?? measured.nominalAcceleration)
+    }
+    let common = Set(lines).intersection(others)
+    return try SamplingMask(
+      lines: (0..<(axis == .rows ? rows : columns)).map { common.contains($0) }, rows: rows,
+      columns: columns, axis: axis,
+      nominalAcceleration: nominalAcceleration ?? measured.nominalAcceleration)
   }
 
   /// A mask from an .npy file: [lines] or [rows, columns] of zeros and ones.

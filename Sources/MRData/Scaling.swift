@@ -8,6 +8,8 @@ public enum ScalingMode: String, Sendable, Hashable, CaseIterable {
   /// Every image to 0...1 by its own minimum and maximum. Without a reference, nothing else can undo the scaling of
   /// the network's output than the input's constants, so reconstructions are those of `input`.
   case minmax
+  /// The zero-filled image's 1st percentile to 0 and its 99th to 1; nothing is cut off.
+  case percentile
   /// As it is.
   case none
 }
@@ -23,6 +25,22 @@ public struct Scaling: Sendable, Equatable {
   private init(offset: Float, scale: Float) {
     self.offset = offset
     self.scale = scale
+  }
+
+  /// As it was stored; a scale that cannot be undone counts as 1.
+  init(scale: Float, offset: Float) {
+    self.init(offset: offset, scale: scale.isFinite && scale != 0 ? scale : 1)
+  }
+
+  /// Maps the 1st percentile to 0 and the 99th to 1, both of the nearest rank; a constant image goes to 0.
+  public init(mappingPercentilesOf values: [Float]) {
+    let sorted = values.sorted()
+    guard let last = sorted.indices.last else {
+      self.init(offset: 0, scale: 1)
+      return
+    }
+    let rank = Int((Double(last) / 100).rounded())
+    self.init(mappingRangeOf: [sorted[rank], sorted[last - rank]])
   }
 
   /// Maps the least value to 0 and the greatest to 1; a constant image goes to 0.

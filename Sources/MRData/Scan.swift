@@ -3,6 +3,38 @@ import Diagnostics
 import RealModule
 import Tensors
 
+/// The kinds of file that scans are read from; the raw value is its name for people.
+public enum ScanFormat: String, Sendable, Hashable {
+  case npy = "NumPy .npy"
+  case npz = "NumPy .npz"
+  case ismrmrd = "ISMRMRD raw data"
+  case ismrmrdImages = "ISMRMRD images"
+  case fastMRI = "fastMRI HDF5"
+  case hdf5 = "HDF5"
+  case bart = "BART .cfl"
+  case matlab5 = "MATLAB .mat v5"
+  case matlab73 = "MATLAB .mat v7.3"
+  case dicom = "DICOM"
+  case nifti1 = "NIfTI-1"
+  case nifti2 = "NIfTI-2"
+}
+
+/// What a file says of its scan besides the values.
+public struct ScanFacts: Sendable, Hashable {
+  /// The array's name in its file, where the file has names.
+  public var arrayName: String?
+  /// The dimensions of the file's array and what they are, as the format counts them; empty where it has no one array.
+  public var fileAxes: [SeriesAxis] = []
+  /// The size that images are cut to after the transform, where the field of view encoded is larger.
+  public var imageSize: ImageSize?
+  /// Millimetres between rows, between columns and between slices.
+  public var spacing: [Double]?
+  /// Further facts, a line each.
+  public var notes: [String] = []
+
+  public init() {}
+}
+
 /// A series of MR frames: k-space as it was measured, or magnitude images.
 public struct Scan: Sendable {
   public enum Content: Sendable {
@@ -13,12 +45,10 @@ public struct Scan: Sendable {
 
   public let content: Content
   public let path: String
-  /// The array's name in its file, where the file has names.
-  public let arrayName: String?
-  /// What the dimensions of the file's array are.
-  public let axes: [Axis]
-  /// The extents of the file's array.
-  public let fileShape: Shape
+  public let format: ScanFormat
+  /// The dimensions that frames run over, outermost first; the product of their counts is `frames`.
+  public let series: [SeriesAxis]
+  public let facts: ScanFacts
 
   public var frames: Int {
     switch content {
@@ -62,23 +92,5 @@ public struct Scan: Sendable {
       let values = images.values[frame * size..<(frame + 1) * size].map { Complex(Double($0), 0) }
       return try Fourier.forward(try Tensor(try Shape([1, rows, columns]), values))
     }
-  }
-
-  /// Whether the scan itself can be the reference: inside the box that holds all measured points of the first frame,
-  /// at most a quarter of the points is exactly zero. (Twofold regular sampling with a full centre leaves more out;
-  /// cut corners and zero-padded borders leave less.)
-  public var isFullySampled: Bool {
-    guard case .kSpace(let kSpace) = content else { return true }
-    var (top, bottom, left, right) = (rows, -1, columns, -1)
-    var measured = 0
-    for row in 0..<rows {
-      for column in 0..<columns where kSpace.values.values[row * columns + column] != .zero {
-        (top, bottom) = (min(top, row), max(bottom, row))
-        (left, right) = (min(left, column), max(right, column))
-        measured += 1
-      }
-    }
-    guard measured > 0 else { return false }
-    return 4 * measured >= 3 * (bottom - top + 1) * (right - left + 1)
   }
 }

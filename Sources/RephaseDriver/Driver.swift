@@ -43,7 +43,7 @@ public func main(_ network: (any Network)? = nil) -> Never {
 /// Commands of the documented interface that this version lacks; they say so.
 enum PlannedCommands {
   static let names = [
-    "info", "prepare", "tune", "experiment",
+    "tune", "experiment",
   ]
 }
 
@@ -62,9 +62,9 @@ struct Rephase: ParsableCommand {
     subcommands: [
       ModelsCommand.self, InitCommand.self, EmitCommand.self, OptCommand.self,
       CompileCommand.self, RunCommand.self, VerifyCommand.self, BenchCommand.self,
-      TrainCommand.self,
-      ReconCommand.self, PhantomCommand.self, EvaluateCommand.self, StatsCommand.self,
-      RankCommand.self, FigureCommand.self, OperationsCommand.self,
+      TrainCommand.self, InfoCommand.self, PrepareCommand.self, ReconCommand.self,
+      PhantomCommand.self, EvaluateCommand.self, StatsCommand.self, RankCommand.self,
+      FigureCommand.self, OperationsCommand.self,
     ])
 }
 

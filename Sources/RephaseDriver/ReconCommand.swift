@@ -9,20 +9,18 @@ struct ReconCommand: ParsableCommand {
     commandName: "recon",
     abstract: "Reconstruct images from a scan: under-sample, zero-fill, network.",
     discussion: """
-      A SCAN is an .npy or .npz of magnitude images (their k-space is the centred transform) or of \
-      complex k-space. Several scans give one output, frame after frame; they must agree in matrix, \
-      coils and kind. Images are in the scan's units.
+      A SCAN is raw data (ISMRMRD or fastMRI .h5, BART .cfl, MATLAB .mat, .npy, .npz) or magnitude \
+      images (DICOM, NIfTI and the array formats), whose k-space is the centred transform; \
+      'rephase info' says what a file is. Several scans give one output, frame after frame; they must \
+      agree in matrix, coils and kind. Images are in the scan's units.
       """)
 
-  @Argument(help: "The scans, .npy or .npz.")
+  @Argument(help: "The scans.")
   var scans: [String]
 
   @OptionGroup var model: ReconModelOptions
 
-  @Option(
-    help:
-      "regular:EVERY:CENTRE, none, detect (not there yet), or an .npy with 0 and 1 per line or point."
-  )
+  @Option(help: "\(SamplingPattern.help).")
   var mask = "regular:4:22"
 
   @Option(help: "The phase-encoding axis that is under-sampled: rows or columns.")
@@ -30,24 +28,22 @@ struct ReconCommand: ParsableCommand {
 
   @Option(
     help:
-      "input (by the zero-filled image's range), minmax (the same here, where only that can be undone) or none."
+      "input (by the zero-filled image's range), minmax (the same here, where only that can be undone), percentile or none."
   )
   var scale: ScalingMode = .input
 
   @Option(help: "hard puts the measured k-space back after the network; none does not.")
   var consistency: Reconstruction.Consistency = .none
 
-  @Option(help: "The array of an .npz file: kspace, images or the only one unless given.")
-  var array: String?
-
-  @Option(help: "One slice of a scan with several, from 0; all of them unless given.")
-  var slice: Int?
+  @Option(help: "How lines left out are filled: zerofill, or grappa (several coils; --model none).")
+  var method: Reconstruction.Method = .zerofill
 
   @Option(
-    help:
-      "What the array's dimensions are, outermost first, such as coil,row,column, where the default is wrong."
+    help: "How coils are combined: rss (root sum of squares) or adaptive (estimated sensitivities)."
   )
-  var dimensions: String?
+  var combine: CoilCombination = .rss
+
+  @OptionGroup var reading: ScanReadOptions
 
   @OptionGroup var outputs: ReconOutputOptions
 
@@ -58,16 +54,12 @@ struct ReconCommand: ParsableCommand {
   var quiet = false
 
   func validate() throws {
+    if !model.isNone, method == .grappa {
+      throw ValidationError("--method grappa is a reconstruction of its own; use --model none")
+    }
     if model.isNone, consistency != .none {
       throw ValidationError("--consistency hard corrects a network's images; --model none has none")
     }
-    if let slice, slice < 0 { throw ValidationError("--slice counts from 0, not \(slice)") }
-    if let dimensions {
-      do { _ = try ScanOptions.axes(parsing: dimensions) } catch {
-        throw ValidationError("--dimensions: \(error.message); \(error.help ?? "")")
-      }
-    }
-    guard mask != "detect" else { return }
     do { _ = try SamplingPattern(parsing: mask) } catch {
       throw ValidationError("\(error.message); \(error.help ?? "")")
     }
@@ -75,7 +67,6 @@ struct ReconCommand: ParsableCommand {
 
   func run() throws {
     try outputs.check(against: scans)
-    let pattern = try self.pattern()
     let clock = ContinuousClock()
     let start = clock.now
     let scans = try read()
@@ -83,10 +74,12 @@ struct ReconCommand: ParsableCommand {
     let network = try model.network()
     let prepared = clock.now
     var recipe = Reconstruction()
-    recipe.pattern = pattern
+    recipe.pattern = try SamplingPattern(parsing: mask)
     recipe.axis = axis
     recipe.scaling = scale
     recipe.consistency = consistency
+    recipe.method = method
+    recipe.combination = combine
     recipe.size = network?.size ?? model.size?.size ?? recipe.size
     recipe.batch = network?.shape[0] ?? 1
     recipe.channels = network?.shape[1] ?? 1
@@ -96,28 +89,16 @@ struct ReconCommand: ParsableCommand {
       ReconReport.Times(
         read: (read - start).milliseconds, prepare: (prepared - read).milliseconds,
         zeroFillPerFrame: work.zeroFillMilliseconds, networkPerFrame: work.networkMilliseconds))
-    try write(work.result, report)
+    try write(work.result, report, scans)
     if json { try Console.json(report) } else { print(report.summary) }
-  }
-
-  private func pattern() throws(Diagnostic) -> SamplingPattern {
-    guard mask != "detect" else {
-      throw Diagnostic(
-        "--mask detect is not there yet",
-        help: "use --mask none for a scan that is under-sampled already, or name a mask file")
-    }
-    return try SamplingPattern(parsing: mask)
   }
 
   /// All scans; throws where they do not belong together.
   private func read() throws(Diagnostic) -> [Scan] {
+    let options = try reading.options()
     var scans: [Scan] = []
     for path in self.scans {
-      let axes = try dimensions.map { (text) throws(Diagnostic) in
-        try ScanOptions.axes(parsing: text)
-      }
-      let scan = try ScanReader.read(
-        path, options: ScanOptions(array: array, slice: slice, axes: axes))
+      let scan = try ScanReader.read(path, options: options)
       if let first = scans.first, first.kindText != scan.kindText {
         throw Diagnostic(
           "this scan is \(scan.kindText), but \(first.path) is \(first.kindText)",
@@ -135,26 +116,33 @@ struct ReconCommand: ParsableCommand {
     return ReconReport(
       scans: scans, scanRows: scan.rows, scanColumns: scan.columns, coils: scan.coils,
       frames: result.images.shape[0], rows: result.images.shape[1],
-      columns: result.images.shape[2], mask: mask, axis: axis.rawValue,
-      lines: axis == .rows ? scan.rows : scan.columns,
+      columns: result.images.shape[2], mask: mask, axis: result.mask.axis.rawValue,
+      lines: result.mask.axis == .rows ? scan.rows : scan.columns,
       linesKept: result.mask.keptLines?.count,
       nominalAcceleration: result.mask.nominalAcceleration,
-      trueAcceleration: result.mask.trueAcceleration, model: network?.name ?? "none",
-      engine: network?.engine ?? "none", times: times,
+      trueAcceleration: result.trueAcceleration, method: method.rawValue,
+      model: network?.name ?? "none", engine: network?.engine ?? "none", times: times,
+      scaling: .init(scale, result.scalings),
       zeroFilled: .init(result.zeroFilled, reference: result.reference),
-      network: .init(result.output, reference: result.reference))
+      grappa: method == .grappa ? .init(result.output, reference: result.reference) : nil,
+      network: network == nil ? nil : .init(result.output, reference: result.reference))
   }
 
   /// The sheet first: the images are there only where all went well.
-  private func write(_ result: Reconstruction.Result, _ report: ReconReport) throws(Diagnostic) {
+  private func write(
+    _ result: Reconstruction.Result, _ report: ReconReport, _ scans: [Scan]
+  ) throws(Diagnostic) {
     if let path = outputs.sheetPath {
       let acceleration = String(format: "%.2f", report.trueAcceleration)
-      let name = URL(fileURLWithPath: scans[0]).lastPathComponent
+      let name = URL(fileURLWithPath: self.scans[0]).lastPathComponent
       let title = "\(name), \(mask) \(axis.rawValue), true \(acceleration), \(report.model)"
       try ContactSheet(result, title: title, rows: 3).write(to: path)
     }
-    if let path = outputs.imagesPath {
-      try NpyFile.write(.float32(result.images), to: path)
+    if let path = outputs.imagesPath, let format = ImageFormat(path: path) {
+      let series = ImageSeries(
+        result.images, series: scans.count == 1 ? scans[0].series : [],
+        spacing: scans[0].facts.spacing, scalings: result.scalings, scans: self.scans)
+      try series.write(to: path, as: format)
     }
   }
 }

@@ -7,6 +7,8 @@ import Tensors
 extension PhaseAxis: ExpressibleByArgument {}
 extension ScalingMode: ExpressibleByArgument {}
 extension Reconstruction.Consistency: ExpressibleByArgument {}
+extension Reconstruction.Method: ExpressibleByArgument {}
+extension CoilCombination: ExpressibleByArgument {}
 
 /// The network of `recon`: what other commands take as MODEL, under `--model`.
 struct ReconModelOptions: ParsableArguments {
@@ -82,7 +84,9 @@ struct ReconModelOptions: ParsableArguments {
 struct ReconOutputOptions: ParsableArguments {
   @Option(
     name: .shortAndLong,
-    help: "A .npy for the images, float32 [frame, row, column], or a .png for the sheet alone.")
+    help:
+      "\(ImageFormat.help) for the images (.npy: float32 [frame, row, column]), or a .png for the sheet alone."
+  )
   var output: String
 
   @Option(
@@ -95,9 +99,9 @@ struct ReconOutputOptions: ParsableArguments {
         throw ValidationError(
           "-o \(output) is the sheet already; give it a .npy, or leave --png out")
       }
-    } else if !output.lowercased().hasSuffix(".npy") {
+    } else if ImageFormat(path: output) == nil {
       throw ValidationError(
-        "the images are written as .npy or .png, which \(output) does not end with")
+        "the images are written as .png, \(ImageFormat.help), which \(output) does not end with")
     }
     if let sheet, !sheet.lowercased().hasSuffix(".png") {
       throw ValidationError("the sheet is written as .png, which \(sheet) does not end with")

@@ -33,6 +33,13 @@ struct ReconReport: Encodable {
     }
   }
 
+  /// Scanner units are network units times `scale` plus `offset`, one of each a frame.
+  struct Scaling: Encodable {
+    var mode: String
+    var scale: [Float]
+    var offset: [Float]
+  }
+
   var scans: [String]
   var scanRows: Int
   var scanColumns: Int
@@ -51,16 +58,21 @@ struct ReconReport: Encodable {
   var nominalAcceleration: Double?
   /// All points of k-space over those kept.
   var trueAcceleration: Double
+  /// `zerofill` or `grappa`.
+  var method: String
   var model: String
   /// `jit`, `library` or `none`.
   var engine: String
   var times: Times
+  var scaling: Scaling
   /// Absent where the scan itself is under-sampled.
   var zeroFilled: Quality?
+  var grappa: Quality?
   var network: Quality?
 
   enum CodingKeys: String, CodingKey {
-    case scans, coils, frames, rows, columns, mask, axis, lines, model, engine, network
+    case scans, coils, frames, rows, columns, mask, axis, lines, method, model, engine, scaling
+    case grappa, network
     case scanRows = "scan_rows"
     case scanColumns = "scan_columns"
     case linesKept = "lines_kept"
@@ -68,6 +80,14 @@ struct ReconReport: Encodable {
     case trueAcceleration = "true_acceleration"
     case times = "times_ms"
     case zeroFilled = "zero_filled"
+  }
+}
+
+extension ReconReport.Scaling {
+  init(_ mode: ScalingMode, _ scalings: [MRData.Scaling]) {
+    self.mode = mode.rawValue
+    scale = scalings.map(\.scale)
+    offset = scalings.map(\.offset)
   }
 }
 
@@ -108,7 +128,7 @@ extension ReconReport {
         + "\(coils) \(coils == 1 ? "coil" : "coils")",
       "\(mask): \(kept), \(nominal)true \(number(trueAcceleration, 2))",
     ]
-    for (name, quality) in [("zero-filled", zeroFilled), ("network", network)] {
+    for (name, quality) in [("zero-filled", zeroFilled), ("GRAPPA", grappa), ("network", network)] {
       guard let quality else { continue }
       text.append(
         "\(name): median PSNR \(number(quality.psnrDecibels, 2)) dB, "

@@ -91,6 +91,9 @@ struct ReconWork {
     let references = results.compactMap(\.reference)
     joined.reference = references.count == results.count ? try self.joined(references) : nil
     joined.scalings = results.flatMap(\.scalings)
+    let frames = results.map { Double($0.zeroFilled.shape[0]) }
+    let kept = zip(frames, results).reduce(0) { $0 + $1.0 / $1.1.trueAcceleration }
+    joined.trueAcceleration = frames.reduce(0, +) / kept
     return joined
   }
 

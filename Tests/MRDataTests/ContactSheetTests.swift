@@ -13,7 +13,8 @@ import Testing
     return Reconstruction.Result(
       zeroFilled: reference.map { $0 * 0.8 }, output: reference.map { $0 * 0.95 },
       reference: reference,
-      mask: try SamplingPattern.none.mask(rows: 24, columns: 16, axis: .columns), scalings: [])
+      mask: try SamplingPattern.none.mask(rows: 24, columns: 16, axis: .columns),
+      trueAcceleration: 1, scalings: [])
   }
 
   @Test(.enabled(if: Python.hasNumPy)) func isAWellFormedPNG() throws {

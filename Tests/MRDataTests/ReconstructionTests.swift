@@ -21,8 +21,8 @@ import Testing
     }
     let kSpace = try KSpace(try Tensor(try Shape([frames, coils, 64, 48]), values))
     return Scan(
-      content: .kSpace(kSpace), path: "phantom", arrayName: nil,
-      axes: [.frame, .coil, .row, .column], fileShape: kSpace.values.shape)
+      content: .kSpace(kSpace), path: "phantom", format: .npy, series: [],
+      facts: ScanFacts())
   }
 
   private func recipe(_ change: (inout Reconstruction) -> Void = { _ in }) -> Reconstruction {

@@ -30,11 +30,93 @@ import Testing
 
   @Test(arguments: [
     "regular", "regular:4", "regular:0:2", "regular:4:-1", "regular:4:22:4", "regular:4:22:0:0",
-    "regular:a:b", "regular:4:22:", "regular:99999999999999999999:1",
+    "regular:a:b", "regular:4:22:", "regular:99999999999999999999:1", "kt:4:22:1", "random:0:2",
+    "density:4", "poisson:4:22:-1",
   ])
   func refusesMalformedPatterns(text: String) {
     let found = message { () throws(Diagnostic) in _ = try SamplingPattern(parsing: text) }
     #expect(found?.contains("is not a sampling pattern") == true)
+  }
+
+  @Test func drawsLinesBySeed() throws {
+    for name in ["random", "density"] {
+      func lines(_ seed: Int) throws -> [Int] {
+        let pattern = try SamplingPattern(parsing: "\(name):4:12:\(seed)")
+        return try #require(try pattern.mask(rows: 2, columns: 160, axis: .columns).keptLines)
+      }
+      let kept = try lines(1)
+      #expect(kept.count == 40)
+      #expect(Set(74..<86).isSubset(of: kept))
+      #expect(try lines(1) == kept)
+      #expect(try lines(2) != kept)
+    }
+    func spread(_ name: String) throws -> Int {
+      let pattern = try SamplingPattern(parsing: "\(name):8:0:3")
+      let mask = try pattern.mask(rows: 1, columns: 2048, axis: .columns)
+      return try #require(mask.keptLines).reduce(0) { $0 + abs($1 - 1024) }
+    }
+    #expect(try spread("density") * 3 < spread("random") * 2)
+  }
+
+  @Test func interleavesFrames() throws {
+    let pattern = try SamplingPattern(parsing: "kt:4:2")
+    for frame in 0..<6 {
+      let mask = try pattern.mask(rows: 1, columns: 16, axis: .columns, frame: frame)
+      #expect(mask.keptLines == (0..<16).filter { $0 % 4 == frame % 4 || $0 == 7 || $0 == 8 })
+    }
+  }
+
+  @Test func keepsPointsApart() throws {
+    let mask = try SamplingPattern(parsing: "poisson:6:8:2").mask(
+      rows: 96, columns: 64, axis: .columns)
+    #expect(mask.keptCount == 96 * 64 / 6)
+    #expect(mask.keptLines == nil && mask.nominalAcceleration == 6)
+    #expect((44..<52).allSatisfy { row in (28..<36).allSatisfy { mask.isKept[row * 64 + $0] } })
+    // Far from the centre, neighbours are rarer than where points are drawn without a rule (1 in 6).
+    let pairs = (0..<64 * 20).filter { mask.isKept[$0] && $0 % 64 < 63 && mask.isKept[$0 + 1] }
+    #expect(pairs.count < 8)
+    #expect(throws: Diagnostic.self) {
+      try SamplingPattern(parsing: "poisson:4:60").mask(rows: 96, columns: 64, axis: .columns)
+    }
+  }
+
+  @Test(arguments: ["regular:4:22:1", "regular:3:0:2", "density:4:10", "poisson:5:8", "none"])
+  func detectsPatterns(text: String) throws {
+    let pattern = try SamplingPattern(parsing: text)
+    for axis in PhaseAxis.allCases {
+      let mask = try pattern.mask(rows: 60, columns: 72, axis: axis)
+      let values = try mask.apply(to: try complexRamp([1, 2, 60, 72]))
+      let scan = Scan(
+        content: .kSpace(try KSpace(values.map { Complex(Float($0.real), Float($0.imaginary)) })),
+        path: "", format: .npy, series: [], facts: ScanFacts())
+      let (found, report) = try scan.measuredMask(frame: 0, axis: axis)
+      #expect(found.isKept == mask.isKept)
+      #expect(found.keptLines == mask.keptLines)
+      let isRegular = text.hasPrefix("regular")
+      #expect(found.nominalAcceleration == (isRegular ? mask.nominalAcceleration : nil))
+      #expect(
+        report.kind.rawValue
+          == ["r": "regular", "d": "lines", "p": "points", "n": "full"][text.first])
+      if text == "regular:4:22:1" {
+        #expect(report.offset == 1 && (22...24) ~= report.centralLines ?? 0)
+      }
+    }
+  }
+
+  @Test func keepsNothingThatWasNotMeasured() throws {
+    let measured = try SamplingPattern(parsing: "regular:4:0").mask(
+      rows: 8, columns: 16, axis: .columns)
+    let values = try measured.apply(to: try complexRamp([1, 1, 8, 16]))
+    let scan = Scan(
+      content: .kSpace(try KSpace(values.map { Complex(Float($0.real), Float($0.imaginary)) })),
+      path: "", format: .npy, series: [], facts: ScanFacts())
+    func kept(_ text: String) throws -> SamplingMask {
+      try FrameMasks(scan, try SamplingPattern(parsing: text), .columns).mask(frame: 0)
+    }
+    #expect(try kept("none").keptLines == [0, 4, 8, 12])
+    #expect(try kept("detect").nominalAcceleration == 4)
+    #expect(try kept("regular:8:0").keptLines == [0, 8])
+    #expect(throws: Diagnostic.self) { try kept("regular:4:0:1") }
   }
 
   @Test func refusesMoreCentralLinesThanThereAre() throws {

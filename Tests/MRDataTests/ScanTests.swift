@@ -37,13 +37,15 @@ import Testing
     #expect([single.frames, single.coils, single.rows, single.columns] == [1, 1, 4, 5])
     let cine = try scan(try images([2, 3, 4, 5]), array: "images")
     #expect([cine.frames, cine.rows, cine.columns] == [6, 4, 5])
-    #expect(cine.axes == [.slice, .frame, .row, .column])
+    #expect(
+      cine.series == [SeriesAxis(axis: .slice, count: 2), SeriesAxis(axis: .frame, count: 3)])
+    #expect(cine.facts.fileAxes.map(\.axis) == [.slice, .frame, .row, .column])
     let frames = try scan(try kSpace([3, 4, 5]), array: "kspace")
     #expect([frames.frames, frames.coils] == [3, 1])
     let coils = try scan(try kSpace([3, 2, 4, 5]))
     #expect([coils.frames, coils.coils] == [3, 2])
     let one = try scan(
-      try kSpace([3, 4, 5]), ScanOptions(axes: try ScanOptions.axes(parsing: "coil,row,column")))
+      try kSpace([3, 4, 5]), ScanOptions(axes: try Axis.list(parsing: "coil,row,column")))
     #expect([one.frames, one.coils] == [1, 3])
   }
 
@@ -52,6 +54,14 @@ import Testing
     guard case .images(let values) = cine.content else { throw Python.Failure(output: "") }
     #expect(values.shape.extents == [3, 4, 5])
     #expect(values.values.first == 60)
+  }
+
+  @Test func putsNamedDimensionsInOrder() throws {
+    let turned = try scan(try images([4, 5, 3]), ScanOptions(axes: [.column, .row, .slice]))
+    #expect([turned.frames, turned.rows, turned.columns] == [3, 5, 4])
+    guard case .images(let values) = turned.content else { throw Python.Failure(output: "") }
+    // Slice 1, row 2, column 3 of an array counted [column, row, slice].
+    #expect(values.values[1 * 20 + 2 * 4 + 3] == Float(3 * 15 + 2 * 3 + 1))
   }
 
   @Test func givesTheTransformOfImages() throws {
@@ -86,8 +96,9 @@ import Testing
     #expect(says(.float32(Tensor(.scalar, repeating: 1))).contains("is no scan"))
     #expect(says(try images([2, 2]), ScanOptions(slice: 0)).contains("no slices"))
     #expect(says(try images([2, 1, 2, 2]), ScanOptions(slice: 2)).contains("no slice 2"))
-    let reversed = ScanOptions(axes: [.column, .row])
-    #expect(says(try images([2, 2]), reversed).contains("do not fit"))
+    for axes in [[Axis.row, .row], [.row], [.frame, .row], [.row, .column, .coil]] {
+      #expect(says(try images([2, 2]), ScanOptions(axes: axes)).contains("do not fit"))
+    }
     let coils = ScanOptions(axes: [.coil, .row, .column])
     #expect(says(try images([2, 2, 2]), coils).contains("no coil axis"))
     #expect(says(try images([2, 2]), array: "odd").contains("no array 'kspace'"))

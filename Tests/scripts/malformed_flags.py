@@ -180,7 +180,6 @@ def _values(base):
         (["verify", "resnet1", "--weights", base.path("w32.safetensors"), "--batch", "2048", "--size", "1024x1024"], "GiB"),
         (["recon", x, x + "x", "--model", "none", "-o", "{out}/y.npy"], "x.npyx"),
         (["recon", x, "--model", "resnet1", "-o", "{out}/y.npy", "--size", "16x16", "--weights", "no"], "no"),
-        (["recon", x, "--model", "none", "--mask", "detect", "-o", "{out}/y.npy"], "detect"),
         (["recon", x, "--model", "none", "--mask", "nofile.npy", "-o", "{out}/y.npy"], "nofile.npy"),
         (["recon", x, "--model", "none", "--slice", "99", "-o", "{out}/y.npy"], "99"),
     ]

@@ -62,7 +62,6 @@ refused = [
     (1, "40x36", ["good.npy", "small.npy", *none]),
     (1, "k-space", ["good.npy", "complex.npy", *none]),
     (1, "no slices", ["good.npy", *none, "--slice", "0"]),
-    (1, "detect", ["good.npy", *none, "--mask", "detect"]),
     (1, "central lines", ["good.npy", *none, "--mask", "regular:4:99"]),
     (1, "sampling mask", ["good.npy", *none, "--mask", "mask.npy"]),
     (1, "keeps nothing", ["good.npy", *none, "--mask", "empty.npy"]),
@@ -102,7 +101,7 @@ refused = [
     (1, "weights", ["good.npy", "--model", "libapart.so", "--weights", "good.npy"]),
 ]  # fmt: skip
 outputs = [
-    (64, ".npy or .png", ["-o", "out.mat"]),
+    (64, ".npy", ["-o", "out.mat"]),
     (64, "--png", ["-o", "out.png", "--png", "sheet.png"]),
     (64, ".png", ["-o", "out.npy", "--png", "sheet.jpg"]),
     (1, "does not exist", ["-o", "nowhere/out.npy"]),

@@ -30,6 +30,22 @@ public enum AnyTensor: Sendable, Equatable {
     }
   }
 
+  /// The same values under another shape of equal size.
+  public func reshaped(_ shape: Shape) throws(Diagnostic) -> AnyTensor {
+    switch self {
+    case .bool(let tensor): return .bool(try tensor.reshaped(shape))
+    case .uint8(let tensor): return .uint8(try tensor.reshaped(shape))
+    case .int16(let tensor): return .int16(try tensor.reshaped(shape))
+    case .uint16(let tensor): return .uint16(try tensor.reshaped(shape))
+    case .int32(let tensor): return .int32(try tensor.reshaped(shape))
+    case .int64(let tensor): return .int64(try tensor.reshaped(shape))
+    case .float32(let tensor): return .float32(try tensor.reshaped(shape))
+    case .float64(let tensor): return .float64(try tensor.reshaped(shape))
+    case .complex64(let tensor): return .complex64(try tensor.reshaped(shape))
+    case .complex128(let tensor): return .complex128(try tensor.reshaped(shape))
+    }
+  }
+
   /// The element type's name, as NumPy has it.
   public var typeName: String {
     switch self {

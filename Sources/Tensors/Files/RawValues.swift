@@ -3,11 +3,11 @@ import Diagnostics
 import RealModule
 
 /// Numbers as they lie in files: packed, in a given byte order.
-enum RawValues {
+public enum RawValues {
   /// The values packed in `bytes`; with `swappingWords` of more than one byte, each word of that size is reversed.
   ///
   /// `bytes.count` must be a multiple of the size of `Value`, and `Value` must allow any bit pattern.
-  static func decode<Value: BitwiseCopyable>(
+  public static func decode<Value: BitwiseCopyable>(
     _ bytes: ArraySlice<UInt8>, as type: Value.Type, swappingWords word: Int = 1
   ) -> [Value] {
     let count = bytes.count / MemoryLayout<Value>.stride
@@ -22,18 +22,20 @@ enum RawValues {
   }
 
   /// Complex numbers, packed as real and imaginary parts.
-  static func decodeComplex<Part: Real & BitwiseCopyable>(
+  public static func decodeComplex<Part: Real & BitwiseCopyable>(
     _ bytes: ArraySlice<UInt8>, as type: Part.Type, swappingWords word: Int = 1
   ) -> [Complex<Part>] {
     let parts = decode(bytes, as: Part.self, swappingWords: word)
     return (0..<parts.count / 2).map { Complex(parts[2 * $0], parts[2 * $0 + 1]) }
   }
 
-  static func encode<Value: BitwiseCopyable>(_ values: [Value]) -> [UInt8] {
+  public static func encode<Value: BitwiseCopyable>(_ values: [Value]) -> [UInt8] {
     values.withUnsafeBytes { Array($0) }
   }
 
-  static func encodeComplex<Part: Real & BitwiseCopyable>(_ values: [Complex<Part>]) -> [UInt8] {
+  public static func encodeComplex<Part: Real & BitwiseCopyable>(_ values: [Complex<Part>])
+    -> [UInt8]
+  {
     var parts: [Part] = []
     parts.reserveCapacity(2 * values.count)
     for value in values {

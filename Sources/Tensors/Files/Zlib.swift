@@ -1,7 +1,7 @@
 import CZlib
 
-/// Raw deflate streams and CRC-32, by zlib.
-enum Zlib {
+/// Raw deflate streams, gzip files and CRC-32, by zlib.
+public enum Zlib {
   private static let chunk = 1 << 20
 
   static func checksum(_ bytes: [UInt8]) -> UInt32 {
@@ -38,10 +38,17 @@ enum Zlib {
   }
 
   /// The deflated form of `data` at zlib's default level; nil only where zlib has no memory.
-  static func deflate(_ data: [UInt8]) -> [UInt8]? {
+  static func deflate(_ data: [UInt8]) -> [UInt8]? { deflate(data, windowBits: -MAX_WBITS) }
+
+  /// `data` as a gzip file without name or time; nil only where zlib has no memory.
+  public static func gzip(_ data: [UInt8]) -> [UInt8]? {
+    deflate(data, windowBits: 16 + MAX_WBITS)
+  }
+
+  private static func deflate(_ data: [UInt8], windowBits: Int32) -> [UInt8]? {
     var stream = z_stream()
     let opened = deflateInit2_(
-      &stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
+      &stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, windowBits, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
       Int32(MemoryLayout<z_stream>.size))
     guard opened == Z_OK else { return nil }
     defer { deflateEnd(&stream) }

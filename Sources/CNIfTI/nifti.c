@@ -1,0 +1,109 @@
+#include "rephase_nifti.h"
+
+#include <nifti/nifti2_io.h>
+#include <string.h>
+
+static int is_version_1(const uint8_t *bytes, size_t count) {
+  return count >= 348 &&
+         (memcmp(bytes + 344, "n+1", 4) == 0 || memcmp(bytes + 344, "ni1", 4) == 0);
+}
+
+static int is_version_2(const uint8_t *bytes, size_t count) {
+  return count >= 540 && (memcmp(bytes + 4, "n+2", 4) == 0 || memcmp(bytes + 4, "ni2", 4) == 0);
+}
+
+int rephase_nifti_is(const uint8_t *bytes, size_t count) {
+  return is_version_1(bytes, count) || is_version_2(bytes, count);
+}
+
+// The library prints what it finds wrong; so the same is looked for before it is asked.
+static int is_sound(int64_t rank, const int64_t *extents, int datatype) {
+  int bytes_per_value = 0, swap_size = 0;
+  nifti_datatype_sizes(datatype, &bytes_per_value, &swap_size);
+  if (rank < 1 || rank > 7 || bytes_per_value < 1) return 0;
+  for (int64_t i = 0; i < rank; i++)
+    if (extents[i] < 1 || extents[i] > INT32_MAX) return 0;
+  return 1;
+}
+
+static nifti_image *image_1(const uint8_t *bytes, int *is_swapped) {
+  nifti_1_header header, probe;
+  memcpy(&header, bytes, sizeof header);
+  probe = header;
+  *is_swapped = header.dim[0] < 1 || header.dim[0] > 7;
+  if (*is_swapped) swap_nifti_header(&probe, 1);
+  int64_t extents[7];
+  for (int i = 0; i < 7; i++) extents[i] = probe.dim[i + 1];
+  if (probe.sizeof_hdr != 348 || !is_sound(probe.dim[0], extents, probe.datatype)) return NULL;
+  return nifti_convert_n1hdr2nim(header, "scan.nii");
+}
+
+static nifti_image *image_2(const uint8_t *bytes, int *is_swapped) {
+  nifti_2_header header, probe;
+  memcpy(&header, bytes, sizeof header);
+  probe = header;
+  *is_swapped = header.dim[0] < 1 || header.dim[0] > 7;
+  if (*is_swapped) swap_nifti_header(&probe, 2);
+  if (probe.sizeof_hdr != 540 || !is_sound(probe.dim[0], probe.dim + 1, probe.datatype))
+    return NULL;
+  return nifti_convert_n2hdr2nim(header, "scan.nii");
+}
+
+int rephase_nifti_parse(const uint8_t *bytes, size_t count, rephase_nifti_header *header) {
+  nifti_set_debug_level(0);
+  memset(header, 0, sizeof *header);
+  header->version = is_version_2(bytes, count) ? 2 : 1;
+  if (!rephase_nifti_is(bytes, count)) return 0;
+  nifti_image *image = header->version == 2 ? image_2(bytes, &header->is_swapped)
+                                            : image_1(bytes, &header->is_swapped);
+  if (image == NULL) return 0;
+  const char *magic = (const char *)bytes + (header->version == 2 ? 4 : 344);
+  header->is_pair = magic[1] == 'i';
+  header->rank = (int)image->ndim;
+  for (int i = 0; i < 7; i++) header->extents[i] = i < image->ndim ? image->dim[i + 1] : 1;
+  header->datatype = image->datatype;
+  header->bytes_per_value = image->nbyper;
+  header->offset = image->iname_offset;
+  header->slope = image->scl_slope;
+  header->intercept = image->scl_inter;
+  for (int i = 0; i < 3; i++) header->spacing[i] = image->pixdim[i + 1];
+  nifti_image_free(image);
+  return 1;
+}
+
+int rephase_nifti_make(const int64_t extents[4], const double spacing[3], uint8_t bytes[352]) {
+  int64_t dims[8] = {4, extents[0], extents[1], extents[2], extents[3], 1, 1, 1};
+  nifti_set_debug_level(0);
+  nifti_image *image = nifti_make_new_nim(dims, DT_FLOAT32, 0);
+  if (image == NULL) return 0;
+  for (int i = 0; i < 3; i++) image->pixdim[i + 1] = spacing[i];
+  image->dx = spacing[0];
+  image->dy = spacing[1];
+  image->dz = spacing[2];
+  image->xyz_units = NIFTI_UNITS_MM;
+  image->nifti_type = NIFTI_FTYPE_NIFTI1_1;
+  nifti_1_header header;
+  memset(&header, 0, sizeof header);
+  int failed = nifti_convert_nim2n1hdr(image, &header);
+  nifti_image_free(image);
+  if (failed) return 0;
+  header.vox_offset = 352;
+  memset(bytes, 0, 352);
+  memcpy(bytes, &header, sizeof header);
+  return 1;
+}
+
+int64_t rephase_nifti_read(const char *path, int64_t offset, uint8_t *bytes, int64_t count) {
+  znzFile file = znzopen(path, "rb", 1);
+  if (znz_isnull(file)) return -1;
+  int64_t done = znzseek(file, offset, SEEK_SET) < 0 ? -1 : 0;
+  // zlib counts in 32 bits.
+  while (done >= 0 && done < count) {
+    int64_t part = count - done < 1 << 30 ? count - done : 1 << 30;
+    int64_t got = (int64_t)znzread(bytes + done, 1, (size_t)part, file);
+    if (got <= 0 || got > part) break;
+    done += got;
+  }
+  znzclose(file);
+  return done;
+}

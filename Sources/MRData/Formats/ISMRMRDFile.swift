@@ -1,0 +1,146 @@
+import ComplexModule
+import Diagnostics
+import HDF5
+import RealModule
+import Tensors
+
+/// Cartesian raw data in ISMRMRD's HDF5 layout: a group with `xml` and the records `data`.
+///
+/// Noise scans, navigators, phase-correction and dummy lines are left out. Calibration lines stand at their place in
+/// k-space and are kept, unless the header says that they are from a scan of their own. Lines measured more than once
+/// are averaged. Rows are the readout, without its oversampling; columns the first phase encoding.
+///
+/// Format: ISMRMRD's documentation, "MR acquisition data" and "Cartesian"; flags count from 1.
+struct ISMRMRDFile {
+  private let file: HDF5File
+  private let dataset: String
+  private let header: ISMRMRDHeader
+
+  static func group(of file: HDF5File) -> String? {
+    file.names(in: "/").first { file.contains("\($0)/xml") && file.contains("\($0)/data") }
+  }
+
+  /// Throws where the header is damaged or the trajectory is not Cartesian.
+  init(_ file: HDF5File, group: String) throws(Diagnostic) {
+    self.file = file
+    dataset = group + "/data"
+    header = try ISMRMRDHeader(parsing: try file.string(group + "/xml"))
+    guard header.trajectory == "cartesian" || header.trajectory == "epi" else {
+      throw Diagnostic(
+        "the trajectory is '\(header.trajectory)', not Cartesian",
+        help: "grid the data first; Rephase reads Cartesian scans")
+    }
+  }
+
+  func scan(options: ScanOptions) throws(Diagnostic) -> Scan {
+    guard options.axes == nil, options.array == nil, options.content != .images else {
+      throw Diagnostic(
+        "an ISMRMRD file says itself what it holds",
+        help: "leave --dimensions, --array and --content out")
+    }
+    let lines = try ISMRMRDLines(file, dataset, header, slice: options.slice)
+    let layout = try ISMRMRDLayout(lines, header)
+    var kSpace = try filled(lines, layout)
+    if layout.partitions > 1 {
+      kSpace = try Fourier.inverse(kSpace, alongFirstOf: layout.partitions)
+    }
+    guard kSpace.values.contains(where: { $0 != .zero }) else {
+      throw Diagnostic("all values of the scan are zero", help: "check how it was exported")
+    }
+    var facts = ScanFacts()
+    facts.imageSize = header.imageSize
+    facts.spacing = header.spacing
+    facts.notes = header.notes + lines.notes
+    return Scan(
+      content: .kSpace(try KSpace(kSpace)), path: file.path, format: .ismrmrd,
+      series: layout.series, facts: facts)
+  }
+
+  /// [frame, coil, row, column]; lines that were not measured are zero.
+  private func filled(
+    _ lines: ISMRMRDLines, _ layout: ISMRMRDLayout
+  ) throws(Diagnostic) -> Tensor<Complex<Float>> {
+    var values = [Complex<Float>](repeating: .zero, count: layout.shape.elementCount)
+    var counts = [Int](repeating: 0, count: layout.frames * layout.columns)
+    let readout = ISMRMRDReadout(header)
+    let chunk = 1024
+    var next = 0
+    while next < lines.lines.count {
+      let first = lines.lines[next].record
+      let part = lines.lines[next...].prefix { $0.record < first + chunk }
+      let records = first..<(part.last?.record ?? first) + 1
+      let data = try file.sequences(
+        dataset, member: ["data"], rows: records, maximum: 2 * layout.coils * 65_536)
+      for line in part {
+        let samples = data[line.record - first]
+        guard samples.count == 2 * line.samples * layout.coils else {
+          throw Diagnostic(
+            "acquisition \(line.record) has \(samples.count / 2) values, not the "
+              + "\(line.samples) samples of \(layout.coils) coils that its header says",
+            help: "the file is damaged; copy or write it again")
+        }
+        let place = layout.place(of: line)
+        counts[place.frame * layout.columns + place.column] += 1
+        for coil in 0..<layout.coils {
+          let row = try readout.row(line, samples, coil: coil)
+          let start = (place.frame * layout.coils + coil) * layout.rows * layout.columns
+          for index in row.indices {
+            values[start + index * layout.columns + place.column] += row[index]
+          }
+        }
+      }
+      next += part.count
+    }
+    try average(&values, counts, layout)
+    return try Tensor(layout.shape, values)
+  }
+
+  private func average(
+    _ values: inout [Complex<Float>], _ counts: [Int], _ layout: ISMRMRDLayout
+  ) throws(Diagnostic) {
+    let plane = layout.rows * layout.columns
+    for index in values.indices {
+      let frame = index / (plane * layout.coils)
+      let count = counts[frame * layout.columns + index % layout.columns]
+      if count > 1 { values[index] /= Complex(Float(count)) }
+      guard values[index].isFinite else {
+        throw Diagnostic(
+          "a value of coil \(index / plane % layout.coils) is not finite",
+          help: "the scan must hold neither NaN nor infinities")
+      }
+    }
+  }
+}
+
+/// Readouts brought to the rows of the encoded matrix and rid of their oversampling.
+private struct ISMRMRDReadout {
+  private let encoded: Int
+  private let rows: Int
+
+  init(_ header: ISMRMRDHeader) {
+    encoded = header.encoded.matrix[0]
+    rows = header.extentInView(0)
+  }
+
+  /// The samples of one coil about the centre of the row, as long as the encoded matrix; then the middle of their
+  /// transform, transformed back.
+  func row(
+    _ line: ISMRMRDLine, _ samples: [Float], coil: Int
+  ) throws(Diagnostic) -> [Complex<Float>] {
+    var row = [Complex<Double>](repeating: .zero, count: encoded)
+    let start = coil * line.samples
+    for index in line.discardedBefore..<line.samples - line.discardedAfter {
+      let from = line.isReversed ? line.samples - 1 - index : index
+      let place = encoded / 2 - line.centre + index
+      guard row.indices.contains(place) else { continue }
+      row[place] = Complex(
+        Double(samples[2 * (start + from)]), Double(samples[2 * (start + from) + 1]))
+    }
+    guard rows < encoded else { return row.map(Complex<Float>.init(rounding:)) }
+    let image = try Fourier.inverse(try Tensor(try Shape([encoded, 1]), row))
+    let first = encoded / 2 - rows / 2
+    let middle = Array(image.values[first..<first + rows])
+    return try Fourier.forward(try Tensor(try Shape([rows, 1]), middle)).values
+      .map(Complex<Float>.init(rounding:))
+  }
+}

@@ -1,0 +1,168 @@
+import Diagnostics
+import Foundation
+import HDF5
+import Tensors
+
+/// A data set for training: pairs of zero-filled and fully sampled images, in three parts without a common subject.
+///
+/// A folder with `manifest.json` and `images.h5`. Each part is a group of the latter with `input` and `target`, float32
+/// [image, 1, row, column] as a network sees them; `scale`, `offset`, `target_scale`, `target_offset`, float32 [image]
+/// (scanner units = value x scale + offset); `subject`, `scan`, `frame`, int32 [image] (numbers of the manifest's lists).
+public final class PreparedSet: Sendable {
+  public enum Part: String, Sendable, Hashable, CaseIterable, Codable {
+    case train, validation, test
+  }
+
+  public let manifest: PreparedManifest
+  public let directory: String
+  private let file: HDF5File
+
+  public static func isPreparedSet(_ path: String) -> Bool {
+    FileManager.default.fileExists(atPath: path + "/" + manifestName)
+  }
+
+  static let manifestName = "manifest.json"
+  static let imagesName = "images.h5"
+
+  /// Throws where the folder holds no complete set or, with `verifying`, its images are not those of the manifest.
+  public init(_ directory: String, verifying: Bool = true) throws(Diagnostic) {
+    self.directory = directory
+    manifest = try PreparedManifest.read(directory + "/" + Self.manifestName)
+    let path = directory + "/" + Self.imagesName
+    if verifying {
+      guard try FileDigest.sha256(path) == manifest.imagesSHA256 else {
+        throw Diagnostic(
+          "the images are not those that the manifest was written for",
+          at: SourceLocation(file: path),
+          help: "copy or prepare the set again")
+      }
+    }
+    file = try HDF5File(reading: path)
+    for part in Part.allCases where count(part) > 0 {
+      for name in ["input", "target"] {
+        guard try file.shape("\(part.rawValue)/\(name)").extents == [count(part)] + shape else {
+          throw Diagnostic(
+            "'\(part.rawValue)/\(name)' has not the size that the manifest says",
+            at: SourceLocation(file: path), help: "copy or prepare the set again")
+        }
+      }
+    }
+  }
+
+  public func count(_ part: Part) -> Int { manifest.parts[part.rawValue]?.images ?? 0 }
+
+  /// Of one image: [channels, rows, columns].
+  public var shape: [Int] { manifest.shape }
+
+  /// Zero-filled and fully sampled images [indices.count, 1, row, column], scaled; read from the file now.
+  ///
+  /// Throws where an index is out of range or the file is damaged.
+  public func images(
+    _ part: Part, _ indices: [Int]
+  ) throws(Diagnostic) -> (input: Tensor<Float>, target: Tensor<Float>) {
+    (try rows("\(part.rawValue)/input", indices), try rows("\(part.rawValue)/target", indices))
+  }
+
+  /// The way back to scanner units, of each input of a part.
+  public func scalings(_ part: Part) throws(Diagnostic) -> [Scaling] {
+    guard count(part) > 0 else { return [] }
+    let scales = try file.read("\(part.rawValue)/scale").floats().values
+    let offsets = try file.read("\(part.rawValue)/offset").floats().values
+    return zip(scales, offsets).map { Scaling(scale: $0, offset: $1) }
+  }
+
+  /// The name of each image's subject.
+  public func subjects(_ part: Part) throws(Diagnostic) -> [String] {
+    guard count(part) > 0 else { return [] }
+    let numbers = try file.read("\(part.rawValue)/subject").doubles().values.map { Int($0) }
+    return try numbers.map { (number) throws(Diagnostic) in
+      guard manifest.subjects.indices.contains(number) else {
+        throw Diagnostic(
+          "an image is of subject \(number), which the manifest does not name",
+          at: SourceLocation(file: directory), help: "prepare the set again")
+      }
+      return manifest.subjects[number].name
+    }
+  }
+
+  /// Neighbouring rows are read at once.
+  private func rows(_ name: String, _ indices: [Int]) throws(Diagnostic) -> Tensor<Float> {
+    var values: [Float] = []
+    var next = 0
+    while next < indices.count {
+      var end = next + 1
+      while end < indices.count, indices[end] == indices[end - 1] + 1 { end += 1 }
+      values += try file.read(name, rows: indices[next]..<indices[next] + end - next).floats()
+        .values
+      next = end
+    }
+    return try Tensor(try Shape([indices.count] + shape), values)
+  }
+}
+
+/// What a prepared set says of itself.
+public struct PreparedManifest: Codable, Sendable, Equatable {
+  /// A part's images, and of how many they were chosen.
+  public struct Part: Codable, Sendable, Equatable {
+    public var images: Int
+    public var available: Int
+  }
+
+  public struct Subject: Codable, Sendable, Equatable {
+    public var name: String
+    public var part: PreparedSet.Part
+    public var scans: [ScanFile]
+  }
+
+  public struct ScanFile: Codable, Sendable, Equatable {
+    public var file: String
+    public var sha256: String
+    public var format: String
+    public var frames: Int
+    /// Frames that were left out because they are all one value.
+    public var emptyFrames: Int
+  }
+
+  public var format = Self.currentFormat
+  /// [channels, rows, columns].
+  public var shape: [Int]
+  public var mask: String
+  public var axis: String
+  public var nominalAcceleration: Double?
+  /// The mean over all images.
+  public var trueAcceleration: Double
+  public var scale: String
+  public var combination: String
+  public var seed: UInt64
+  /// How training images were chosen.
+  public var selection: String
+  public var imagesSHA256: String
+  public var parts: [String: Part]
+  public var subjects: [Subject]
+
+  static let currentFormat = "rephase prepared set 1"
+
+  /// Throws where the file is no manifest of this version.
+  static func read(_ path: String) throws(Diagnostic) -> PreparedManifest {
+    let place = SourceLocation(file: path)
+    let bytes = try FileBytes.read(path, limit: 64 << 20)
+    guard let manifest = try? JSONDecoder().decode(PreparedManifest.self, from: Data(bytes)),
+      manifest.format == currentFormat, manifest.shape.count == 3,
+      manifest.shape.allSatisfy({ (1...65_536).contains($0) }),
+      manifest.parts.values.allSatisfy({ (0...1 << 24).contains($0.images) })
+    else {
+      throw Diagnostic(
+        "this is no manifest of a prepared set", at: place,
+        help: "make the set with 'rephase prepare'")
+    }
+    return manifest
+  }
+
+  func json() throws(Diagnostic) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    do { return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n" } catch {
+      throw Diagnostic("the manifest cannot be written: \(error.localizedDescription)")
+    }
+  }
+}

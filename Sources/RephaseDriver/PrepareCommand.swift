@@ -1,0 +1,126 @@
+import ArgumentParser
+import Diagnostics
+import Foundation
+import MRData
+
+struct PrepareCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "prepare",
+    abstract: "Make a data set for training: under-sample, zero-fill, scale, split by subject.",
+    discussion: """
+      DATA are scans or folders of scans. A file is a subject of its name; in a folder, each file is \
+      one, and each folder inside is one with all its files. No subject is in two parts. The set is a \
+      folder with images.h5 and manifest.json; one scan at a time is in memory.
+      """)
+
+  @Argument(help: "Scans and folders of scans, all fully sampled.")
+  var data: [String]
+
+  @Option(name: .shortAndLong, help: "The folder of the set, which must not be there yet.")
+  var output: String
+
+  @Option(help: "\(SamplingPattern.help).")
+  var mask = "regular:4:22"
+
+  @Option(help: "The phase-encoding axis that is under-sampled: rows or columns.")
+  var axis: PhaseAxis = .columns
+
+  @Option(help: "The images' size, as HxW: cropped or padded.")
+  var size = SizeOption(ImageSize(height: 192, width: 128))
+
+  @Option(
+    help:
+      "input (targets share the zero-filled image's constants), minmax (each by its own), percentile or none."
+  )
+  var scale: ScalingMode = .input
+
+  @Option(help: "A subject for validation; may be repeated. All not named are for training.")
+  var validation: [String] = []
+
+  @Option(help: "A subject for test; may be repeated.")
+  var test: [String] = []
+
+  @Option(help: "Training images to choose for diversity; all unless given.")
+  var trainImages: Int?
+
+  @Option(help: "Of the split, where no subjects are named, and of the choice of images.")
+  var seed: UInt64 = 1
+
+  @OptionGroup var reading: ScanReadOptions
+
+  @Flag(help: "Print the manifest.")
+  var json = false
+
+  @Flag(help: "No progress.")
+  var quiet = false
+
+  func validate() throws {
+    if let trainImages, trainImages < 1 {
+      throw ValidationError("--train-images must be at least 1, not \(trainImages)")
+    }
+    do { _ = try SamplingPattern(parsing: mask) } catch {
+      throw ValidationError("\(error.message); \(error.help ?? "")")
+    }
+  }
+
+  func run() throws {
+    guard !FileManager.default.fileExists(atPath: output) else {
+      throw Diagnostic(
+        "the folder of the set is there already", at: SourceLocation(file: output),
+        help: "name another, or remove it")
+    }
+    let subjects = try Subject.find(data)
+    let preparation = try self.preparation()
+    var progress = PrepareProgress(isQuiet: quiet)
+    let manifest = try preparation.write(subjects, to: output) { progress.show($0, of: $1) }
+    if json { try Console.json(manifest) } else { print(summary(manifest)) }
+  }
+
+  private func preparation() throws(Diagnostic) -> Preparation {
+    var preparation = Preparation()
+    preparation.recipe.pattern = try SamplingPattern(parsing: mask)
+    preparation.recipe.axis = axis
+    preparation.recipe.size = size.size
+    preparation.recipe.scaling = scale
+    preparation.reading = try reading.options()
+    let isNamed = !validation.isEmpty || !test.isEmpty
+    preparation.split = isNamed ? .given(validation: validation, test: test) : .seed(seed)
+    preparation.trainImages = trainImages
+    preparation.seed = seed
+    preparation.maskText = mask
+    return preparation
+  }
+
+  private func summary(_ manifest: PreparedManifest) -> String {
+    let nominal = manifest.nominalAcceleration.map { String(format: "nominal %.0f, ", $0) } ?? ""
+    var lines = [
+      "\(output): images of \(size.size), \(mask) along \(axis.rawValue), acceleration \(nominal)"
+        + String(format: "true %.2f", manifest.trueAcceleration)
+    ]
+    for part in PreparedSet.Part.allCases {
+      guard let found = manifest.parts[part.rawValue] else { continue }
+      let names = manifest.subjects.filter { $0.part == part }.map(\.name)
+      let of = found.images < found.available ? " of \(found.available)" : ""
+      lines.append("\(part.rawValue): \(found.images)\(of) images of \(names.count) subjects")
+    }
+    return lines.joined(separator: "\n")
+  }
+}
+
+/// Two passes: looking at all images, then writing.
+private struct PrepareProgress {
+  private let isQuiet: Bool
+  private var writing: ReconProgress?
+
+  init(isQuiet: Bool) { self.isQuiet = isQuiet }
+
+  mutating func show(_ done: Int, of total: Int?) {
+    guard let total else {
+      if done % 500 == 0 { Console.progress("looked at \(done) images", quiet: isQuiet) }
+      return
+    }
+    if writing == nil { writing = ReconProgress(total: total, isQuiet: isQuiet) }
+    writing?.show(done)
+    if done == total { writing?.close() }
+  }
+}

@@ -1,0 +1,148 @@
+"""Writers of MR formats for the tests: each as its own documentation has it."""
+
+import h5py
+import numpy as np
+
+NOISE, NAVIGATOR, REVERSE = 1 << 18, 1 << 22, 1 << 21
+
+COUNTERS = ["kspace_encode_step_1", "kspace_encode_step_2", "average", "slice", "contrast", "phase",
+            "repetition", "set", "segment"]  # fmt: skip
+HEAD = np.dtype([
+    ("version", "<u2"), ("flags", "<u8"), ("measurement_uid", "<u4"), ("scan_counter", "<u4"),
+    ("acquisition_time_stamp", "<u4"), ("physiology_time_stamp", "<u4", 3),
+    ("number_of_samples", "<u2"), ("available_channels", "<u2"), ("active_channels", "<u2"),
+    ("channel_mask", "<u8", 16), ("discard_pre", "<u2"), ("discard_post", "<u2"),
+    ("center_sample", "<u2"), ("encoding_space_ref", "<u2"), ("trajectory_dimensions", "<u2"),
+    ("sample_time_us", "<f4"), ("position", "<f4", 3), ("read_dir", "<f4", 3),
+    ("phase_dir", "<f4", 3), ("slice_dir", "<f4", 3), ("patient_table_position", "<f4", 3),
+    ("idx", np.dtype([(name, "<u2") for name in COUNTERS] + [("user", "<u2", 8)])),
+    ("user_int", "<i4", 8), ("user_float", "<f4", 8)])  # fmt: skip
+ACQUISITION = np.dtype(
+    [("head", HEAD), ("traj", h5py.vlen_dtype(np.float32)), ("data", h5py.vlen_dtype(np.float32))])
+
+
+def header(encoded, recon, trajectory="cartesian", mode="embedded", acceleration=1):
+    """An ISMRMRD header of matrices (x, y, z), 2 mm apart."""
+
+    def space(name, matrix):
+        def sizes(scale):
+            return "".join(f"<{a}>{m * scale}</{a}>" for a, m in zip("xyz", matrix))
+
+        return (f"<{name}><matrixSize>{sizes(1)}</matrixSize>"
+                f"<fieldOfView_mm>{sizes(2.0)}</fieldOfView_mm></{name}>")  # fmt: skip
+
+    return (
+        '<?xml version="1.0"?><ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><encoding>'
+        + space("encodedSpace", encoded) + space("reconSpace", recon)
+        + f"<trajectory>{trajectory}</trajectory><parallelImaging><accelerationFactor>"
+        + f"<kspace_encoding_step_1>{acceleration}</kspace_encoding_step_1></accelerationFactor>"
+        + f"<calibrationMode>{mode}</calibrationMode></parallelImaging>"
+        + "</encoding></ismrmrdHeader>")  # fmt: skip
+
+
+def _along_rows(data, transform):
+    shifted = np.fft.ifftshift(data, axes=-2)
+    return np.fft.fftshift(transform(shifted, axis=-2, norm="ortho"), axes=-2)
+
+
+def _record(samples, counters, flags=0, centre=None):
+    """One acquisition of samples [coil, sample]."""
+    record = np.zeros(1, ACQUISITION)[0]
+    record["head"]["version"] = 1
+    record["head"]["flags"] = flags
+    record["head"]["number_of_samples"] = samples.shape[1]
+    record["head"]["active_channels"] = record["head"]["available_channels"] = len(samples)
+    record["head"]["center_sample"] = samples.shape[1] // 2 if centre is None else centre
+    for name, value in counters.items():
+        record["head"]["idx"][name] = value
+    record["traj"] = np.zeros(0, np.float32)
+    record["data"] = samples.astype(np.complex64).ravel().view(np.float32)
+    return record
+
+
+def write_ismrmrd(path, xml, records):
+    with h5py.File(path, "w") as file:
+        rows = np.zeros(len(records), ACQUISITION)
+        for i, record in enumerate(records):
+            rows[i] = record
+        file["dataset/data"] = rows
+        file["dataset"].create_dataset("xml", data=np.array([xml], object), dtype=h5py.string_dtype())
+
+
+def ismrmrd(path, kspace, oversampling=1, counters=("phase",), counts=None, samples=None, centre=None,
+            partitions=False, **options):  # fmt: skip
+    """Writes [frame, coil, row, column] with rows along the readout; what a reader must find comes back.
+
+    Every line comes twice, as 1.5 and 0.5 times itself: averages. Noise and navigator lines stand between.
+    `partitions`: frames are the second phase encoding.
+    """
+    frames, coils, rows, columns = kspace.shape
+    wanted = kspace.astype(complex)
+    full = wanted
+    if oversampling > 1:
+        image = _along_rows(wanted, np.fft.ifft)
+        border = rows * (oversampling - 1) // 2
+        pad = np.random.default_rng(1).normal(size=(frames, coils, border, columns))
+        full = _along_rows(np.concatenate([pad, image, pad], axis=-2), np.fft.fft)
+    length = full.shape[-2]
+    if samples:
+        start = length // 2 - centre
+        outside = np.ones(length, bool)
+        outside[start : start + samples] = False
+        wanted = full.copy()
+        wanted[:, :, outside] = 0
+    first = length // 2 - centre if samples else 0
+    counts = counts or (frames,)
+    records = [_record(np.full((coils, 16), 9e3), {}, NOISE)]
+    for frame in range(frames):
+        indices = np.unravel_index(frame, counts)
+        where = {"kspace_encode_step_2": frame} if partitions else dict(zip(counters, indices))
+        records.append(_record(np.full((coils, 16), 9e3), where, NAVIGATOR))
+        for column in range(columns):
+            line = full[frame, :, first : first + (samples or length), column]
+            where["kspace_encode_step_1"] = column
+            for average, factor in enumerate((1.5, 0.5)):
+                flags, shown = (REVERSE, line[:, ::-1]) if average and not samples else (0, line)
+                records.append(
+                    _record(shown * factor, where | {"average": average}, flags, centre))
+    depth = frames if partitions else 1
+    xml = header((length, columns, depth), (rows, columns, depth), **options)
+    write_ismrmrd(path, xml, records)
+    if partitions:
+        shifted = np.fft.ifft(np.fft.ifftshift(wanted, axes=0), axis=0, norm="ortho")
+        wanted = np.fft.fftshift(shifted, axes=0)
+    return wanted
+
+
+def fastmri(path, kspace, size):
+    """[slice, coil, row, column], or without coils; `size` is what images are cut to."""
+    rows, columns = kspace.shape[-2:]
+    with h5py.File(path, "w") as file:
+        file["kspace"] = kspace
+        file["ismrmrd_header"] = header((rows, columns, 1), (*size, 1)).encode()
+        file["reconstruction_rss"] = np.ones((len(kspace), *size), np.float32)
+        file.attrs["acquisition"] = "AXT1"
+
+
+def save_matlab73(path, name, array):
+    """As MATLAB's save -v7.3: HDF5 behind 512 bytes, dimensions reversed."""
+    with h5py.File(path, "w", userblock_size=512) as file:
+        data = array.T
+        if np.iscomplexobj(data):
+            kind = np.dtype([("real", data.real.dtype), ("imag", data.real.dtype)])
+            parts = np.zeros(data.shape, kind)
+            parts["real"], parts["imag"] = data.real, data.imag
+            data = parts
+        file[name] = data
+        file[name].attrs["MATLAB_class"] = np.bytes_("single")
+    with open(path, "r+b") as file:
+        text = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, Created on: Thu Jan  1 00:00:00 2026"
+        file.write(text.ljust(124) + b"\x00\x02IM")
+
+
+def save_bart(path, kspace):
+    """[frame, coil, row, column] as BART has it: read, phase, partition, coil, then time as dimension 10."""
+    frames, coils, rows, columns = kspace.shape
+    extents = [rows, columns, 1, coils] + [1] * 6 + [frames] + [1] * 5
+    path.with_suffix(".hdr").write_text("# Dimensions\n" + " ".join(map(str, extents)) + "\n")
+    kspace.transpose(2, 3, 1, 0).astype(np.complex64).ravel(order="F").tofile(path.with_suffix(".cfl"))
