@@ -123,6 +123,13 @@ void forget_pixels(DcmDataset *dataset) {
   for (const DcmTagKey &tag : tags) dataset->findAndDeleteElement(tag, OFTrue, OFTrue);
 }
 
+// Whether attributes of pixels stand in functional groups; classic files may have empty groups, too.
+bool is_enhanced(DcmDataset *dataset) {
+  OFString kind;
+  dataset->findAndGetOFString(DCM_SOPClassUID, kind);
+  return kind == UID_EnhancedMRImageStorage || kind == UID_LegacyConvertedEnhancedMRImageStorage;
+}
+
 void describe_pixels(DcmDataset *dataset, const rephase_dicom_derived &image) {
   dataset->putAndInsertUint16(DCM_Rows, static_cast<Uint16>(image.rows));
   dataset->putAndInsertUint16(DCM_Columns, static_cast<Uint16>(image.columns));
@@ -133,7 +140,7 @@ void describe_pixels(DcmDataset *dataset, const rephase_dicom_derived &image) {
   dataset->putAndInsertUint16(DCM_PixelRepresentation, 0);
   dataset->putAndInsertString(DCM_PhotometricInterpretation, "MONOCHROME2");
   DcmItem *target = dataset;
-  if (dataset->tagExists(DCM_SharedFunctionalGroupsSequence)) {
+  if (is_enhanced(dataset)) {
     DcmItem *group = nullptr;
     if (dataset->findOrCreateSequenceItem(DCM_SharedFunctionalGroupsSequence, group, 0).good())
       group->findOrCreateSequenceItem(DCM_PixelValueTransformationSequence, target, 0);

@@ -39,7 +39,9 @@ extension HDF5Writer {
       guard size > 0, bytes.count % size == 0,
         let space = HDF5Handle(
           H5Screate_simple(1, [hsize_t(bytes.count / size)], nil), H5Sclose),
-        let dataset = HDF5Handle(H5Dcreate2(id, name, type.id, space.id, 0, 0, 0), H5Dclose)
+        let options = HDF5Writer.datasetOptions(),
+        let dataset = HDF5Handle(
+          H5Dcreate2(id, name, type.id, space.id, 0, options.id, 0), H5Dclose)
       else { return false }
       return H5Dwrite(dataset.id, type.id, 0, 0, 0, bytes) >= 0
     }

@@ -80,7 +80,9 @@ public final class HDF5Writer {
         H5Tset_size(type.id, rephase_h5_variable()) >= 0,
         H5Tset_cset(type.id, H5T_CSET_UTF8) >= 0,
         let space = HDF5Handle(H5Screate_simple(1, [hsize_t(texts.count)], nil), H5Sclose),
-        let dataset = HDF5Handle(H5Dcreate2(id, name, type.id, space.id, 0, 0, 0), H5Dclose)
+        let options = HDF5Writer.datasetOptions(),
+        let dataset = HDF5Handle(
+          H5Dcreate2(id, name, type.id, space.id, 0, options.id, 0), H5Dclose)
       else { return false }
       return Self.withPointers(texts) { H5Dwrite(dataset.id, type.id, 0, 0, 0, $0) >= 0 }
     }
@@ -118,11 +120,18 @@ public final class HDF5Writer {
     }
   }
 
+  /// Without the time of writing.
+  static func datasetOptions() -> HDF5Handle? {
+    guard let options = HDF5Handle(H5Pcreate(rephase_h5_dataset_creation()), H5Pclose),
+      H5Pset_obj_track_times(options.id, false) >= 0
+    else { return nil }
+    return options
+  }
+
   private func create(_ name: String, _ type: hid_t, _ extents: [hsize_t]) throws(Diagnostic) {
     let isMade = library.withLock { [id] _ in
       guard let space = HDF5Handle(H5Screate_simple(Int32(extents.count), extents, nil), H5Sclose),
-        let options = HDF5Handle(H5Pcreate(rephase_h5_dataset_creation()), H5Pclose),
-        H5Pset_obj_track_times(options.id, false) >= 0
+        let options = HDF5Writer.datasetOptions()
       else { return false }
       return HDF5Handle(H5Dcreate2(id, name, type, space.id, 0, options.id, 0), H5Dclose) != nil
     }
