@@ -16,7 +16,7 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Time a model's native code in this process.",
     discussion:
-      "Without --weights fresh ones are used: the time does not depend on them. With --layers each kernel is timed alone, in one interleaved run with the machine's measured FMA peak. With --memory nothing is timed: it shows what lies where in the arena."
+      "Without --weights fresh ones are used: the time does not depend on them. With --layers each kernel is timed alone, in one interleaved run with the machine's measured FMA peak and copy rate, and set beside the longer of the two times that these allow (its roofline). With --memory nothing is timed: it shows what lies where in the arena."
   )
 
   @OptionGroup var options: ModelOptions
@@ -42,7 +42,9 @@ struct BenchCommand: ParsableCommand {
   )
   var memory = false
 
-  @Option(help: ArgumentHelp("With --memory: also write a picture of it.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "With --layers or --memory: also write a page with a picture.", valueName: "file"))
   var html: String?
 
   @Flag(help: "As JSON lines.")
@@ -51,7 +53,9 @@ struct BenchCommand: ParsableCommand {
   func validate() throws {
     if memory && layers { throw ValidationError("--memory and --layers exclude each other") }
     if memory && mode == .train { throw ValidationError("--memory needs --mode infer") }
-    if html != nil && !memory { throw ValidationError("--html needs --memory") }
+    if html != nil && !memory && !layers {
+      throw ValidationError("--html needs --layers or --memory")
+    }
     guard (1...100_000).contains(rounds) else {
       throw ValidationError("--rounds must lie between 1 and 100000, not \(rounds)")
     }
@@ -77,7 +81,9 @@ struct BenchCommand: ParsableCommand {
     let bench = Benchmark(
       session: session, target: target, threads: options.threads, rounds: rounds)
     if layers {
-      try report(try bench.layers())
+      try report(
+        LayerReport(
+          net: model.staged.name, threads: bench.threadCount, rows: try bench.layers()))
     } else {
       let times = try bench.whole()
       try report(
@@ -95,7 +101,11 @@ struct BenchCommand: ParsableCommand {
         loss: try loss?.loss ?? LossFunction(parsing: "l2"), optimizer: optimizer.optimizer),
       weights: try options.weightsOrFresh(network), target: try options.resolvedTarget(),
       threads: options.threads, rounds: rounds)
-    if layers { return try report(try bench.layers()) }
+    if layers {
+      let threads = Benchmark.threadCount(options.threads)
+      return try report(
+        LayerReport(net: network.functionName, threads: threads, rows: try bench.layers()))
+    }
     try report(
       Whole(
         net: network.functionName, mode: "train", batch: bench.batch,
@@ -129,17 +139,10 @@ struct BenchCommand: ParsableCommand {
     var times_s: [Double]
   }
 
-  private func report(_ rows: [Benchmark.Layer]) throws {
-    if json {
-      for row in rows { try Console.json(row) }
-      return
-    }
-    print("  time        GFLOP/s   of peak  kernel")
-    for row in rows {
-      let share = row.peakShare.map { String(format: "%6.1f %%", $0 * 100) } ?? "        "
-      let rate = row.gflops.map { String(format: "%8.1f", $0) } ?? "        "
-      print("\(Self.milliseconds(row.medianSeconds))  \(rate)  \(share)  \(row.kernel)")
-    }
+  private func report(_ report: LayerReport) throws {
+    if let html { try Output.write(report.html, to: html) }
+    guard json else { return print(report.text) }
+    for row in report.rows { try Console.json(row) }
   }
 
   static func milliseconds(_ seconds: Double) -> String {

@@ -28,20 +28,20 @@ struct MemoryReport {
   var html: String {
     """
     <!DOCTYPE html>
-    <html lang="en"><head><meta charset="utf-8"><title>Memory of \(Self.escaped(map.net))</title>
+    <html lang="en"><head><meta charset="utf-8"><title>Memory of \(HTML.escaped(map.net))</title>
     <style>
     body { font: 14px sans-serif; margin: 2em; }
     rect { stroke: #fff; stroke-width: 1.5; }
     text { font: 11px sans-serif; }
     td { padding: 0 1em 0 0; }
     </style></head><body>
-    <h1>Memory of \(Self.escaped(map.net))</h1>
+    <h1>Memory of \(HTML.escaped(map.net))</h1>
     <p>Arena \(Self.megabytes(map.arenaBytes)), constants \(Self.megabytes(map.constantBytes)), inputs and outputs
     \(Self.megabytes(map.hostBytes)). Each box is an image between kernels: its height is its size, its width the
     kernels that need it.</p>
     \(picture)
     <table>
-    \(map.kernels.enumerated().map { "<tr><td>\($0)</td><td>\(Self.escaped($1))</td></tr>" }.joined(separator: "\n"))
+    \(map.kernels.enumerated().map { "<tr><td>\($0)</td><td>\(HTML.escaped($1))</td></tr>" }.joined(separator: "\n"))
     </table></body></html>
 
     """
@@ -76,7 +76,7 @@ struct MemoryReport {
     let width = Double(buffer.last - buffer.first + 1) * Self.column
     let height = max(2, Double(buffer.bytes) * scale)
     let hue = number * 47 % 360
-    let name = Self.escaped(buffer.name)
+    let name = HTML.escaped(buffer.name)
     let label = height < 14 ? "" : "<text x=\"\(x + 4)\" y=\"\(y + 13)\">\(name)</text>"
     return """
       <rect x="\(x)" y="\(y)" width="\(width)" height="\(height)" fill="hsl(\(hue), 55%, 75%)">\
@@ -86,9 +86,5 @@ struct MemoryReport {
 
   private static func megabytes(_ bytes: Int) -> String {
     String(format: "%.2f MB", Double(bytes) / 1e6)
-  }
-
-  private static func escaped(_ text: String) -> String {
-    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing("\"", with: "&quot;")
   }
 }

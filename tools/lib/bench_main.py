@@ -157,7 +157,7 @@ def layers(options, case):
     )  # fmt: skip
     rows = [json.loads(line) for line in text.splitlines()]
     (peak,) = (row["gflops"] for row in rows if row["kernel"] == "fma_peak")
-    return peak, [row for row in rows if row["kernel"] != "fma_peak"]
+    return peak, [row for row in rows if row["kernel"] not in ("fma_peak", "copy_peak")]
 
 
 def start_engine(engine, case, folder, missing):
