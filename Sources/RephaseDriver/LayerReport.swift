@@ -48,7 +48,7 @@ struct LayerReport {
       text { font: 12px sans-serif; }
       </style></head><body>
       <h1>Kernels of \(HTML.escaped(net))</h1>
-      <p>\(threads) threads, \(String(format: "%.3f", total * 1000)) ms in all; \(peaks).</p>
+      <p>\(threads) thread\(threads == 1 ? "" : "s"), \(String(format: "%.3f", total * 1000)) ms in all; \(peaks).</p>
       <p>Each bar is the time of one kernel run alone. Its dark part is the least time that its bound allows: the
       multiplications of its algorithm at the FMA peak (blue), or its data, read and written once, at the rate of a
       copy (orange). GFLOP/s count the direct algorithm's multiplications and additions, so Winograd's can exceed the
@@ -92,7 +92,7 @@ struct LayerReport {
   }
 
   private static func shortened(_ name: String) -> String {
-    name.count <= 64 ? name : name.prefix(38) + "…" + name.suffix(25)
+    name.count <= 56 ? name : name.prefix(26) + "…" + name.suffix(29)
   }
 }
 
