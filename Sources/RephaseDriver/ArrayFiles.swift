@@ -1,5 +1,6 @@
 import Diagnostics
 import Evaluation
+import MRData
 import Tensors
 
 /// Arrays that commands of the evaluation take as files.
@@ -22,8 +23,17 @@ enum ArrayFiles {
     return try file.array(name)
   }
 
+  /// Images of an array file as they are; those of a scan of another format as `recon` makes them, whole and unscaled.
   static func images(_ path: String) throws(Diagnostic) -> ImageStack {
-    try ImageStack(try read(path), at: SourceLocation(file: path))
+    let place = SourceLocation(file: path)
+    let start = try FileBytes.prefix(path, 16)
+    guard NpyFile.isNpy(start) || NpzFile.isNpz(start) else {
+      var recipe = Reconstruction()
+      (recipe.pattern, recipe.size) = (.none, nil)
+      return try ImageStack(
+        .float32(try recipe.run(try ScanReader.read(path)).zeroFilled), at: place)
+    }
+    return try ImageStack(try read(path), at: place)
   }
 
   /// All values of an array of any shape; throws where one is not finite.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Diagnostics
 import Evaluation
+import MRData
 
 /// `--data-range`: a number above zero, or `reference`.
 struct DataRangeOption: ExpressibleByArgument {
@@ -20,21 +21,28 @@ struct DataRangeOption: ExpressibleByArgument {
   var defaultValueDescription: String { "1" }
 }
 
+extension PreparedSet.Part: ExpressibleByArgument {}
+
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Measure images against their reference: SNR, SSIM, PSNR and NMSE of each frame.",
+    abstract: "Measure images against their reference, or trained networks on a prepared set.",
     discussion: """
-      Images are [row, column], [frame, row, column] or [frame, channel, row, column] in .npy or .npz files. SNR is \
+      With --reference and --image: SNR, SSIM, PSNR and NMSE of each frame. Images are [row, column], [frame, row, \
+      column] or [frame, channel, row, column] in .npy or .npz files, or scans of any format. SNR is \
       20 log10(|y|/|y-x|); SSIM has 3x3 windows. In JSON an infinite value is the text "inf" (or "-inf"), an \
       undefined one "nan": a perfect image has SNR "inf".
+
+      With --set, --models and -o: quartiles for each network and loss, tests of normality, paired comparisons, box \
+      plots, images and training curves as report.html, with tables as CSV and LaTeX, figures as PNG and SVG, and \
+      results.json beside it.
       """)
 
   @Option(help: "The file of the true images.")
-  var reference: String
+  var reference: String?
 
   @Option(help: "The file of the images to be judged.")
-  var image: String
+  var image: String?
 
   @Option(
     help: "The range of the data for PSNR and SSIM: a number, or 'reference' for its maximum.")
@@ -43,8 +51,25 @@ struct EvaluateCommand: ParsableCommand {
   @Flag(help: "Add the SNR after the best affine fit to the JSON.")
   var regressed = false
 
-  @Flag(help: "One value a frame, as JSON.")
+  @Option(help: "A prepared set.")
+  var set: String?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: "Runs of 'train', or weight files that name their network.")
+  var models: [String] = []
+
+  @Option(help: "The set's part: train, validation or test.")
+  var part = PreparedSet.Part.test
+
+  @Option(name: .shortAndLong, help: "The directory of the set's report.")
+  var output: String?
+
+  @Flag(help: "As JSON.")
   var json = false
+
+  @Flag(help: "No progress.")
+  var quiet = false
 
   private struct Report: Encodable {
     var snr: [Double]
@@ -61,7 +86,25 @@ struct EvaluateCommand: ParsableCommand {
     }
   }
 
+  func validate() throws {
+    if set != nil {
+      guard reference == nil, image == nil else {
+        throw ValidationError("give --set and --models, or --reference and --image, not both")
+      }
+      if models.isEmpty { throw ValidationError("--set needs --models, the networks to evaluate") }
+      if output == nil { throw ValidationError("--set needs -o, the directory of the report") }
+      return
+    }
+    guard models.isEmpty, output == nil else {
+      throw ValidationError("--models and -o go with --set")
+    }
+    if reference == nil { throw ValidationError("--reference is missing, or --set") }
+    if image == nil { throw ValidationError("--image is missing") }
+  }
+
   func run() throws {
+    if let set, let output { return try evaluate(set: set, into: output) }
+    guard let reference, let image else { return }
     let truth = try ArrayFiles.images(reference)
     let images = try ArrayFiles.images(image)
     let scores: Scores
@@ -78,6 +121,19 @@ struct EvaluateCommand: ParsableCommand {
     }
   }
 
+  private func evaluate(set: String, into output: String) throws {
+    let evaluation = try SetEvaluation(set: set, part: part, runs: models, isQuiet: quiet)
+    let study = try evaluation.write(to: output)
+    if json { return print(try study.json(), terminator: "") }
+    for measure in Study.measures.prefix(2) {
+      let table = study.quartiles(measure)
+      var text = TextTable(header: [measure.name] + table.header.dropFirst())
+      for row in table.rows { text.add(row) }
+      print("\(text)\n")
+    }
+    print("\(output)/report.html has the rest")
+  }
+
   private static func table(_ scores: Scores) -> TextTable {
     var table = TextTable(
       header: ["\(scores.snr.count) frames", "min", "q1", "median", "q3", "max"])
@@ -86,7 +142,7 @@ struct EvaluateCommand: ParsableCommand {
       ("SSIM", scores.ssim, 4), ("PSNR (dB)", scores.psnr, 2), ("NMSE", scores.nmse, 5),
     ]
     for (name, values, digits) in rows {
-      table.add([name] + Quartiles(values).all.map { TextTable.number($0, digits) })
+      table.add([name] + Quartiles(values).all.map { TableText.number($0, digits) })
     }
     return table
   }

@@ -161,7 +161,7 @@ struct RankAnalyseCommand: ParsableCommand {
     if let agreement = analysis.agreement {
       print(
         "\n\(agreement.readers) readers on \(agreement.cases) cases: mean Kendall's W within a case "
-          + TextTable.number(agreement.kendallW, 3))
+          + TableText.number(agreement.kendallW, 3))
     }
   }
 }

@@ -35,7 +35,7 @@ struct NormalityCommand: ParsableCommand {
       ("Shapiro-Wilk W", tests.shapiroWilk.w, tests.shapiroWilk.p),
       ("Lilliefors D", tests.lilliefors.d, tests.lilliefors.p),
     ] {
-      table.add([name, TextTable.number(statistic, 4), TextTable.probability(p)])
+      table.add([name, TableText.number(statistic, 4), TableText.probability(p)])
     }
     print(table)
   }

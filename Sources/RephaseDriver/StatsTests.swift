@@ -52,17 +52,17 @@ extension Friedman {
   /// The test and its pairs for people.
   func summary(names: [String]) -> String {
     let test = [
-      "chi2 \(TextTable.number(chiSquared, 3)) with \(degreesOfFreedom) degrees of freedom",
-      "p \(TextTable.probability(p))", "Kendall's W \(TextTable.number(kendallW, 3))",
+      "chi2 \(TableText.number(chiSquared, 3)) with \(degreesOfFreedom) degrees of freedom",
+      "p \(TableText.probability(p))", "Kendall's W \(TableText.number(kendallW, 3))",
       "\(blocks) blocks",
     ].joined(separator: ", ")
     var ranks = TextTable(header: ["technique", "mean rank"])
-    for (name, rank) in zip(names, meanRanks) { ranks.add([name, TextTable.number(rank, 3)]) }
+    for (name, rank) in zip(names, meanRanks) { ranks.add([name, TableText.number(rank, 3)]) }
     var table = TextTable(header: ["pair", "z", "p", "p (Bonferroni)"])
     for pair in pairs {
       table.add([
-        "\(names[pair.first]) - \(names[pair.second])", TextTable.number(pair.z, 3),
-        TextTable.probability(pair.p), TextTable.probability(pair.pBonferroni),
+        "\(names[pair.first]) - \(names[pair.second])", TableText.number(pair.z, 3),
+        TableText.probability(pair.p), TableText.probability(pair.pBonferroni),
       ])
     }
     return "Friedman: \(test)\n\n\(ranks)\n\n\(table)"
@@ -114,9 +114,9 @@ struct PairedCommand: ParsableCommand {
       header: ["pair", "median difference", "W", "p", "p (Bonferroni)"])
     for pair in pairs {
       table.add([
-        "\(pair.a) - \(pair.b)", TextTable.number(pair.medianDifference, 4),
-        TextTable.number(pair.statistic, 1), TextTable.probability(pair.p),
-        TextTable.probability(pair.pBonferroni),
+        "\(pair.a) - \(pair.b)", TableText.number(pair.medianDifference, 4),
+        TableText.number(pair.statistic, 1), TableText.probability(pair.p),
+        TableText.probability(pair.pBonferroni),
       ])
     }
     print(table)

@@ -1,5 +1,3 @@
-import Foundation
-
 /// Columns of text for people: the first set to the left, the others to the right.
 struct TextTable: CustomStringConvertible {
   private var rows: [[String]]
@@ -19,14 +17,5 @@ struct TextTable: CustomStringConvertible {
         return column == 0 ? text + blanks : blanks + text
       }.joined(separator: "  ")
     }.joined(separator: "\n")
-  }
-
-  static func number(_ value: Double, _ digits: Int) -> String {
-    String(format: "%.\(digits)f", value)
-  }
-
-  /// A probability with three digits; a smaller one as a bound.
-  static func probability(_ value: Double) -> String {
-    value < 0.001 ? "<0.001" : number(value, 3)
   }
 }

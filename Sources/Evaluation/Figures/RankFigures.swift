@@ -80,7 +80,8 @@ public enum RankFigures {
           drawing.fill(box.inset(1), p < alpha ? Ink.series(5).mixed(.white, 0.35) : .white)
           drawing.frame(box, .grey(0.7))
           drawing.text(
-            probability(p), at: Point(x: box.middle.x, y: box.middle.y + 4), anchor: .middle,
+            TableText.probability(p), at: Point(x: box.middle.x, y: box.middle.y + 4),
+            anchor: .middle,
             isBold: p < alpha)
         }
       }
@@ -123,9 +124,5 @@ public enum RankFigures {
       let legend = "discs: mean rank; line: p < \(alpha) after Bonferroni; dashed: raw p alone"
       drawing.text(legend, at: Point(x: 270, y: 425), size: 10, anchor: .middle)
     }
-  }
-
-  private static func probability(_ p: Double) -> String {
-    p < 0.001 ? "<0.001" : String(format: "%.3f", p)
   }
 }

@@ -42,6 +42,15 @@ public struct Scores: Sendable {
     }
   }
 
+  /// Adds the frames of another series after these.
+  public mutating func append(_ other: Scores) {
+    snr += other.snr
+    regressedSNR += other.regressedSNR
+    ssim += other.ssim
+    psnr += other.psnr
+    nmse += other.nmse
+  }
+
   private static func range(
     _ choice: DataRange, _ reference: ImageStack
   ) throws(Diagnostic) -> Double {

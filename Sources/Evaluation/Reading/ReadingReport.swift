@@ -23,12 +23,13 @@ extension ReadingAnalysis {
   private func summary(alpha: Double) -> String {
     let differ = friedman.p < alpha ? "differ" : "do not differ significantly"
     var text = "Friedman's test over \(friedman.blocks) readings: the techniques \(differ) "
-    text += "(chi-squared \(number(friedman.chiSquared)), "
-    text += "\(friedman.degreesOfFreedom) degrees of freedom, p \(Self.probability(friedman.p))). "
-    text += "Kendall's W of all readings is \(number(friedman.kendallW))."
+    text += "(chi-squared \(TableText.number(friedman.chiSquared, 3)), "
+    text +=
+      "\(friedman.degreesOfFreedom) degrees of freedom, p \(TableText.probability(friedman.p))). "
+    text += "Kendall's W of all readings is \(TableText.number(friedman.kendallW, 3))."
     if let agreement {
       text += " Within the \(agreement.cases) cases that all \(agreement.readers) readers ranked, "
-      text += "the readers' mean W is \(number(agreement.kendallW))."
+      text += "the readers' mean W is \(TableText.number(agreement.kendallW, 3))."
     }
     return text
   }
@@ -42,7 +43,8 @@ extension ReadingAnalysis {
     }
     for place in order {
       table.add(
-        [techniques[place], number(friedman.meanRanks[place])] + histogram[place].map(String.init))
+        [techniques[place], TableText.number(friedman.meanRanks[place], 3)]
+          + histogram[place].map(String.init))
     }
     return table
   }
@@ -54,16 +56,10 @@ extension ReadingAnalysis {
     for pair in friedman.pairs {
       table.add(
         [
-          "\(techniques[pair.first]) - \(techniques[pair.second])", number(pair.z),
-          Self.probability(pair.p), Self.probability(pair.pBonferroni),
+          "\(techniques[pair.first]) - \(techniques[pair.second])", TableText.number(pair.z, 3),
+          TableText.probability(pair.p), TableText.probability(pair.pBonferroni),
         ], isBold: pair.pBonferroni < alpha)
     }
     return table
-  }
-
-  private func number(_ value: Double) -> String { String(format: "%.3f", value) }
-
-  private static func probability(_ value: Double) -> String {
-    value < 0.001 ? "<0.001" : String(format: "%.3f", value)
   }
 }

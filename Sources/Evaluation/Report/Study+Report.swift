@@ -35,6 +35,10 @@ extension Study {
       report.add(normality(measure), name: "normality-\(measure.key)")
       if techniques.count > 1 { report.add(try pairs(measure), name: "pairs-\(measure.key)") }
     }
+    if techniques.contains(where: { !$0.loss.isEmpty }) {
+      report.add(heading: "Findings")
+      report.add(Findings(self).table(), name: "findings")
+    }
     return report
   }
 

@@ -1,5 +1,4 @@
 import Diagnostics
-import Foundation
 
 /// Techniques that were all applied to the same images, with their measures.
 public struct Study: Sendable {
@@ -21,15 +20,16 @@ public struct Study: Sendable {
     /// Of files and JSON.
     public let key: String
     public let digits: Int
+    public let isLowBest: Bool
     /// One value an image.
     public let values: @Sendable (Scores) -> [Double]
   }
 
   public static let measures = [
-    Measure(name: "SNR (dB)", key: "snr_db", digits: 2) { $0.snr },
-    Measure(name: "SSIM", key: "ssim", digits: 4) { $0.ssim },
-    Measure(name: "PSNR (dB)", key: "psnr_db", digits: 2) { $0.psnr },
-    Measure(name: "NMSE", key: "nmse", digits: 5) { $0.nmse },
+    Measure(name: "SNR (dB)", key: "snr_db", digits: 2, isLowBest: false) { $0.snr },
+    Measure(name: "SSIM", key: "ssim", digits: 4, isLowBest: false) { $0.ssim },
+    Measure(name: "PSNR (dB)", key: "psnr_db", digits: 2, isLowBest: false) { $0.psnr },
+    Measure(name: "NMSE", key: "nmse", digits: 5, isLowBest: true) { $0.nmse },
   ]
   /// Those that the paper tests (its Tables 2 to 4).
   static let tested = Array(measures.prefix(2))
@@ -52,15 +52,16 @@ public struct Study: Sendable {
   /// Quartiles of a measure for each network and loss (Table 4).
   public func quartiles(_ measure: Measure) -> ReportTable {
     var table = ReportTable(
-      caption: "\(measure.name): quartiles over \(imageCount) images; bold: the highest median",
+      caption: "\(measure.name): quartiles over \(imageCount) images; bold: the best median",
       header: ["technique", "network", "loss", "min", "q1", "median", "q3", "max"])
     let all = techniques.map { Quartiles(measure.values($0.scores)) }
-    let best = all.indices.max { all[$0].median < all[$1].median }
+    let sign = measure.isLowBest ? -1.0 : 1
+    let best = all.indices.max { sign * all[$0].median < sign * all[$1].median }
     for (place, technique) in techniques.enumerated() {
-      let numbers = all[place].all.map { String(format: "%.\(measure.digits)f", $0) }
+      let numbers = all[place].all.map { TableText.number($0, measure.digits) }
       table.add(
         [technique.name, technique.network, technique.loss] + numbers,
-        isBold: place == best && measure.key != "nmse")
+        isBold: place == best)
     }
     return table
   }
@@ -76,10 +77,10 @@ public struct Study: Sendable {
       let lilliefors = isFinite ? try? Lilliefors(values) : nil
       let shapiroWilk = isFinite ? try? ShapiroWilk(values) : nil
       table.add([
-        technique.name, lilliefors.map { String(format: "%.4f", $0.d) } ?? "-",
-        lilliefors.map { Self.probability($0.p) } ?? "-",
-        shapiroWilk.map { String(format: "%.4f", $0.w) } ?? "-",
-        shapiroWilk.map { Self.probability($0.p) } ?? "-",
+        technique.name, lilliefors.map { TableText.number($0.d, 4) } ?? "-",
+        lilliefors.map { TableText.probability($0.p) } ?? "-",
+        shapiroWilk.map { TableText.number($0.w, 4) } ?? "-",
+        shapiroWilk.map { TableText.probability($0.p) } ?? "-",
       ])
     }
     return table
@@ -93,8 +94,8 @@ public struct Study: Sendable {
     for pair in try comparisons(measure) {
       table.add(
         [
-          "\(pair.a) - \(pair.b)", String(format: "%.\(measure.digits)f", pair.medianDifference),
-          Self.probability(pair.p), Self.probability(pair.pBonferroni),
+          "\(pair.a) - \(pair.b)", TableText.number(pair.medianDifference, measure.digits),
+          TableText.probability(pair.p), TableText.probability(pair.pBonferroni),
         ], isBold: pair.pBonferroni < 0.05)
     }
     return table
@@ -103,9 +104,5 @@ public struct Study: Sendable {
   func comparisons(_ measure: Measure) throws(Diagnostic) -> [PairedComparison] {
     try PairedComparison.all(
       names: techniques.map(\.name), samples: techniques.map { measure.values($0.scores) })
-  }
-
-  static func probability(_ value: Double) -> String {
-    value < 0.001 ? "<0.001" : String(format: "%.3f", value)
   }
 }

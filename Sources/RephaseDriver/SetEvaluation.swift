@@ -1,0 +1,155 @@
+import Diagnostics
+import Evaluation
+import Foundation
+import MRData
+import Networks
+import Tensors
+
+/// Trained networks on a part of a prepared set.
+struct SetEvaluation {
+  /// A run's weights and what is known of their training.
+  private struct Model {
+    var name: String
+    var weights: String
+    var network: String
+    var loss: String
+    /// The run's log, where there is one.
+    var log: String?
+  }
+
+  let set: PreparedSet
+  let part: PreparedSet.Part
+  /// Images that a network computes together.
+  private static let batch = 8
+  private let models: [Model]
+  private let isQuiet: Bool
+
+  /// `runs` are directories of 'train', or weight files whose metadata names the network.
+  init(set path: String, part: PreparedSet.Part, runs: [String], isQuiet: Bool) throws {
+    set = try PreparedSet(path)
+    (self.part, self.isQuiet) = (part, isQuiet)
+    models = try runs.map(Self.model)
+  }
+
+  private static func model(_ run: String) throws(Diagnostic) -> Model {
+    let isFile = run.hasSuffix(".safetensors")
+    let weights = isFile ? run : run + "/best.safetensors"
+    let metadata = try Safetensors.read(weights).metadata
+    guard let description = try Weights.modelDescription(metadata, file: weights) else {
+      throw Diagnostic(
+        "the weights name no network", at: SourceLocation(file: weights),
+        help: "give a run of 'rephase train', or weights that Rephase wrote")
+    }
+    let record = metadata["training"].flatMap {
+      try? JSONDecoder().decode([String: String].self, from: Data($0.utf8))
+    }
+    let name = URL(fileURLWithPath: run).deletingPathExtension().lastPathComponent
+    let log = run + "/epochs.jsonl"
+    return Model(
+      name: name, weights: weights, network: description.network, loss: record?["loss"] ?? "",
+      log: !isFile && FileManager.default.fileExists(atPath: log) ? log : nil)
+  }
+
+  /// Measures all models and writes the report.
+  func write(to directory: String) throws -> Study {
+    let networks = try models.map(network)
+    var techniques = [
+      Study.Technique(
+        name: "zero-filled", network: "", loss: "", scores: try scores("zero-filled") { $0 })
+    ]
+    for (model, network) in zip(models, networks) {
+      techniques.append(
+        Study.Technique(
+          name: model.name, network: model.network, loss: model.loss,
+          scores: try scores(model.name, network)))
+    }
+    let study = try Study(techniques)
+    var report = try study.report(title: "Evaluation of \(set.directory)", about: about)
+    report.add(heading: "Images")
+    report.add(
+      try comparison(study, networks), name: "comparison",
+      caption: "The images of lowest, median and highest zero-filled SNR.")
+    try addCurves(to: &report)
+    try report.write(to: directory, json: try study.json())
+    return study
+  }
+
+  private var about: String {
+    let subjects = set.manifest.subjects.filter { $0.part == part }.map(\.name)
+    return "\(set.count(part)) images (\(part.rawValue)) of \(subjects.joined(separator: ", ")); "
+      + "mask \(set.manifest.mask) along \(set.manifest.axis), true acceleration "
+      + TableText.number(set.manifest.trueAcceleration, 2)
+      + ". Images are scaled as the networks see them; PSNR and SSIM take the range 1."
+  }
+
+  /// A model as a function of [image, channel, row, column] with up to `batch` images.
+  private func network(_ model: Model) throws -> NetworkFunction {
+    let size = "\(set.shape[1])x\(set.shape[2])"
+    let network = try ReconNetwork(
+      try ModelOptions.parse([
+        "--weights", model.weights, "--batch", "\(Self.batch)", "--size", size,
+      ]))
+    guard network.shape[1] == set.shape[0] else {
+      throw Diagnostic(
+        "the network takes \(network.shape[1]) channels, but the set has \(set.shape[0])",
+        at: SourceLocation(file: model.weights))
+    }
+    return { (input) throws(Diagnostic) in
+      // A smaller batch is filled up with empty images.
+      let missing = network.shape.elementCount - input.values.count
+      let filled = input.values + [Float](repeating: 0, count: missing)
+      let output = try network.function(try Tensor(network.shape, filled))
+      return try Tensor(input.shape, Array(output.values.prefix(input.values.count)))
+    }
+  }
+
+  /// The measures of all images of the part, of which one batch at a time is in memory.
+  private func scores(_ name: String, _ network: NetworkFunction) throws(Diagnostic) -> Scores {
+    var all: Scores?
+    var progress = ReconProgress(total: set.count(part), isQuiet: isQuiet)
+    defer { progress.close() }
+    Console.progress(name, quiet: isQuiet)
+    for start in stride(from: 0, to: set.count(part), by: Self.batch) {
+      let indices = Array(start..<min(start + Self.batch, set.count(part)))
+      let (input, target) = try set.images(part, indices)
+      let scores = try Scores(
+        try ImageStack(.float32(try network(input))), reference: try ImageStack(.float32(target)))
+      if all == nil { all = scores } else { all?.append(scores) }
+      progress.show(start + indices.count)
+    }
+    guard let all else {
+      throw Diagnostic(
+        "the set has no images for \(part.rawValue)", at: SourceLocation(file: set.directory),
+        help: "choose another --part")
+    }
+    return all
+  }
+
+  private func comparison(
+    _ study: Study, _ networks: [NetworkFunction]
+  ) throws(Diagnostic) -> Figure {
+    let snr = study.techniques[0].scores.snr
+    let order = snr.indices.sorted { (snr[$0], $0) < (snr[$1], $1) }
+    let chosen = Set([order[0], order[order.count / 2], order[order.count - 1]]).sorted()
+    let (input, target) = try set.images(part, chosen)
+    var stacks = [try ImageStack(.float32(input))]
+    for network in networks { stacks.append(try ImageStack(.float32(try network(input)))) }
+    return try ComparisonSheet(
+      names: study.techniques.map(\.name), series: stacks,
+      reference: try ImageStack(.float32(target)), frames: Array(chosen.indices)
+    ).figure()
+  }
+
+  private func addCurves(to report: inout Report) throws(Diagnostic) {
+    var curves: [Curves.Curve] = []
+    for model in models {
+      guard let log = model.log else { continue }
+      curves += try TrainingLog(try FileBytes.read(log), at: log).curves(model.name)
+    }
+    guard !curves.isEmpty else { return }
+    report.add(heading: "Training")
+    report.add(
+      try Curves.figure(curves, vertical: "loss", isLogarithmic: true), name: "curves",
+      caption: "Mean loss of each epoch; losses of different kinds are on different scales.")
+  }
+}
