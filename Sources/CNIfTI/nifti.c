@@ -92,18 +92,3 @@ int rephase_nifti_make(const int64_t extents[4], const double spacing[3], uint8_
   memcpy(bytes, &header, sizeof header);
   return 1;
 }
-
-int64_t rephase_nifti_read(const char *path, int64_t offset, uint8_t *bytes, int64_t count) {
-  znzFile file = znzopen(path, "rb", 1);
-  if (znz_isnull(file)) return -1;
-  int64_t done = znzseek(file, offset, SEEK_SET) < 0 ? -1 : 0;
-  // zlib counts in 32 bits.
-  while (done >= 0 && done < count) {
-    int64_t part = count - done < 1 << 30 ? count - done : 1 << 30;
-    int64_t got = (int64_t)znzread(bytes + done, 1, (size_t)part, file);
-    if (got <= 0 || got > part) break;
-    done += got;
-  }
-  znzclose(file);
-  return done;
-}

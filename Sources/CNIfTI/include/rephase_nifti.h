@@ -29,6 +29,3 @@ int rephase_nifti_parse(const uint8_t *bytes, size_t count, rephase_nifti_header
 
 // Writes the 352 bytes before the float32 data of a NIfTI-1 file: a header and no extensions.
 int rephase_nifti_make(const int64_t extents[4], const double spacing[3], uint8_t bytes[352]);
-
-// Reads at most `count` unpacked bytes from `offset` of a plain or gzip file; the number read, or -1.
-int64_t rephase_nifti_read(const char *path, int64_t offset, uint8_t *bytes, int64_t count);

@@ -135,7 +135,7 @@ struct ISMRMRDLayout {
     let outer = zip(ISMRMRDLines.counters, values).map { SeriesAxis(axis: $0.1, count: $1.count) }
     let inner = partitions > 1 ? [SeriesAxis(axis: .partition, count: partitions)] : []
     series = inner + outer.filter { $0.count > 1 }
-    frames = outer.reduce(partitions) { $0 * $1.count }
+    frames = try Self.product([partitions] + outer.map(\.count))
     shape = try Shape([frames, coils, rows, columns])
     guard shape.elementCount <= Self.maximumElements, frames <= lines.lines.count * partitions
     else {
@@ -144,6 +144,12 @@ struct ISMRMRDLayout {
         help: "choose one slice with --slice")
     }
     try checkPlaces(lines)
+  }
+
+  private static func product(_ counts: [Int]) throws(Diagnostic) -> Int {
+    var product = 1
+    for count in counts { product = try Shape([product, count]).elementCount }
+    return product
   }
 
   private func checkPlaces(_ lines: ISMRMRDLines) throws(Diagnostic) {

@@ -10,6 +10,7 @@ enum MATFile {
 
   /// Throws where the file is damaged or the array is none of numbers.
   static func read(_ path: String, options: ScanOptions) throws(Diagnostic) -> FileArray {
+    try check(try FileBytes.read(path))
     rephase_matio_silence()
     guard let file = Mat_Open(path, Int32(MAT_ACC_RDONLY.rawValue)) else { throw damaged }
     defer { Mat_Close(file) }
@@ -24,6 +25,31 @@ enum MATFile {
     else { throw damaged }
     return FileArray(
       tensor: try tensor(variable.pointee, shape), name: name, isFirstFastest: true)
+  }
+
+  /// Walks the elements of a version 5 file, because matio takes what was cut off for zero: each must lie in the file, and
+  /// packed ones must unpack to their end.
+  ///
+  /// Format: "MAT-File Format", The MathWorks, chapter 1: a header of 128 bytes, then elements with tags of 8 bytes.
+  private static func check(_ bytes: [UInt8]) throws(Diagnostic) {
+    let isSwapped = bytes.count > 127 && bytes[126] == UInt8(ascii: "M")
+    func word(_ offset: Int) -> Int {
+      let part = bytes[offset..<offset + 4]
+      return (isSwapped ? Array(part) : part.reversed()).reduce(0) { $0 << 8 | Int($1) }
+    }
+    let packed = Int(MAT_T_COMPRESSED.rawValue)
+    var start = 128
+    while start < bytes.count {
+      guard start + 8 <= bytes.count, start + 8 + word(start + 4) <= bytes.count else {
+        throw damaged
+      }
+      let content = start + 8..<start + 8 + word(start + 4)
+      guard word(start) != packed || Zlib.unpack(bytes[content], .zlib, keeping: 0) != nil else {
+        throw damaged
+      }
+      // Elements that are not packed begin at multiples of 8.
+      start = word(start) == packed ? content.upperBound : (content.upperBound + 7) / 8 * 8
+    }
   }
 
   private static func names(_ file: OpaquePointer) -> [String] {

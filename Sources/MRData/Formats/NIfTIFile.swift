@@ -10,13 +10,13 @@ import Tensors
 enum NIfTIFile {
   /// Whether the file, unpacked, begins as NIfTI does.
   static func isNIfTI(_ path: String) -> Bool {
-    let start = (try? unpacked(path, from: 0, count: Int(REPHASE_NIFTI_PREFIX))) ?? []
+    let start = (try? prefix(path)) ?? []
     return rephase_nifti_is(start, start.count) != 0
   }
 
   /// Throws where the header cannot be, the data is cut off, or the type is none of numbers.
   static func read(_ path: String) throws(Diagnostic) -> (FileArray, ScanFormat) {
-    let start = try unpacked(path, from: 0, count: Int(REPHASE_NIFTI_PREFIX))
+    let start = try prefix(path)
     var header = rephase_nifti_header()
     guard rephase_nifti_parse(start, start.count, &header) != 0 else {
       throw Diagnostic(
@@ -55,12 +55,20 @@ enum NIfTIFile {
     let needed = shape.elementCount * Int(header.bytes_per_value)
     let source = header.is_pair != 0 ? String(path.dropLast(4)) + ".img" : path
     // Deflate shrinks data by this factor at most.
-    guard header.offset >= 0, needed / 1032 <= (try FileBytes.size(source)) else {
+    guard (0...1 << 32).contains(header.offset), needed / 1032 <= (try FileBytes.size(source))
+    else {
       throw cutOff(needed)
     }
-    let bytes = try unpacked(source, from: Int(header.offset), count: needed)
-    guard bytes.count == needed else { throw cutOff(needed) }
-    return bytes
+    let packed = try FileBytes.read(source)
+    let end = Int(header.offset) + needed
+    guard Zlib.isGzip(packed) else {
+      guard packed.count >= end else { throw cutOff(needed) }
+      return Array(packed[(end - needed)..<end])
+    }
+    guard let bytes = Zlib.unpack(packed[...], .gzip, keeping: end), bytes.count == end else {
+      throw cutOff(needed)
+    }
+    return Array(bytes[(end - needed)...])
   }
 
   private static func cutOff(_ needed: Int) -> Diagnostic {
@@ -69,20 +77,12 @@ enum NIfTIFile {
       help: "the file is damaged or was cut off; copy it again")
   }
 
-  /// At most `count` bytes; fewer where the file ends.
-  private static func unpacked(
-    _ path: String, from offset: Int, count: Int
-  ) throws(Diagnostic) -> [UInt8] {
-    _ = try FileBytes.size(path)
-    var status: Int64 = -1
-    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-      status = rephase_nifti_read(path, Int64(offset), buffer.baseAddress, Int64(count))
-      initialized = max(0, Int(status))
-    }
-    guard status >= 0 else {
-      throw Diagnostic("the file cannot be unpacked", help: "copy or write it again")
-    }
-    return bytes
+  /// The bytes that the header is in, unpacked.
+  private static func prefix(_ path: String) throws(Diagnostic) -> [UInt8] {
+    let count = Int(REPHASE_NIFTI_PREFIX)
+    let start = try FileBytes.prefix(path, 64 << 10)
+    guard Zlib.isGzip(start) else { return Array(start.prefix(count)) }
+    return Zlib.unpack(start[...], .gzip, keeping: count, isPrefix: true) ?? []
   }
 
   private static func tensor(

@@ -37,6 +37,44 @@ public enum Zlib {
     return status == Z_STREAM_END && source == data.endIndex && result.count == size ? result : nil
   }
 
+  /// Formats with a header and a checksum of their own around deflated data.
+  public enum Wrapping: Sendable {
+    case zlib, gzip
+
+    fileprivate var windowBits: Int32 { self == .zlib ? MAX_WBITS : 16 + MAX_WBITS }
+  }
+
+  /// Whether `bytes` begin as a gzip file does.
+  public static func isGzip(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0x1F, 0x8B]) }
+
+  /// The first `count` bytes that `data` unpacks to, fewer where it holds fewer; nil where it is damaged or cut off.
+  ///
+  /// What follows is unpacked too, to look at the checksum, but not kept; with `isPrefix`, nothing after the bytes asked
+  /// for is looked at.
+  public static func unpack(
+    _ data: ArraySlice<UInt8>, _ wrapping: Wrapping, keeping count: Int, isPrefix: Bool = false
+  ) -> [UInt8]? {
+    var stream = z_stream()
+    guard
+      inflateInit2_(
+        &stream, wrapping.windowBits, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
+    else { return nil }
+    defer { inflateEnd(&stream) }
+    var result: [UInt8] = []
+    result.reserveCapacity(min(count, 8 * data.count))
+    var buffer = [UInt8](repeating: 0, count: chunk)
+    var source = data.startIndex
+    while true {
+      let end = min(source + chunk, data.endIndex)
+      let (status, used, made) = step(&stream, data[source..<end], &buffer, CZlib.inflate)
+      source += used
+      result.append(contentsOf: buffer[..<min(made, count - result.count)])
+      if isPrefix, result.count == count { return result }
+      if status == Z_STREAM_END { return result }
+      guard status == Z_OK, used > 0 || made > 0 else { return nil }
+    }
+  }
+
   /// The deflated form of `data` at zlib's default level; nil only where zlib has no memory.
   static func deflate(_ data: [UInt8]) -> [UInt8]? { deflate(data, windowBits: -MAX_WBITS) }
 
