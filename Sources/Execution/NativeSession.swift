@@ -16,6 +16,8 @@ public final class NativeSession {
   let workspaceBytes: Int
   let whole: rephase_kernels
   let calls: [rephase_kernels]
+  /// Where the result of each call lies.
+  let callResults: [CallResult?]
   private let jit: JIT
 
   /// Compiles the module for the target and folds the weights into constants.
@@ -60,6 +62,7 @@ public final class NativeSession {
       if case .call(let name, _) = statement { return name }
       return nil
     }
+    callResults = CallResult.all(of: module)
     let jit = try JIT(objects: [object])
     whole = try Self.function(jit, prefix + "_kernels")
     var calls: [rephase_kernels] = []

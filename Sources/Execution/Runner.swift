@@ -56,6 +56,37 @@ public final class Runner {
   /// The kernel call of this number alone (see `callNames`), for timing; 0 ..< callCount.
   public func runCall(_ number: Int) { run(session.calls[number]) }
 
+  /// The whole model, kernel by kernel; `exchange` changes the result of each kernel whose name starts with `prefix`
+  /// before the next one reads it.
+  ///
+  /// Throws what `exchange` throws, and where the session was not made for timing or a result is not dense.
+  public func runOnce(
+    exchanging prefix: String,
+    _ exchange: (UnsafeMutableBufferPointer<Float>) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    guard callCount == session.callNames.count else {
+      throw Diagnostic("the kernels of this session cannot be run one by one")
+    }
+    for (number, name) in session.callNames.enumerated() {
+      runCall(number)
+      guard name.hasPrefix(prefix) else { continue }
+      guard let result = session.callResults[number] else {
+        throw Diagnostic("the result of kernel \(name) is not a dense float32 tensor")
+      }
+      try exchange(memory(of: result))
+    }
+  }
+
+  private func memory(of result: CallResult) -> UnsafeMutableBufferPointer<Float> {
+    let start: UnsafeMutableRawPointer
+    switch result.place {
+    case .output(let index): start = outputs[index].pointer
+    case .workspace(let offset): start = workspace.pointer + offset
+    }
+    return UnsafeMutableBufferPointer(
+      start: start.assumingMemoryBound(to: Float.self), count: result.count)
+  }
+
   /// Kernel calls that can be run alone: none where the session was not made for timing.
   public var callCount: Int { session.calls.count }
 

@@ -5,6 +5,7 @@ public enum OperationRegistry {
   public static let all: [any TensorOperation.Type] = [
     Abs.self,
     Add.self,
+    AllReduce.self,
     BatchNormGrad.self,
     BatchNormInference.self,
     BatchNormTraining.self,

@@ -9,7 +9,7 @@ struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train", abstract: "Train a network's weights on pairs of images.",
     discussion:
-      "RUN/last.safetensors and RUN/best.safetensors are the weights; RUN/checkpoints is what --resume goes on from, bit for bit, after any interruption. Ctrl-C and SIGTERM save and leave."
+      "RUN/last.safetensors and RUN/best.safetensors are the weights; RUN/checkpoints is what --resume goes on from, bit for bit, after any interruption. Ctrl-C and SIGTERM save and leave. 'mpirun -n N rephase train ...' (Open MPI) computes each batch in N processes together."
   )
 
   @OptionGroup var options: ModelOptions
@@ -80,6 +80,11 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "A file for the loss of each step, as JSON lines.")
   var log: String?
 
+  @Flag(
+    name: .customLong("no-sync-batch-norm"),
+    help: "Under mpirun, take batch norm's statistics in each process alone.")
+  var isUnsynchronized = false
+
   @Flag(name: .customLong("resume"), help: "Go on from the last good checkpoint of RUN.")
   var resumes = false
 
@@ -121,12 +126,14 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     // A file that would pass a size limit is to fail as a full disk does, with an error.
     signal(SIGXFSZ, SIG_IGN)
-    let work = try TrainWork(self)
-    try RunDirectory.check(output, resumes: resumes)
+    let processes = try MPI.started()
+    let work = try TrainWork(self, processes)
+    if work.writes { try RunDirectory.check(output, resumes: resumes) }
     let progress = TrainProgress(
-      total: work.plan.steps, batch: work.plan.order.batch, isQuiet: quiet)
+      total: work.plan.steps, batch: work.plan.order.batch, isQuiet: quiet || !work.writes)
     defer { progress.close() }
     try work.train(progress)
+    try processes?.finish()
   }
 }
 

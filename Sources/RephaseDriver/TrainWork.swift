@@ -18,8 +18,14 @@ struct TrainWork {
   private let target: Schedules.Target
   private let settings: [String: String]
 
-  init(_ command: TrainCommand) throws {
+  private let processes: MPI?
+
+  /// Whether this process writes the run, and tells of it.
+  var writes: Bool { processes?.rank ?? 0 == 0 }
+
+  init(_ command: TrainCommand, _ processes: MPI?) throws {
     self.command = command
+    self.processes = processes
     options = try Self.options(command)
     let schedule = try UsageError.of { () throws(Diagnostic) in
       try LearningRateSchedule(parsing: command.schedule)
@@ -45,6 +51,7 @@ struct TrainWork {
     plan.validationCount = command.validationCount
     plan.log = command.log
     self.plan = plan
+    try Self.check(batch: order.batch, processes)
     settings = try Self.settings(
       command, plan, options, model, data, validation, vgg)
   }
@@ -53,20 +60,34 @@ struct TrainWork {
   func train(_ progress: TrainProgress) throws {
     let first = try firstWeights()
     let session = try TrainingSession(
-      model, batch: plan.order.batch, height: data.shape[1], width: data.shape[2],
-      options: options, weights: first, vgg: vgg?.tensors ?? [:], target: target,
-      threads: command.options.threads)
-    let directory = try RunDirectory(command.output)
-    let output = RunOutput(
-      directory, model: model, title: "\(model.name), \(options.loss.text)", keep: command.keep)
-    let state = try state(output.store, first)
-    if state.step == 0 { try output.writeSettings(settings) }
+      model, batch: plan.order.batch / (processes?.count ?? 1), height: data.shape[1],
+      width: data.shape[2], options: options, weights: first, vgg: vgg?.tensors ?? [:],
+      target: target, threads: command.options.threads, communicator: processes)
+    let output = writes ? try output() : nil
+    let state = try shared(try output.map { try self.state($0.store, first) })
+    if state.step == 0 { try output?.writeSettings(settings) }
     let trained = try Trainer(
       session, from: state, data: data, validation: validation, plan: plan, output: output,
-      observer: progress
+      observer: progress, communicator: processes
     ).run()
     progress.close()
-    Console.progress(summary(trained, directory), quiet: command.quiet)
+    if let output {
+      Console.progress(summary(trained, output.directory), quiet: command.quiet)
+    }
+  }
+
+  private func output() throws(Diagnostic) -> RunOutput {
+    RunOutput(
+      try RunDirectory(command.output), model: model,
+      title: "\(model.name), \(options.loss.text)", keep: command.keep)
+  }
+
+  /// The state of the process that has one, in all.
+  private func shared(_ own: TrainingState?) throws(Diagnostic) -> TrainingState {
+    if let own, processes == nil { return own }
+    let bytes = try own.map { state throws(Diagnostic) in try Checkpoint.encode(state) } ?? []
+    let received = try processes?.broadcast(bytes) ?? bytes
+    return try Checkpoint.decode(received, path: command.output)
   }
 
   private func firstWeights() throws(Diagnostic) -> [String: Tensor<Float>] {
@@ -123,6 +144,7 @@ extension TrainWork {
       var options = TrainingOptions(loss: loss, optimizer: optimizer)
       options.weightDecay = command.weightDecay
       options.clip = command.clip
+      options.synchronizesBatchNorm = !command.isUnsynchronized
       return options
     }
   }
@@ -167,6 +189,14 @@ extension TrainWork {
     return network
   }
 
+  private static func check(batch: Int, _ processes: MPI?) throws(UsageError) {
+    guard let count = processes?.count, batch % count != 0 else { return }
+    throw UsageError(
+      diagnostic: Diagnostic(
+        "a batch of \(batch) cannot be shared by \(count) processes",
+        help: "give --batch a multiple of \(count)"))
+  }
+
   private static func check(
     _ validation: (any TrainingData)?, _ data: any TrainingData
   ) throws(Diagnostic) {
@@ -188,6 +218,7 @@ extension TrainWork {
     settings["decay"] = "\(options.optimizer.decay)"
     settings["weight_decay"] = "\(options.weightDecay)"
     settings["clip"] = options.clip.map { "\($0)" }
+    if command.isUnsynchronized { settings["sync_batch_norm"] = "false" }
     settings["learning_rate"] = "\(plan.learningRate)"
     settings["schedule"] = plan.schedule.description
     if plan.schedule == .cosine { settings["steps"] = "\(plan.steps)" }

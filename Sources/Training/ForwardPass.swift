@@ -14,15 +14,16 @@ struct ForwardPass {
     /// The parameters' names.
     var mean: String
     var variance: String
-    /// Numbers that one mean is taken over.
+    /// Numbers that one mean is taken over, in all processes.
     var count: Int
   }
 
-  /// In training, batch norm uses the batch's own statistics; else the stored ones.
+  /// In training, batch norm uses the batch's own statistics, those of `synchronized` processes together; else the
+  /// stored ones.
   ///
   /// Throws where the network has several outputs or the loss does not take them.
   init(
-    _ network: Function, loss: LossFunction, name: String, isTraining: Bool
+    _ network: Function, loss: LossFunction, name: String, isTraining: Bool, synchronized: Int = 1
   ) throws(Diagnostic) {
     guard network.results.count == 1, network.arguments.count == 1 else {
       throw Diagnostic(
@@ -44,9 +45,18 @@ struct ForwardPass {
       var operation: any Operation = node.operation
       var kept = operands
       if isTraining, let norm = node.operation as? BatchNormInference {
-        operation = BatchNormTraining(epsilon: norm.epsilon)
+        let training = BatchNormTraining(epsilon: norm.epsilon)
+        operation = training
         kept = Array(operands[..<3])
-        statistics.append(try Self.statistics(node, network))
+        statistics.append(try Self.statistics(node, network, processes: synchronized))
+        if synchronized > 1 {
+          let parts = try training.decompose(kept, &builder) { mean, builder throws(Diagnostic) in
+            try builder.apply(AllReduce(), mean)
+          }
+          batchStatistics += parts[1...]
+          mapping[node.results[0]] = parts[0]
+          continue
+        }
       }
       let results = try builder.results(operation, kept, names: names)
       if operation is BatchNormTraining { batchStatistics += results[1...] }
@@ -61,7 +71,7 @@ struct ForwardPass {
   }
 
   private static func statistics(
-    _ node: Node, _ network: Function
+    _ node: Node, _ network: Function, processes: Int
   ) throws(Diagnostic) -> Statistics {
     let definitions = network.definitions()
     let names = node.operands[3...].map { operand in
@@ -74,6 +84,6 @@ struct ForwardPass {
     }
     let shape = network.type(of: node.operands[0]).shape
     return Statistics(
-      mean: mean, variance: variance, count: shape.elementCount / shape[1])
+      mean: mean, variance: variance, count: processes * shape.elementCount / shape[1])
   }
 }

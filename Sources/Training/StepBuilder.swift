@@ -69,7 +69,13 @@ struct StepBuilder {
   mutating func graph() throws(Diagnostic) -> TrainingGraph {
     var arguments = ParameterArguments(derived, model)
     var builder = try arguments.replaced()
-    let results = builder.function.results
+    var results = builder.function.results
+    if options.processes > 1 {
+      // Statistics that are synchronized already stay as they are: the mean of equal numbers.
+      for place in results.indices {
+        results[place] = try builder.apply(AllReduce(), results[place])
+      }
+    }
     let statistics = Array(results[1..<1 + 2 * forward.statistics.count])
     let gradients = try regularized(
       Array(results[(1 + statistics.count)...]), arguments.values, &builder)

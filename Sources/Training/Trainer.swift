@@ -46,7 +46,9 @@ public final class Trainer {
   private let data: any TrainingData
   private let validation: (any TrainingData)?
   private let plan: TrainingPlan
-  private let output: RunOutput
+  /// Nil in processes that leave writing to another.
+  private let output: RunOutput?
+  private let communicator: (any Communicator)?
   private let observer: any TrainingObserver
   /// Drawing takes as long as a small step.
   private static let plotInterval = Duration.seconds(10)
@@ -54,11 +56,12 @@ public final class Trainer {
   private var state: TrainingState
   private var plotted = ContinuousClock.now
 
-  /// `state` is a fresh one or that of a checkpoint.
+  /// `state` is a fresh one or that of a checkpoint; the same in all processes of `communicator`, whose number divides
+  /// the batch.
   public init(
     _ engine: any TrainingEngine, from state: TrainingState, data: any TrainingData,
-    validation: (any TrainingData)?, plan: TrainingPlan, output: RunOutput,
-    observer: any TrainingObserver
+    validation: (any TrainingData)?, plan: TrainingPlan, output: RunOutput?,
+    observer: any TrainingObserver, communicator: (any Communicator)? = nil
   ) {
     self.engine = engine
     self.state = state
@@ -67,6 +70,7 @@ public final class Trainer {
     self.plan = plan
     self.output = output
     self.observer = observer
+    self.communicator = communicator
   }
 
   /// Trains up to the plan's last step; the state then.
@@ -75,13 +79,11 @@ public final class Trainer {
   /// observer gave a reason to stop, after saving; and where something cannot be read or written.
   public func run() throws(Diagnostic) -> TrainingState {
     try engine.restore(weights: state.weights, state: state.optimizer)
-    if state.step == 0 { try output.save(state) }
-    let log = try plan.log.map { path throws(Diagnostic) in
-      try StepLog(path, keepingUpTo: state.step)
-    }
-    let source = BatchSource(
-      data: data, order: plan.order, augmentation: plan.augmentation, share: 0..<plan.order.batch)
-    let loader = BatchLoader(source, from: state.step)
+    if state.step == 0 { try output?.save(state) }
+    let log = try openLog()
+    let loader = BatchLoader(
+      BatchSource(data: data, order: plan.order, augmentation: plan.augmentation, share: share),
+      from: state.step)
     while state.step < plan.steps {
       let learningRate = plan.learningRate(after: state.step)
       try step(try loader.take(), learningRate)
@@ -89,7 +91,7 @@ public final class Trainer {
       let closesEpoch = isComplete || plan.order.closesEpoch(step: state.step)
       if closesEpoch { try closeEpoch() }
       try log?.append(state, learningRate: learningRate, closesEpoch: closesEpoch)
-      let reason = observer.stopReason
+      let reason = try stopReason()
       if isComplete || reason != nil || state.step % plan.checkpointEvery == 0 { try save() }
       if isComplete || reason != nil || plotted.duration(to: .now) > Self.plotInterval {
         try plot()
@@ -97,6 +99,24 @@ public final class Trainer {
       if let reason, !isComplete { throw stopped(reason) }
     }
     return state
+  }
+
+  private func openLog() throws(Diagnostic) -> StepLog? {
+    guard let path = plan.log, output != nil else { return nil }
+    return try StepLog(path, keepingUpTo: state.step)
+  }
+
+  /// The part of each batch that this process computes.
+  private var share: Range<Int> {
+    guard let communicator else { return 0..<plan.order.batch }
+    let size = plan.order.batch / communicator.count
+    return communicator.rank * size..<(communicator.rank + 1) * size
+  }
+
+  /// All processes stop after the same step.
+  private func stopReason() throws(Diagnostic) -> String? {
+    guard let communicator else { return observer.stopReason }
+    return try communicator.first(observer.stopReason)
   }
 
   private func step(_ batch: Batch, _ learningRate: Float) throws(Diagnostic) {
@@ -116,7 +136,7 @@ public final class Trainer {
       step: state.step, training: Float(mean), validation: try validationLoss())
     state.history.epochs.append(epoch)
     let isBest = state.history.best?.step == state.step
-    if isBest { try output.saveBest(try current()) }
+    if isBest { try output?.saveBest(try current()) }
     observer.closedEpoch(epoch, isBest: isBest)
   }
 
@@ -148,22 +168,22 @@ public final class Trainer {
     return state
   }
 
-  private func save() throws(Diagnostic) { try output.save(try current()) }
+  private func save() throws(Diagnostic) { try output?.save(try current()) }
 
   private func plot() throws(Diagnostic) {
-    try output.plot(state.history)
+    try output?.plot(state.history)
     plotted = .now
   }
 
   private func stopped(_ reason: String) -> Diagnostic {
     Diagnostic(
       "stopped by \(reason) after step \(state.step) of \(plan.steps); the state is saved",
-      at: SourceLocation(file: output.directory.path), help: "go on with --resume")
+      at: output.map { SourceLocation(file: $0.directory.path) }, help: "go on with --resume")
   }
 
   private func diverged(_ what: String) -> Diagnostic {
     Diagnostic(
-      "training stopped: \(what)", at: SourceLocation(file: output.directory.path),
+      "training stopped: \(what)", at: output.map { SourceLocation(file: $0.directory.path) },
       help: "lower --lr, or bound gradients with --clip",
       notes: ["last.safetensors holds the weights of the last good checkpoint"])
   }

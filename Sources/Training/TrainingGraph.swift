@@ -32,7 +32,8 @@ public struct TrainingGraph: Sendable {
     try options.check()
     let network = try model.graph(batch: batch, height: height, width: width)
     let forward = try ForwardPass(
-      network, loss: options.loss, name: "\(network.name)_train", isTraining: true)
+      network, loss: options.loss, name: "\(network.name)_train", isTraining: true,
+      synchronized: options.synchronizesBatchNorm ? options.processes : 1)
     let (derived, differentiated) = try Differentiate.differentiated(forward.function)
     var step = StepBuilder(
       derived, forward: forward, differentiated: differentiated, model: model, options: options)

@@ -11,6 +11,10 @@ public struct TrainingOptions: Hashable, Sendable {
   /// Running statistics become momentum times themselves plus (1 - momentum) times the batch's (TensorFlow's sense;
   /// PyTorch calls 1 - momentum so).
   public var batchNormMomentum = 0.99
+  /// Processes that compute a step together, each on a batch of its own; gradients are means over all.
+  public var processes = 1
+  /// Batch norm takes its statistics over the batches of all processes.
+  public var synchronizesBatchNorm = true
 
   public init(loss: LossFunction, optimizer: Optimizer = .rmsprop) {
     self.loss = loss

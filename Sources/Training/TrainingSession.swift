@@ -4,6 +4,7 @@ import Execution
 import GraphIR
 import LoopIR
 import Networks
+import Operations
 import Schedules
 import Tensors
 
@@ -23,6 +24,8 @@ public final class TrainingSession: TrainingEngine {
   private let target: Schedules.Target
   private let threads: Int
   private let runner: Runner
+  /// Nil for a process alone.
+  private let communicator: (any Communicator)?
   /// Compiled evaluations by their number of images.
   private var evaluations: [Int: Runner] = [:]
 
@@ -33,13 +36,18 @@ public final class TrainingSession: TrainingEngine {
   ///   - vgg: VGG-16's weights with torchvision's names (`features.0.weight`), where the loss needs them.
   ///   - threads: 0 means all cores.
   ///   - timingCalls: makes each kernel runnable alone.
+  ///   - communicator: the processes that compute a step together, each on `batch` images of its own.
   ///
   /// Throws where a weight is missing or the model cannot be trained.
   public init(
     _ model: NetworkModel, batch: Int, height: Int, width: Int, options: TrainingOptions,
     weights: [String: Tensor<Float>], vgg: [String: Tensor<Float>] = [:],
-    target: Schedules.Target, threads: Int = 0, timingCalls: Bool = false
+    target: Schedules.Target, threads: Int = 0, timingCalls: Bool = false,
+    communicator: (any Communicator)? = nil
   ) throws(Diagnostic) {
+    var options = options
+    options.processes = communicator?.count ?? 1
+    self.communicator = communicator
     self.model = model
     self.batch = batch
     self.height = height
@@ -52,7 +60,8 @@ public final class TrainingSession: TrainingEngine {
     graph = try TrainingGraph.make(
       model, batch: batch, height: height, width: width, options: options)
     compiled = try ModelSession(
-      .graph(graph.function), target: target, weights: self.vgg, timingCalls: timingCalls)
+      .graph(graph.function), target: target, weights: self.vgg,
+      timingCalls: timingCalls || communicator != nil)
     runner = compiled.session.makeRunner(threads: threads)
     try restore(weights: weights, state: [:])
   }
@@ -79,7 +88,11 @@ public final class TrainingSession: TrainingEngine {
     try runner.setInput(0, input)
     try runner.setInput(1, target)
     try runner.setInput(learningRate, Tensor(.scalar, repeating: rate))
-    runner.runOnce()
+    if let communicator {
+      try runner.runOnce(exchanging: AllReduce.mnemonic, communicator.average)
+    } else {
+      runner.runOnce()
+    }
     for place in carried { runner.exchange(output: place - 1, input: place) }
     return try runner.result(0).values[0]
   }

@@ -59,14 +59,23 @@ public struct BatchNormTraining: CompositeOperation {
   public func decompose(
     _ operands: [ValueID], _ builder: inout GraphBuilder
   ) throws(Diagnostic) -> [ValueID] {
+    try decompose(operands, &builder) { mean, _ in mean }
+  }
+
+  /// The same with `joined` around each mean, which may take in the means of other processes.
+  public func decompose(
+    _ operands: [ValueID], _ builder: inout GraphBuilder,
+    joined: (ValueID, inout GraphBuilder) throws(Diagnostic) -> ValueID
+  ) throws(Diagnostic) -> [ValueID] {
     let x = operands[0]
     let shape = builder.shape(of: x)
     let share = Double(shape[1]) / Double(shape.elementCount)
-    let mean = try builder.multiply(try builder.sum(x, over: [0, 2, 3]), share)
+    let own = try builder.multiply(try builder.sum(x, over: [0, 2, 3]), share)
+    let mean = try joined(own, &builder)
     let centred = try builder.subtract(
       x, try builder.broadcast(mean, to: shape, dimensions: [1]))
     let squares = try builder.sum(try builder.multiply(centred, centred), over: [0, 2, 3])
-    let variance = try builder.multiply(squares, share)
+    let variance = try joined(try builder.multiply(squares, share), &builder)
     let inverse = try builder.apply(Rsqrt(), try builder.add(variance, epsilon))
     let factor = try builder.broadcast(
       try builder.multiply(operands[1], inverse), to: shape, dimensions: [1])
