@@ -2,7 +2,7 @@
 @DOC@
  *
  * The host owns all memory. Nothing here allocates, prints, aborts or installs handlers; only
- * @NAME@_create may make threads (512 KiB of stack each, taken by the C library), and
+ * @NAME@_create may make threads (1 MiB of stack each, taken by the C library), and
  * @NAME@_destroy ends them. Every argument is checked before the first write.
  */
 #ifndef REPHASE_MODEL_@UPPER@_H
@@ -38,7 +38,8 @@ rephase_status @NAME@_create(void *ctx, size_t ctx_bytes, const void *weights, s
 /*
  * Runs the model. Tensors are dense, row-major, 4-byte aligned; outputs and workspace share no byte
  * with each other or with anything else given. Outputs are bit-identical for every thread count and
- * every floating-point mode of the host. One call at a time for each context.
+ * every floating-point mode of the host. One call at a time for each context. The calling thread,
+ * and those of a parallel_for, need 1 MiB of stack.
  */
 rephase_status @NAME@_run(void *ctx, const float *const inputs[], float *const outputs[],
                           void *workspace, size_t workspace_bytes);

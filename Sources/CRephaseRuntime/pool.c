@@ -31,7 +31,7 @@
 #define REPHASE_SPINS 1000
 
 /* Generated code keeps its arrays in the workspace; the rest is for the host's thread locals. */
-#define REPHASE_STACK_BYTES ((size_t)512 * 1024)
+#define REPHASE_STACK_BYTES ((size_t)1024 * 1024)
 
 /* Round to nearest, subnormals kept, all exceptions masked: the processor's reset value. */
 #define REPHASE_MXCSR 0x1f80u

@@ -1,6 +1,7 @@
 import CLLVM
 import Diagnostics
 import LoopIR
+import Schedules
 import Tensors
 
 /// Emits the statements of one kernel (or of one of its parallel loops' bodies) into one LLVM function.
@@ -39,7 +40,7 @@ final class FunctionEmitter {
 
   /// More than any schedule asks for; a dump that unrolls further is refused instead of filling the memory.
   static let maximumStatements = 500_000
-  static let maximumStackBytes = 256 << 10
+  static let maximumStackBytes = Target.localBytes
 
   init(unit: ModuleEmitter, kernel: Kernel, function: LLVMValueRef) {
     self.unit = unit

@@ -31,7 +31,8 @@ public struct Roofline: Sendable {
 extension LoopModule {
   /// Floating-point operations of each call's FMAs, every border tap counted, as the direct algorithm has them.
   ///
-  /// Counted from shapes: weights [o, i, ky, kx] and the result [n, o, y, x]; 0 for other kernels.
+  /// Counted from shapes: weights [o, i, ky, kx] and the result [n, o, y, x]; 0 for other kernels. Kernels transformed
+  /// for Winograd's algorithm, [block, product, i, o of the block], count as the 3x3 taps that they stand for.
   func workOfCalls() -> [Int] {
     run.map { statement in
       guard case .call(let name, let arguments) = statement, let output = arguments.last,
@@ -42,7 +43,8 @@ extension LoopModule {
         guard let item = buffer(named: argument), item.role == .constant,
           item.buffer.extents.count == 4
         else { continue }
-        let taps = item.buffer.extents.dropFirst().reduce(1, *)
+        let extents = item.buffer.extents
+        let taps = name.contains("_winograd") ? 9 * extents[2] : extents.dropFirst().reduce(1, *)
         return 2 * taps * result.reduce(1, *)
       }
       return 0

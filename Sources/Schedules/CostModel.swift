@@ -48,7 +48,7 @@ struct CostModel {
   }
 
   /// Cycles a tap for a whole row, rest tiles included; a small price on loads prefers larger tiles among equals.
-  private func rowCost(_ tile: TileShape, columns: Int, vectors: Int) -> Double {
+  func rowCost(_ tile: TileShape, columns: Int, vectors: Int) -> Double {
     var cost = 0.0
     for (v, blocks) in [(tile.vectors, vectors / tile.vectors), (vectors % tile.vectors, 1)]
     where v > 0 && blocks > 0 {

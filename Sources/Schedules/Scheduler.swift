@@ -12,6 +12,7 @@ public enum Scheduler {
     _ module: LoopModule, for target: Target, precision: Precision = .standard
   ) -> LoopModule {
     var result = AssignLayouts.apply(to: module, target: target)
+    if precision == .standard { result = ApplyWinograd.apply(to: result, target: target) }
     let called = Set(
       result.run.compactMap { statement -> String? in
         if case .call(let kernel, _) = statement { return kernel } else { return nil }

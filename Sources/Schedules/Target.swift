@@ -18,6 +18,9 @@ public struct Target: Hashable, Sendable {
   public var l1Bytes: Int
   public var l2Bytes: Int
 
+  /// Bytes of stack that the local buffers of a kernel may take on any processor.
+  public static let localBytes = 704 << 10
+
   public init(
     name: String, processor: String, features: String, triple: String, vectorBytes: Int,
     vectorRegisters: Int, hasFMA: Bool, fmaPerCycle: Int = 2, fmaLatency: Int = 4,

@@ -44,7 +44,7 @@ import Testing
   @Test(arguments: KernelCase.convolutions, targetNames)
   func accumulatorsOfScheduledKernelsFit(_ item: KernelCase, target: String) throws {
     let description = try Targets.resolve(target)
-    let module = Scheduler.schedule(try item.plain(), for: description)
+    let module = Scheduler.schedule(try item.plain(), for: description, precision: .strict)
     for kernel in module.kernels {
       kernel.body.forEachStatement { statement in
         guard case .allocate(let buffer) = statement, buffer.extents.count >= 2 else { return }

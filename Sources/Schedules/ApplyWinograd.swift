@@ -1,0 +1,82 @@
+import LoopIR
+
+/// Replaces convolutions by Winograd's algorithm where the cost model says that it is faster.
+///
+/// The weights must be constants: `prepare` then transforms them in float64 and rounds once. Where they are inputs of
+/// `run`, as in training, the direct sum stays.
+struct ApplyWinograd {
+  private var module: LoopModule
+
+  static func apply(to module: LoopModule, target: Target) -> LoopModule {
+    let choice = WinogradChoice(
+      target: target, transforms: WinogradChoice.withinStandardPrecision)
+    return apply(to: module, choosing: choice.best)
+  }
+
+  /// Replaces the kernels for which there is a shape.
+  static func apply(
+    to module: LoopModule, choosing shape: (WinogradNest) -> WinogradShape?
+  ) -> LoopModule {
+    var rewrite = ApplyWinograd(module: module)
+    for kernel in module.kernels { rewrite.replace(kernel, shape) }
+    rewrite.dropUnread()
+    return rewrite.module
+  }
+
+  /// A kernel that `run` alone calls, always with constants as weights.
+  private mutating func replace(
+    _ kernel: Kernel, _ choose: (WinogradNest) -> WinogradShape?
+  ) {
+    guard let nest = WinogradNest(kernel), !calls(module.prepare, kernel.name),
+      calls(module.run, kernel.name), weightsAreConstants(nest),
+      let shape = choose(nest)
+    else { return }
+    var winograd = WinogradKernel(nest, shape)
+    let scheduled = winograd.scheduled()
+    guard let index = module.kernels.firstIndex(where: { $0.name == kernel.name }) else { return }
+    module.kernels[index] = scheduled
+    module.run = module.run.map { statement in
+      guard case .call(kernel.name, var arguments) = statement else { return statement }
+      arguments[nest.weights] = transformed(arguments[nest.weights], nest, shape)
+      return .call(scheduled.name, arguments)
+    }
+  }
+
+  private func calls(_ program: [Statement], _ kernel: String) -> Bool {
+    program.contains { if case .call(kernel, _) = $0 { true } else { false } }
+  }
+
+  private func weightsAreConstants(_ nest: WinogradNest) -> Bool {
+    module.run.allSatisfy { statement in
+      guard case .call(nest.kernel.name, let arguments) = statement else { return true }
+      return module.buffer(named: arguments[nest.weights])?.role == .constant
+    }
+  }
+
+  /// The constant that holds the transformed weights; `prepare` makes it when it is first asked for.
+  private mutating func transformed(
+    _ weights: String, _ nest: WinogradNest, _ shape: WinogradShape
+  ) -> String {
+    let m = shape.transform.outputs
+    let name = "\(weights).winograd\(m)x\(m)_\(shape.block)"
+    if module.buffer(named: name) != nil { return name }
+    let kernel = WinogradWeights(nest, shape).kernel()
+    if module.kernel(named: kernel.name) == nil { module.kernels.append(kernel) }
+    module.buffers.append(
+      ModuleBuffer(WinogradKernel.weights(nest, shape, name: name), .constant))
+    module.prepare.append(.call(kernel.name, [weights, name]))
+    return name
+  }
+
+  /// Constants that only `prepare` reads now are no part of the model any more.
+  private mutating func dropUnread() {
+    var read: Set<String> = []
+    for case .call(_, let arguments) in module.run { read.formUnion(arguments) }
+    for index in module.buffers.indices
+    where module.buffers[index].role == .constant
+      && !read.contains(module.buffers[index].buffer.name)
+    {
+      module.buffers[index].role = .scratch
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import LoopIR
+import Tensors
+
+/// Chooses between the direct sum and Winograd's algorithm, and the sizes of the latter.
+struct WinogradChoice {
+  let target: Target
+  /// The transforms to choose from.
+  let transforms: [WinogradTransform]
+  private var cost: CostModel { CostModel(target: target) }
+
+  /// F(2) and F(4). Errors of F(6) come to 100 units of 2^-23 for 128 channels, past any promise.
+  static let withinStandardPrecision = WinogradTransform.all.filter { $0.outputs <= 4 }
+
+  /// Vectors of fewer lanes are not worth it.
+  private static let fewestLanes = 4
+  /// Tiles in one strip at most.
+  private static let mostTiles = 96
+
+  /// The fastest shape, or nil where the direct sum is as fast.
+  func best(for nest: WinogradNest) -> WinogradShape? {
+    let direct = directCycles(nest)
+    let fastest = shapes(for: nest).map { (shape: $0, cycles: cycles(nest, $0)) }
+      .min { $0.cycles < $1.cycles }
+    guard let fastest, fastest.cycles < direct else { return nil }
+    return fastest.shape
+  }
+
+  /// All shapes whose local buffers have room.
+  func shapes(for nest: WinogradNest) -> [WinogradShape] {
+    let outputLanes = lanes(nest.channel.extent)
+    let inputLanes = lanes(nest.input.extent, where: nest.readsOneOperand)
+    guard min(inputLanes, outputLanes) >= Self.fewestLanes else { return [] }
+    let vectors = nest.channel.extent / outputLanes
+    var shapes: [WinogradShape] = []
+    for transform in transforms {
+      for productVectors in 1...min(4, vectors) where vectors % productVectors == 0 {
+        for productTiles in 1...target.vectorRegisters
+        where cost.fits(.init(columns: productTiles, vectors: productVectors)) {
+          for tiles in stride(from: productTiles, through: Self.mostTiles, by: productTiles) {
+            shapes.append(
+              WinogradShape(
+                transform: transform, tiles: tiles, productTiles: productTiles,
+                productVectors: productVectors, inputLanes: inputLanes, outputLanes: outputLanes))
+          }
+        }
+      }
+    }
+    return shapes.filter { WinogradKernel.localBytes(nest, $0) <= Target.localBytes }
+  }
+
+  /// The widest vector that divides the channels and suits.
+  private func lanes(_ channels: Int, where suits: (Int) -> Bool = { _ in true }) -> Int {
+    var lanes = cost.lanes(.f32)
+    while lanes > 1, channels % lanes != 0 || !suits(lanes) { lanes /= 2 }
+    return lanes
+  }
+
+  // MARK: Cycles of one core
+
+  private func directCycles(_ nest: WinogradNest) -> Double {
+    let vectors = max(1, nest.channel.extent / cost.lanes(.f32))
+    let tile = cost.bestTile(
+      columns: nest.column.extent, channels: nest.channel.extent, element: .f32)
+    let taps = 9 * nest.input.extent
+    let row = cost.rowCost(tile, columns: nest.column.extent, vectors: vectors)
+    return row * Double(taps * nest.row.extent * nest.image.extent)
+  }
+
+  func cycles(_ nest: WinogradNest, _ shape: WinogradShape) -> Double {
+    let m = shape.transform.outputs
+    func tiles(_ extent: Int) -> Int { (extent + m - 1) / m }
+    let total = tiles(nest.row.extent) * tiles(nest.column.extent) * nest.image.extent
+    let strips = (total + shape.tiles - 1) / shape.tiles
+    let strip =
+      inputCycles(nest, shape) + outputCycles(nest, shape)
+      + max(productCycles(nest, shape), memoryCycles(nest, shape))
+      + 0.3 * min(productCycles(nest, shape), memoryCycles(nest, shape))
+    // Threads that end first wait for half a strip on average.
+    return strip * (Double(strips) + 0.5)
+  }
+
+  private func inputCycles(_ nest: WinogradNest, _ shape: WinogradShape) -> Double {
+    let size = shape.transform.inputs
+    let vectors = shape.tiles * (nest.input.extent / shape.inputLanes)
+    return Double(vectors) * transformCycles(passes: 2 * size, size: size, results: size)
+  }
+
+  private func outputCycles(_ nest: WinogradNest, _ shape: WinogradShape) -> Double {
+    let (m, size) = (shape.transform.outputs, shape.transform.inputs)
+    let vectors = shape.tiles * (nest.channel.extent / shape.outputLanes)
+    let tail = 4 * m * m
+    return Double(vectors)
+      * (transformCycles(passes: size + m, size: size, results: m) + Double(tail) / 2)
+  }
+
+  /// Two operations for each input of a one-dimensional transform, and a load and a store of what it takes and gives.
+  private func transformCycles(passes: Int, size: Int, results: Int) -> Double {
+    let operations = Double(passes * 2 * size) / Double(target.fmaPerCycle)
+    let memory = Double(passes * (size + 2 * results)) / 3
+    return max(operations, memory)
+  }
+
+  private func productCycles(_ nest: WinogradNest, _ shape: WinogradShape) -> Double {
+    let tile = CostModel.TileShape(columns: shape.productTiles, vectors: shape.productVectors)
+    let accumulators = Double(tile.columns * tile.vectors)
+    let ends = 2 * accumulators + Double(4 * target.fmaLatency)
+    let loads = 0.02 * Double(tile.columns + tile.vectors)
+    let one = Double(nest.input.extent) * (cost.cyclesPerTap(tile) + loads) + ends
+    let count =
+      shape.products * (shape.tiles / shape.productTiles) * (nest.channel.extent / shape.block)
+    return Double(count) * one
+  }
+
+  /// Cycles to bring the kernels and what the steps exchange from where they lie.
+  private func memoryCycles(_ nest: WinogradNest, _ shape: WinogradShape) -> Double {
+    let local = Double(WinogradKernel.localBytes(nest, shape))
+    let kernels = Double(4 * shape.products * nest.input.extent * nest.channel.extent)
+    let isNear = local + kernels <= 0.8 * Double(target.l2Bytes)
+    let blocks = Double(nest.channel.extent / shape.block)
+    return kernels / (isNear ? 24 : 8) + local * blocks / 24
+  }
+}

@@ -1,0 +1,104 @@
+import LoopIR
+import Tensors
+
+/// The output transform: Aᵀ M A for each tile and vector of channels, and the nest's tail for each result.
+extension WinogradKernel {
+  mutating func output(_ block: String) -> [Statement] {
+    let (t, v) = (names.fresh("t"), names.fresh("v"))
+    let (bindings, tile) = place(.variable(t))
+    let channel = Channel(
+      inBlock: .variable(v) * .integer(shape.outputLanes),
+      first: .variable(block) * .integer(shape.block) + .variable(v) * .integer(shape.outputLanes))
+    let whole = wholeTile(tile, .variable(t), channel)
+    let part = partialTile(tile, .variable(t), channel)
+    let isWhole = conjunction([
+      .binary(.lessOrEqual, tile.row, .integer(nest.row.extent - m)),
+      .binary(.lessOrEqual, tile.column, .integer(nest.column.extent - m)),
+    ])
+    let vectors = Statement.loop(
+      Loop(
+        v, .integer(0), .integer(shape.productVectors),
+        body: [.conditional(isWhole, then: whole, otherwise: part)]))
+    let tiles = Expression.binary(
+      .minimum, .integer(shape.tiles), .integer(total) - .variable(strip) * .integer(shape.tiles))
+    return [.loop(Loop(t, .integer(0), tiles, body: bindings + [vectors]))]
+  }
+
+  /// The first channel of a vector of outputs, in its block and in all.
+  private struct Channel {
+    var inBlock: Expression
+    var first: Expression
+  }
+
+  private mutating func wholeTile(
+    _ tile: Tile, _ t: Expression, _ channel: Channel
+  ) -> [Statement] {
+    let l = names.fresh("l")
+    let nest = nest
+    return outputTransform(l, t, channel) { column, row, value, names in
+      let sum = names.fresh("sum")
+      let place = Self.place(
+        nest, tile, row: row, column: .integer(column), channel.first + .variable(l))
+      let tail = nest.nest.tail.mapExpressions { expression in
+        expression.mapExpressions {
+          if case .load(nest.nest.accumulator.name, _) = $0 { return .variable(sum) }
+          return $0
+        }.substituting(place)
+      }
+      let start = nest.nest.initial.substituting(place)
+      return [.bind(sum, start == .real(0, .f32) ? value : value + start)] + names.renamed(tail)
+    }
+  }
+
+  /// A tile that reaches beyond the image: its results are stored aside and taken one by one.
+  private mutating func partialTile(
+    _ tile: Tile, _ t: Expression, _ channel: Channel
+  ) -> [Statement] {
+    let result = Buffer(
+      names.fresh("result"), .f32, extents: [m, m, shape.outputLanes], space: .stack)
+    let (k, l, i, j) = (names.fresh("l"), names.fresh("l"), names.fresh("i"), names.fresh("j"))
+    let body = outputTransform(k, t, channel) { column, row, value, _ in
+      [.store(result.name, [row, .integer(column), .variable(k)], value)]
+    }
+    let values = Self.place(
+      nest, tile, row: .variable(i), column: .variable(j), channel.first + .variable(l))
+    let start = nest.nest.initial.substituting(values)
+    let at: [Expression] = [.variable(i), .variable(j), .variable(l)]
+    let sum: Statement = .store(result.name, at, .load(result.name, at) + start)
+    let tail = Place(accumulator: at, values: values).apply(nest.nest.tail, result.name, nest.nest)
+    let element = lanes(l, shape.outputLanes, [sum] + names.renamed(tail))
+    func upTo(_ first: Expression, _ extent: Int) -> Expression {
+      .binary(.minimum, .integer(m), .integer(extent) - first)
+    }
+    let across = Statement.loop(
+      Loop(j, .integer(0), upTo(tile.column, nest.column.extent), body: [element]))
+    let down = Statement.loop(
+      Loop(i, .integer(0), upTo(tile.row, nest.row.extent), body: [across]))
+    return [.allocate(result)] + body + [down]
+  }
+
+  /// What the nest's variables stand for at one result of a tile.
+  private static func place(
+    _ nest: WinogradNest, _ tile: Tile, row: Expression, column: Expression,
+    _ channel: Expression
+  ) -> [String: Expression] {
+    [
+      nest.image.name: tile.image, nest.row.name: tile.row + row,
+      nest.column.name: tile.column + column, nest.channel.name: channel,
+    ]
+  }
+
+  private mutating func outputTransform(
+    _ l: String, _ t: Expression, _ channel: Channel,
+    store: (Int, Expression, Expression, inout NameSupply) -> [Statement]
+  ) -> [Statement] {
+    let half = half(m, shape.outputLanes)
+    let (size, source) = (shape.transform.inputs, product.name)
+    let body = transform(
+      shape.transform.outputMatrix, half, lane: .variable(l),
+      load: { row, column in
+        .load(source, [row * .integer(size) + column, t, channel.inBlock + .variable(l)])
+      }, store: store)
+    return [.allocate(half), lanes(l, shape.outputLanes, body)]
+  }
+}

@@ -1,0 +1,222 @@
+import LoopIR
+import Tensors
+
+/// Sizes of a convolution by Winograd's algorithm.
+struct WinogradShape: Hashable {
+  var transform: WinogradTransform
+  /// Tiles that go through all steps together, so that what is in between stays in the second level cache.
+  var tiles: Int
+  /// Tiles and vectors of output channels in one register tile of the products; both divide what they split.
+  var productTiles: Int
+  var productVectors: Int
+  /// Channels in one vector of inputs and of outputs.
+  var inputLanes: Int
+  var outputLanes: Int
+
+  /// Output channels that are done together.
+  var block: Int { productVectors * outputLanes }
+  var products: Int { transform.inputs * transform.inputs }
+}
+
+/// Computes a convolution by Winograd's algorithm F(m x m, 3 x 3).
+///
+/// ```
+/// parallel for strips of tiles {
+///   for tiles { V[p, tile, i] = (Bᵀ d B)[p] }                     // d: the (m + 2)² elements that a tile reads
+///   for blocks of output channels {
+///     for p { M[p, tile, c] = sum over i of U[p, i, c] V[p, tile, i] }
+///     for tiles { sum = (Aᵀ M A)[y, x]; tail(sum) }
+///   }
+/// }
+/// ```
+/// U is the transformed kernel, which `prepare` makes. Tiles are numbered over rows, columns and images, so that
+/// strips have one size; the last strip repeats its last tile. Sums are other sums than those of the plain loops,
+/// with an error of their own (IR/decisions/0006).
+struct WinogradKernel {
+  let nest: WinogradNest
+  let shape: WinogradShape
+  var names: NameSupply
+  let transformed: Buffer
+  let product: Buffer
+  private let weights: Buffer
+  let strip: String
+
+  /// Bytes by which planes are further apart than they need be: planes a power of two apart share few cache sets.
+  private static let padding = 64
+
+  init(_ nest: WinogradNest, _ shape: WinogradShape) {
+    self.nest = nest
+    self.shape = shape
+    var names = NameSupply(nest.kernel)
+    for name in nest.nest.outer.dimensions.map(\.name) { _ = names.fresh(name) }
+    strip = names.fresh("strip")
+    transformed = Self.planes("transformed", shape, channels: nest.input.extent, &names)
+    product = Self.planes("products", shape, channels: shape.block, &names)
+    weights = Self.weights(nest, shape, name: nest.kernel.parameters[nest.weights].buffer.name)
+    self.names = names
+  }
+
+  /// The transformed kernels, [block, product, input channel, output channel of the block], in the order of reading.
+  static func weights(_ nest: WinogradNest, _ shape: WinogradShape, name: String) -> Buffer {
+    Buffer(
+      name, .f32,
+      extents: [
+        nest.channel.extent / shape.block, shape.products, nest.input.extent, shape.block,
+      ])
+  }
+
+  private static func planes(
+    _ name: String, _ shape: WinogradShape, channels: Int, _ names: inout NameSupply
+  ) -> Buffer {
+    let plane = shape.tiles * channels + padding / ElementType.f32.byteCount
+    return Buffer(
+      names.fresh(name), .f32, extents: [shape.products, shape.tiles, channels],
+      strides: [plane, channels, 1], space: .stack)
+  }
+
+  /// Bytes of the local buffers: two sets of planes and some tiles.
+  static func localBytes(_ nest: WinogradNest, _ shape: WinogradShape) -> Int {
+    let elements =
+      (nest.input.extent + shape.block) * shape.tiles + 3 * shape.inputLanes
+      + 3 * shape.outputLanes
+    return shape.products * (elements * ElementType.f32.byteCount + 2 * padding)
+  }
+
+  var m: Int { shape.transform.outputs }
+  private var rows: Int { (nest.row.extent + m - 1) / m }
+  private var columns: Int { (nest.column.extent + m - 1) / m }
+  var total: Int { rows * columns * nest.image.extent }
+  private var strips: Int { (total + shape.tiles - 1) / shape.tiles }
+
+  /// The kernel under its new name, with transformed kernels in the place of the weights.
+  mutating func scheduled() -> Kernel {
+    var result = nest.kernel
+    result.name += "_winograd\(m)x\(m)"
+    result.parameters[nest.weights].buffer = weights
+    let block = names.fresh("block")
+    let outputs = product(block) + output(block)
+    let body =
+      [.allocate(transformed)] + inputTiles()
+      + [
+        .allocate(product),
+        .loop(
+          Loop(
+            block, .integer(0), .integer(nest.channel.extent / shape.block), body: outputs)),
+      ]
+    result.body = [
+      Statement.loop(Loop(strip, .integer(0), .integer(strips), kind: .parallel, body: body))
+    ].splitAtSelections(&names).simplified()
+    return result
+  }
+
+  // MARK: Tiles
+
+  /// The place of a tile: image, first row and first column.
+  struct Tile {
+    var image: Expression
+    var row: Expression
+    var column: Expression
+  }
+
+  /// Binds the place of the strip's tile of the given number.
+  mutating func place(_ number: Expression) -> (bindings: [Statement], tile: Tile) {
+    let index = .variable(strip) * .integer(shape.tiles) + number
+    let isWhole = total % shape.tiles == 0
+    let tile = names.fresh("tile")
+    let (n, y, x) = (names.fresh("n"), names.fresh("y"), names.fresh("x"))
+    let inImage = Expression.binary(.remainder, .variable(tile), .integer(rows * columns))
+    return (
+      [
+        .bind(tile, isWhole ? index : .binary(.minimum, index, .integer(total - 1))),
+        .bind(n, .binary(.divide, .variable(tile), .integer(rows * columns))),
+        .bind(y, .binary(.divide, inImage, .integer(columns))),
+        .bind(x, .binary(.remainder, inImage, .integer(columns))),
+      ],
+      Tile(
+        image: .variable(n), row: .variable(y) * .integer(m), column: .variable(x) * .integer(m))
+    )
+  }
+
+  func lanes(_ l: String, _ count: Int, _ body: [Statement]) -> Statement {
+    .loop(Loop(l, .integer(0), .integer(count), kind: .vectorized, body: body))
+  }
+
+  private func unrolled(_ variable: String, _ count: Int, _ body: [Statement]) -> Statement {
+    .loop(Loop(variable, .integer(0), .integer(count), kind: .unrolled, body: body))
+  }
+
+  func conjunction(_ conditions: [Expression]) -> Expression {
+    guard let first = conditions.first else { return .truth(true) }
+    return conditions.dropFirst().reduce(first) { .binary(.and, $0, $1) }
+  }
+
+  /// Applies a matrix to the columns and then to the rows of a square of vectors.
+  ///
+  /// `load` yields an element by row and column, `store` takes a result; both are inside a vectorized loop.
+  mutating func transform(
+    _ matrix: [[Fraction]], _ half: Buffer, lane: Expression,
+    load: (Expression, Expression) -> Expression,
+    store: (Int, Expression, Expression, inout NameSupply) -> [Statement]
+  ) -> [Statement] {
+    let map = LinearMap(matrix: matrix, element: .f32, isFused: true)
+    let size = matrix[0].count
+    let (j, i) = (names.fresh("j"), names.fresh("i"))
+    let down = map.apply(to: (0..<size).map { load(.integer($0), .variable(j)) }, &names)
+    let stores = down.results.enumerated().map { row, value in
+      Statement.store(half.name, [.integer(row), .variable(j), lane], value)
+    }
+    let across = map.apply(
+      to: (0..<size).map { .load(half.name, [.variable(i), .integer($0), lane]) }, &names)
+    let results = across.results.enumerated().flatMap { column, value in
+      store(column, .variable(i), value, &names)
+    }
+    return [
+      unrolled(j, size, down.statements + stores),
+      unrolled(i, matrix.count, across.statements + results),
+    ]
+  }
+
+  mutating func half(_ rows: Int, _ lanes: Int) -> Buffer {
+    Buffer(
+      names.fresh("half"), .f32, extents: [rows, shape.transform.inputs, lanes], space: .register)
+  }
+}
+
+// MARK: Products
+
+extension WinogradKernel {
+  /// For each of the (m + 2)² products, the matrix [tiles, inputs] times [inputs, block of outputs].
+  private mutating func product(_ block: String) -> [Statement] {
+    let (p, group, i) = (names.fresh("p"), names.fresh("group"), names.fresh("i"))
+    let sum = Buffer(
+      names.fresh("sum"), .f32, extents: [shape.productTiles, shape.block], space: .register)
+    let first = .variable(group) * .integer(shape.productTiles)
+    let (weights, transformed, product) = (weights.name, transformed.name, product.name)
+    let start = overProducts { place in .store(sum.name, place, .real(0, .f32)) }
+    let step = overProducts { place in
+      .store(
+        sum.name, place,
+        .fma(
+          .load(transformed, [.variable(p), first + place[0], .variable(i)]),
+          .load(weights, [.variable(block), .variable(p), .variable(i), place[1]]),
+          .load(sum.name, place)))
+    }
+    let end = overProducts { place in
+      .store(product, [.variable(p), first + place[0], place[1]], .load(sum.name, place))
+    }
+    let reduction = Statement.loop(Loop(i, .integer(0), .integer(nest.input.extent), body: step))
+    let groups = Statement.loop(
+      Loop(
+        group, .integer(0), .integer(shape.tiles / shape.productTiles),
+        body: [.allocate(sum)] + start + [reduction] + end))
+    return [.loop(Loop(p, .integer(0), .integer(shape.products), body: [groups]))]
+  }
+
+  /// Unrolled loops over tiles and vectors of one register tile, and a vectorized one over lanes.
+  private mutating func overProducts(_ body: ([Expression]) -> Statement) -> [Statement] {
+    let (t, v, l) = (names.fresh("t"), names.fresh("v"), names.fresh("l"))
+    let channel = .variable(v) * .integer(shape.outputLanes) + .variable(l)
+    let vector = lanes(l, shape.outputLanes, [body([.variable(t), channel])])
+    return [unrolled(t, shape.productTiles, [unrolled(v, shape.productVectors, [vector])])]
+  }
+}

@@ -1,0 +1,140 @@
+import LoopIR
+import Tensors
+
+/// A convolution with 3x3 taps and stride 1, as Winograd's algorithm sees it.
+///
+/// Recognized from the loops: whatever the operand's expression reads, the tap is only added to the row and the
+/// column. So the operand is a function of a row, a column and an input channel, and so are its conditions.
+struct WinogradNest {
+  let kernel: Kernel
+  let nest: ReductionNest
+  let image: LoopNest.Dimension
+  let channel: LoopNest.Dimension
+  let row: LoopNest.Dimension
+  let column: LoopNest.Dimension
+  /// The reduction's loop over input channels.
+  let input: LoopNest.Dimension
+  /// The operand's element at row `row.name` and column `column.name`, counted from the padding's edge.
+  let operand: Expression
+  /// Whether a row, or a column, counted so is inside the operand; elsewhere it is zero.
+  let conditions: [Expression]
+  /// The position of the kernel's parameter that holds the weights, [output, input, row tap, column tap].
+  let weights: Int
+
+  /// Nil where the kernel is no such convolution in float32.
+  init?(_ kernel: Kernel) {
+    guard let nest = ReductionNest(kernel), nest.outer.dimensions.count == 4,
+      nest.accumulator.element == .f32, nest.reductions.count == 3,
+      case .fma(let a, let b, .load(nest.accumulator.name, _)) = nest.update
+    else { return nil }
+    let candidates = [(a, b), (b, a)].compactMap { operand, weights in
+      Taps(kernel, nest, operand: operand, weights: weights)
+    }
+    guard let taps = candidates.first else { return nil }
+    self.kernel = kernel
+    self.nest = nest
+    image = nest.outer.dimensions[0]
+    channel = nest.outer.dimensions[1]
+    row = nest.outer.dimensions[2]
+    column = nest.outer.dimensions[3]
+    input = taps.input
+    operand = taps.operand
+    conditions = taps.conditions
+    weights = taps.weights
+  }
+
+  /// The operand at an element.
+  func element(
+    image n: Expression, row y: Expression, column x: Expression, channel i: Expression
+  ) -> Expression {
+    operand.substituting([image.name: n, row.name: y, column.name: x, input.name: i])
+  }
+
+  /// Whether no vector of so many channels spans two operands of a concatenation.
+  func readsOneOperand(lanes: Int) -> Bool {
+    for case .select(let condition, _, _) in operand.subexpressions
+    where condition.variablesUsed == [input.name] {
+      for first in stride(from: 0, to: input.extent, by: lanes) {
+        let channels = Interval(first, first + lanes - 1)
+        if condition.truth([input.name: channels]) == nil { return false }
+      }
+    }
+    return true
+  }
+
+  /// The conditions at a row and a column.
+  func conditions(row y: Expression, column x: Expression) -> [Expression] {
+    conditions.map { $0.substituting([row.name: y, column.name: x]) }
+  }
+}
+
+/// The parts of a `WinogradNest` that come from the reduction, for one choice of the operand.
+private struct Taps {
+  var operand: Expression
+  var conditions: [Expression] = []
+  let weights: Int
+  let input: LoopNest.Dimension
+  private let vertical: Axis
+  private let horizontal: Axis
+
+  /// A dimension of the result, and the loop over the taps that are added to it.
+  private struct Axis {
+    let position: String
+    let tap: String
+
+    /// The expression at tap 0; nil where it is no function of position + tap.
+    func collapsed(_ expression: Expression) -> Expression? {
+      let start = expression.substituting(tap, with: .integer(0))
+      let moved = start.substituting(position, with: .variable(position) + .variable(tap))
+      let indices: Set<String> = [position, tap]
+      guard
+        moved.simplified(indices: indices) == expression.simplified(indices: indices)
+      else { return nil }
+      return start
+    }
+
+    /// Whether it holds on an interval of positions, if it holds anywhere: one side grows steadily.
+    func isInterval(_ condition: Expression) -> Bool {
+      guard case .binary(let op, let a, let b) = condition, op == .less || op == .lessOrEqual
+      else { return false }
+      let next = (b - a).substituting(position, with: .variable(position) + .integer(1))
+      guard case .integer = (next - (b - a)).simplifiedIndex() else { return false }
+      return true
+    }
+  }
+
+  init?(_ kernel: Kernel, _ nest: ReductionNest, operand: Expression, weights: Expression) {
+    let names = nest.outer.dimensions.map(\.name)
+    guard case .load(let buffer, let indices) = weights, indices.count == 4,
+      let position = kernel.parameters.firstIndex(where: { $0.buffer.name == buffer }),
+      case .variable(names[1]) = indices[0], case .variable(let i) = indices[1],
+      case .variable(let ky) = indices[2], case .variable(let kx) = indices[3],
+      let input = nest.reductions.first(where: { $0.name == i }),
+      Set(nest.reductions.map(\.name)) == [i, ky, kx]
+    else { return nil }
+    let taps = nest.reductions.filter { $0.name != i }
+    guard taps.allSatisfy({ $0.extent == WinogradTransform.kernelTaps }) else { return nil }
+    self.weights = position
+    self.input = input
+    vertical = Axis(position: names[2], tap: ky)
+    horizontal = Axis(position: names[3], tap: kx)
+    guard !operand.variablesUsed.contains(names[1]),
+      let rows = vertical.collapsed(operand), let both = horizontal.collapsed(rows)
+    else { return nil }
+    self.operand = both
+    for case .condition(let condition) in nest.steps {
+      guard add(condition) else { return nil }
+    }
+  }
+
+  private mutating func add(_ condition: Expression) -> Bool {
+    for axis in [vertical, horizontal] {
+      guard condition.variablesUsed.isSubset(of: [axis.position, axis.tap]),
+        let collapsed = axis.collapsed(condition), axis.isInterval(collapsed)
+      else { continue }
+      conditions.append(collapsed)
+      return true
+    }
+    return false
+  }
+}

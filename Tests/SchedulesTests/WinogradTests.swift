@@ -1,0 +1,178 @@
+import CodeGen
+import Execution
+import LoopIR
+import Operations
+import Tensors
+import Testing
+
+@testable import Schedules
+
+/// Convolutions by Winograd's algorithm against the plain loops and the float64 reference.
+@Suite struct WinogradTests {
+  /// 3x3, stride 1: sizes that tiles divide and sizes that they do not, paddings, batches, few and many channels.
+  static let cases: [KernelCase] =
+    [(8, 8), (9, 11), (1, 1), (2, 7), (12, 6)].map {
+      .convolution(8, 16, size: $0)
+    } + [
+      .convolution(16, 8, size: (7, 9), padding: [0, 0, 0, 0]),
+      .convolution(4, 12, size: (6, 6), padding: [2, 1, 0, 2]),
+      .convolution(8, 8, size: (5, 10), batch: 3), .convolution(24, 32, size: (4, 13)),
+      residual, upsampledSkip(16), upsampledSkip(12),
+    ]
+
+  /// Reads an upsampled image and a skip connection; 12 channels are no multiple of 8 lanes.
+  static func upsampledSkip(_ channels: Int) -> KernelCase {
+    KernelCase(
+      testDescription: "convolution of \(channels) upsampled and 8 other channels",
+      body: """
+        %n = broadcast_in_dim %b {dimensions = [1]} : tensor<1x8x8x6xf32>
+        %u = upsample_nearest %x {scale = [2, 2]} : tensor<1x\(channels)x8x6xf32>
+        %k = concatenate %u, %n {dimension = 1} : tensor<1x\(channels + 8)x8x6xf32>
+        %y = convolution %k, %w {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<1x8x8x6xf32>
+        """,
+      input: [1, channels, 4, 3], parameters: [("b", [8]), ("w", [8, channels + 8, 3, 3])])
+  }
+
+  static let residual = KernelCase(
+    testDescription: "residual block of 8 channels",
+    body: """
+      %a = convolution %x, %w, %b {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<2x8x9x10xf32>
+      %r = relu %a : tensor<2x8x9x10xf32>
+      %c = convolution %r, %v, %b {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<2x8x9x10xf32>
+      %y = add %c, %x : tensor<2x8x9x10xf32>
+      """,
+    input: [2, 8, 9, 10],
+    parameters: [("w", [8, 8, 3, 3]), ("b", [8]), ("v", [8, 8, 3, 3])])
+
+  /// Every convolution by the given transform, in the smallest strips and with the last one not full, or in the
+  /// shape that the cost model likes best.
+  private func scheduled(
+    _ item: KernelCase, _ target: Target, _ transform: WinogradTransform, smallest: Bool
+  ) throws -> LoopModule {
+    let choice = WinogradChoice(target: target, transforms: [transform])
+    let plain = AssignLayouts.apply(to: try item.plain(), target: target)
+    let result = ApplyWinograd.apply(to: plain) { nest in
+      let shapes = choice.shapes(for: nest)
+      if smallest { return shapes.first { $0.tiles == 5 && $0.productTiles == 5 } }
+      return shapes.min { choice.cycles(nest, $0) < choice.cycles(nest, $1) }
+    }
+    let text = LoopPrinter.text(result)
+    #expect(text.contains("_winograd\(transform.outputs)x\(transform.outputs)("))
+    return PlanMemory.apply(to: result)
+  }
+
+  /// In units of 2^-23 of the largest value.
+  private func largestError(_ a: [Tensor<Double>], _ b: [Tensor<Double>]) -> Double {
+    zip(a, b).map { x, y in
+      let norm = y.values.map(abs).max() ?? 0
+      let errors = zip(x.values, y.values).map { abs($0 - $1) / norm }
+      return errors.allSatisfy(\.isFinite) ? (errors.max() ?? 0) * 0x1p23 : .infinity
+    }.max() ?? .infinity
+  }
+
+  /// Every case with F(4), and partial tiles, a residual and a batch with the others.
+  static let combinations: [(KernelCase, WinogradTransform)] =
+    cases.map { ($0, WinogradTransform.all[1]) }
+    + [cases[1], cases[7], residual].flatMap { item in
+      [(item, WinogradTransform.all[0]), (item, WinogradTransform.all[2])]
+    }
+
+  @Test(arguments: combinations)
+  func valuesAreThoseOfThePlainLoops(_ item: KernelCase, transform: WinogradTransform) throws {
+    let expected = try LoopInterpreter.run(
+      try item.plain(), parameters: try item.weights, inputs: try item.inputs)
+    for (name, smallest) in [("x86-64-v2", false), ("x86-64-v3", true), ("x86-64-v4", false)] {
+      let module = try scheduled(
+        item, try Targets.resolve(name), transform, smallest: smallest)
+      try LoopVerifier.verify(module)
+      let actual = try LoopInterpreter.run(
+        module, parameters: try item.weights, inputs: try item.inputs)
+      #expect(largestError(actual, expected) <= 64, "\(name)")
+      let text = LoopPrinter.text(module)
+      #expect(try LoopParser.parseModule(text, file: "winograd.loops") == module)
+    }
+  }
+
+  @Test(arguments: combinations)
+  func machineCodeComputesTheReference(_ item: KernelCase, transform: WinogradTransform) throws {
+    let target = try Targets.resolve("native")
+    let reference = try Reference.evaluate(
+      try item.function(), inputs: try item.inputs, parameters: try item.weights)
+    for smallest in [true, false] {
+      let session = try NativeSession(
+        try scheduled(item, target, transform, smallest: smallest), target: target,
+        parameters: try item.weights.mapValues { $0.map { Float($0) } })
+      let inputs = try item.inputs.map { $0.map { Float($0) } }
+      let one = try session.run(inputs: inputs, threads: 1)
+      #expect(largestError(one.map { $0.map { Double($0) } }, reference) <= 64)
+      #expect(try session.run(inputs: inputs, threads: 3).map(\.values) == one.map(\.values))
+    }
+  }
+
+  /// A NaN stays one in the tile that holds it, whatever the transforms do.
+  @Test func notANumberReachesItsNeighbours() throws {
+    let item = KernelCase.convolution(8, 8, size: (8, 8))
+    let target = try Targets.resolve("native")
+    let session = try NativeSession(
+      try scheduled(item, target, WinogradTransform.all[1], smallest: false), target: target,
+      parameters: try item.weights.mapValues { $0.map { Float($0) } })
+    var input = try item.inputs[0].map { Float($0) }
+    input.values[8 * 3 + 3] = .nan
+    let output = try session.run(inputs: [input], threads: 1)[0]
+    // The result is after a ReLU, which keeps NaN.
+    for (y, x) in [(2, 2), (3, 3), (4, 4)] { #expect(output.values[8 * y + x].isNaN) }
+  }
+
+  @Test func strictPrecisionSumsDirectly() throws {
+    let plain = try KernelCase.convolution(32, 32, size: (16, 32)).plain()
+    for name in targetNames {
+      let target = try Targets.resolve(name)
+      let strict = Scheduler.schedule(plain, for: target, precision: .strict)
+      let standard = Scheduler.schedule(plain, for: target, precision: .standard)
+      #expect(!LoopPrinter.text(strict).contains("winograd"))
+      #expect(LoopPrinter.text(standard).contains("winograd4x4"))
+    }
+  }
+
+  /// Other strides and taps, too few channels, and weights that are no constants.
+  @Test func otherKernelsAreLeftAlone() throws {
+    let items: [KernelCase] = [
+      .convolution(32, 32, size: (9, 33), strides: (2, 1)), .convolution(32, 32, kernel: 1),
+      .convolution(32, 32, kernel: 5, size: (8, 8)), .convolution(1, 32, size: (8, 8)),
+      .convolution(32, 1, size: (8, 8)),
+    ]
+    for item in items {
+      let module = Scheduler.schedule(
+        try item.plain(), for: try Targets.resolve("x86-64-v3"), precision: .standard)
+      #expect(!LoopPrinter.text(module).contains("winograd"), "\(item)")
+    }
+  }
+
+  @Test func weightsThatArriveAtRunTimeAreSummedDirectly() throws {
+    var module = try KernelCase.convolution(32, 32, size: (16, 32)).plain()
+    for case .call(let name, let arguments) in module.run where name.hasPrefix("convolution") {
+      let weights = arguments[1]
+      guard let index = module.buffers.firstIndex(where: { $0.buffer.name == weights }) else {
+        Issue.record("no buffer %\(weights)")
+        continue
+      }
+      module.buffers[index].role = .input("weights")
+      module.prepare.removeAll {
+        if case .call(_, let written) = $0 { written.last == weights } else { false }
+      }
+    }
+    let result = Scheduler.schedule(
+      module, for: try Targets.resolve("x86-64-v3"), precision: .standard)
+    #expect(!LoopPrinter.text(result).contains("winograd"))
+  }
+
+  /// Only the transformed weights travel with the model.
+  @Test func plainWeightsAreNoConstantsAnyMore() throws {
+    let module = Scheduler.schedule(
+      try KernelCase.convolution(32, 32, size: (16, 32)).plain(),
+      for: try Targets.resolve("x86-64-v3"), precision: .standard)
+    let constants = module.buffers.filter { $0.role == .constant }.map(\.buffer)
+    #expect(constants.map(\.extents.count).sorted() == [1, 4])
+    #expect(constants.contains { $0.extents.dropFirst().prefix(2) == [36, 32] })
+  }
+}
