@@ -1,4 +1,5 @@
 import LoopIR
+import Operations
 
 /// The two peaks under which every kernel is (Williams, Waterman, Patterson 2009): arithmetic and memory.
 public struct Roofline: Sendable {
@@ -21,34 +22,56 @@ public struct Roofline: Sendable {
   /// How many times fewer multiplications than the direct algorithm's a kernel does: Winograd's F(m x m, 3 x 3) has
   /// (m + 2)² in place of 9 m².
   static func saving(ofKernel name: String) -> Double {
-    guard let match = name.firstMatch(of: /_winograd([0-9]+)x/), let m = Double(match.1) else {
-      return 1
-    }
+    guard let m = winogradOutputs(ofKernel: name).map(Double.init) else { return 1 }
     return 9 * m * m / ((m + 2) * (m + 2))
+  }
+
+  /// The m of Winograd's F(m x m, 3 x 3); nil for other kernels.
+  static func winogradOutputs(ofKernel name: String) -> Int? {
+    name.firstMatch(of: /_winograd([0-9]+)x/).flatMap { Int($0.1) }
   }
 }
 
 extension LoopModule {
-  /// Floating-point operations of each call's FMAs, every border tap counted, as the direct algorithm has them.
-  ///
-  /// Counted from shapes: weights [o, i, ky, kx] and the result [n, o, y, x]; 0 for other kernels. Kernels transformed
-  /// for Winograd's algorithm, [block, product, i, o of the block], count as the 3x3 taps that they stand for.
+  /// Floating-point operations of each call's FMAs, every border tap counted, as the direct algorithm has them; 0
+  /// for kernels that are no convolutions.
   func workOfCalls() -> [Int] {
     run.map { statement in
       guard case .call(let name, let arguments) = statement, let output = arguments.last,
-        let result = buffer(named: output)?.buffer.extents, result.count == 4,
-        name.contains("convolution")
+        let result = buffer(named: output)?.buffer.extents, name.contains("convolution")
       else { return 0 }
-      for argument in arguments.dropLast() {
-        guard let item = buffer(named: argument), item.role == .constant,
-          item.buffer.extents.count == 4
-        else { continue }
-        let extents = item.buffer.extents
-        let taps = name.contains("_winograd") ? 9 * extents[2] : extents.dropFirst().reduce(1, *)
-        return 2 * taps * result.reduce(1, *)
+      let operands = arguments.dropLast().compactMap { buffer(named: $0)?.buffer.extents }
+        .filter { $0.count == 4 }
+      if name.contains(ConvolutionKernelGradient.mnemonic) {
+        return operands.count == 2 ? Self.kernelGradientWork(result, operands[1]) : 0
       }
-      return 0
+      guard result.count == 4 else { return 0 }
+      if let m = Roofline.winogradOutputs(ofKernel: name) {
+        return Self.winogradWork(result, operands, products: (m + 2) * (m + 2))
+      }
+      return Self.convolutionWork(result, operands)
     }
+  }
+
+  /// Counted from shapes: weights [o, i, ky, kx] and the result [n, o, y, x].
+  private static func convolutionWork(_ result: [Int], _ operands: [[Int]]) -> Int {
+    guard let weights = operands.last(where: { $0[0] == result[1] && $0[2] == $0[3] && $0[2] < 12 })
+    else { return 0 }
+    return 2 * weights.dropFirst().reduce(1, *) * result.reduce(1, *)
+  }
+
+  /// The 3x3 taps that transformed weights [block, product, i, o of the block] stand for.
+  private static func winogradWork(_ result: [Int], _ operands: [[Int]], products: Int) -> Int {
+    guard
+      let weights = operands.last(where: { $0[1] == products && $0[0] * $0[3] == result[1] })
+    else { return 0 }
+    return 2 * 9 * weights[2] * result.reduce(1, *)
+  }
+
+  /// The parts [part, o, i, ky, kx] and the cotangent [n, o, y, x]; adding the parts up counts for nothing.
+  private static func kernelGradientWork(_ result: [Int], _ cotangent: [Int]) -> Int {
+    guard result.count == 5 else { return 0 }
+    return 2 * result[2...].reduce(1, *) * cotangent.reduce(1, *)
   }
 
   /// Bytes of each call's buffers, each counted once.

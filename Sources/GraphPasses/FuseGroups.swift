@@ -24,7 +24,9 @@ import Tensors
 /// %2 = concatenate %1, %skip
 /// %3 = convolution %2, %w, %b
 /// ```
-/// becomes one region, and neither %1 nor %2 is ever in memory. Work on weights alone is never mixed with work on
+/// becomes one region, and neither %1 nor %2 is ever in memory. A sum over whole dimensions (`reduce`) reads each
+/// element once, so that elementwise operations before it go into its region too. Those that read one large tensor,
+/// which is in memory anyway, are computed again in each group that uses them. Work on weights alone is never mixed with work on
 /// images, as it is done once at compile time.
 public struct FuseGroups: GraphPass {
   public static let name = "fuse"
@@ -34,14 +36,16 @@ public struct FuseGroups: GraphPass {
   public init() {}
 
   public func run(_ context: inout GraphPassContext) throws(Diagnostic) {
-    let groups = Grouping(context.function).groups()
+    let grouping = Grouping(context.function)
+    let groups = grouping.groups()
     let function = context.function
+    let copied = Set(function.nodes.indices.filter(grouping.isCopied))
     let inner = Set(groups.flatMap { $0.members.dropLast() })
     let roots = Dictionary(uniqueKeysWithValues: groups.map { ($0.members.last ?? 0, $0) })
     try context.rewrite { (node, index, rewriter) throws(Diagnostic) in
       if inner.contains(index) && roots[index] == nil {
-        // Constants may also be used outside their groups; dead ones go with the next dce.
-        return node.operation is Constant ? nil : []
+        // What groups have copies of may also be used elsewhere; dead ones go with the next dce.
+        return copied.contains(index) ? nil : []
       }
       guard let group = roots[index], group.members.count > 1 else { return nil }
       let (region, operands) = try group.region(of: function)
@@ -96,6 +100,8 @@ private struct Grouping {
   private let uses: [ValueID: [Int]]
   private var weights: Set<Int> = []
   private var taken: Set<Int> = []
+  /// Operations that every group which uses them computes for itself.
+  private var recomputed: Set<Int> = []
 
   init(_ function: Function) {
     self.function = function
@@ -107,6 +113,33 @@ private struct Grouping {
       }
       if fromWeights { weights.insert(index) }
     }
+    for index in function.nodes.indices where isWorthRepeating(index) { recomputed.insert(index) }
+  }
+
+  /// Whether groups take copies of the operation and leave it where it is.
+  func isCopied(_ index: Int) -> Bool {
+    function.nodes[index].operation is Constant || recomputed.contains(index)
+  }
+
+  /// Whether computing the operation where its result is used reads no more memory than reading its result: it is
+  /// elementwise or a broadcast with several uses, and reads at most one tensor as large as its result, which is in
+  /// memory anyway or worth repeating itself.
+  private func isWorthRepeating(_ index: Int) -> Bool {
+    let node = function.nodes[index]
+    guard !weights.contains(index), node.results.count == 1,
+      !function.results.contains(node.results[0])
+    else { return false }
+    if isBroadcast(index) { return true }
+    guard kind(index) == .elementwise, (uses[node.results[0]] ?? []).count > 1 else { return false }
+    let large = Set(node.operands).filter { operand in
+      definitions[operand].map { !isCopied($0) || kind($0) == .elementwise } ?? true
+    }
+    return large.count <= 1 && large.allSatisfy(isInMemoryAnyway)
+  }
+
+  private func isInMemoryAnyway(_ value: ValueID) -> Bool {
+    guard let definition = definitions[value] else { return true }
+    return recomputed.contains(definition) || Set(uses[value] ?? []).count > 1
   }
 
   func groups() -> [Group] {
@@ -151,6 +184,8 @@ private struct Grouping {
     // Members from which the result is reached through elementwise operations only.
     var direct: Set<Int> = kind(root) == .elementwise || kind(root) == .reduction ? [root] : []
     var hasReduction = kind(root) == .reduction
+    // Elementwise operations of which a sum reads each element once.
+    var summed: Set<Int> = []
     // What puts together the image that the reduction reads.
     var addressing: Set<Int> = []
     var pieces = 0
@@ -161,6 +196,7 @@ private struct Grouping {
           canAbsorb(producer, into: members, consumer: member, root: root)
         else { continue }
         let elementwisePath = direct.contains(member) && kind(member) == .elementwise
+        let isSummed = summed.contains(member) || function.nodes[member].operation is Reduce
         let isImage =
           addressing.contains(member) || (kind(member) == .reduction && position == 0)
         switch kind(producer) {
@@ -168,6 +204,7 @@ private struct Grouping {
           guard elementwisePath, !hasReduction else { continue }
           hasReduction = true
           direct.insert(producer)
+        case .elementwise where isSummed: summed.insert(producer)
         case .elementwise:
           guard elementwisePath else { continue }
           direct.insert(producer)
@@ -176,7 +213,8 @@ private struct Grouping {
         case .pointwise:
           // Repeated work for each tap or copy: only where it costs nothing.
           let free = function.nodes[producer].operation is Constant
-          guard free || (kind(member) == .elementwise && isBroadcast(producer)) else { continue }
+          let spreads = kind(member) == .elementwise || isSummed
+          guard free || (spreads && isBroadcast(producer)) else { continue }
         case .concatenation:
           let more = function.nodes[producer].operands.count - 1
           guard isImage, pieces + more < Self.maximumPieces else { continue }
@@ -185,7 +223,7 @@ private struct Grouping {
         case .other: continue
         }
         members.insert(producer)
-        if !(function.nodes[producer].operation is Constant) { taken.insert(producer) }
+        if !isCopied(producer) { taken.insert(producer) }
         pending.append(producer)
       }
     }
@@ -201,7 +239,7 @@ private struct Grouping {
   private func canAbsorb(
     _ producer: Int, into members: Set<Int>, consumer: Int, root: Int
   ) -> Bool {
-    if function.nodes[producer].operation is Constant { return true }
+    if isCopied(producer) { return true }
     guard !taken.contains(producer), weights.contains(producer) == weights.contains(root),
       function.nodes[producer].results.count == 1
     else { return false }

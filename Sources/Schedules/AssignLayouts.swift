@@ -3,13 +3,20 @@ import LoopIR
 /// Chooses how temporaries and constants lie in memory, and makes a kernel for each combination that occurs.
 ///
 /// Images between kernels have their channels innermost; weights lie in the order in which the kernel that reads
-/// them goes through them. Inputs and outputs keep the host's row-major order. Values do not change.
+/// them goes through them. Inputs and outputs keep the host's row-major order; weights among the inputs (in training
+/// steps) are copied first. Values do not change.
 public enum AssignLayouts {
   public static func apply(to module: LoopModule, target: Target) -> LoopModule {
-    var layout = Layout(module: module)
+    var layout = Layout(module: PackInputs.apply(to: module, target: target))
     layout.orderTemporaries()
-    layout.orderConstants(target)
+    layout.orderWeights(target)
     return layout.specialized()
+  }
+
+  /// Orders of the dimensions, outermost first, in which a kernel likes its parameters, by parameter.
+  static func preferredOrders(_ kernel: Kernel, _ target: Target) -> [Int: [Int]] {
+    if SumForm(kernel, target) != nil { return [:] }
+    return ScheduleReduction(kernel, target)?.preferredOrders() ?? [:]
   }
 
   private struct Layout {
@@ -22,17 +29,22 @@ public enum AssignLayouts {
       }
     }
 
-    /// The first kernel that reads a constant decides.
-    mutating func orderConstants(_ target: Target) {
+    /// Constants, and temporaries that a kernel reads as weights; the first one that does decides.
+    mutating func orderWeights(_ target: Target) {
       var decided: Set<String> = []
       for case .call(let name, let arguments) in module.run {
         guard let kernel = module.kernel(named: name) else { continue }
-        let orders = ScheduleReduction(kernel, target)?.preferredOrders() ?? [:]
+        let orders = AssignLayouts.preferredOrders(kernel, target)
         for (position, argument) in arguments.enumerated() {
-          guard let index = module.buffers.firstIndex(where: { $0.buffer.name == argument }),
-            module.buffers[index].role == .constant, decided.insert(argument).inserted
-          else { continue }
-          setOrder(index, orders[position])
+          guard let index = module.buffers.firstIndex(where: { $0.buffer.name == argument }) else {
+            continue
+          }
+          switch module.buffers[index].role {
+          case .constant: break
+          case .temporary where orders[position] != nil: break
+          default: continue
+          }
+          if decided.insert(argument).inserted { setOrder(index, orders[position]) }
         }
       }
     }

@@ -11,6 +11,12 @@ struct LoopNest {
   var dimensions: [Dimension]
   var body: [Statement]
 
+  /// No loop at all: the result is one element.
+  init(scalar body: [Statement]) {
+    dimensions = []
+    self.body = body
+  }
+
   /// Nil where the statement is no such nest.
   init?(_ statement: Statement) {
     dimensions = []
@@ -88,8 +94,10 @@ struct ReductionNest {
 
   /// Nil where the kernel is not of this form or where its iterations are not independent.
   init?(_ kernel: Kernel) {
-    guard kernel.body.count == 1, let nest = LoopNest(kernel.body[0]), nest.writesOnlyOwnElement(),
-      nest.body.count >= 4, case .allocate(let buffer) = nest.body[0], buffer.extents.isEmpty,
+    let body = kernel.body
+    guard let nest = body.count == 1 ? LoopNest(body[0]) : LoopNest(scalar: body),
+      nest.writesOnlyOwnElement(), nest.body.count >= 4, case .allocate(let buffer) = nest.body[0],
+      buffer.extents.isEmpty,
       case .store(buffer.name, _, let initial) = nest.body[1]
     else { return nil }
     outer = nest

@@ -5,14 +5,15 @@ import LoopIR
 public enum Scheduler {
   /// Lays out buffers, schedules every kernel that `run` calls, and plans memory.
   ///
-  /// Results equal those of the unscheduled module to the bit, except where sums of products are added up in parts
-  /// (see `LaneSumTile` and `ReductionTile`).
+  /// Results equal those of the unscheduled module to the bit, except where sums are added up in parts
+  /// (see `LaneSumTile`, `ReductionTile` and `SplitSums`).
   /// Kernels of `prepare` stay plain: they run once, when the model is compiled.
   public static func schedule(
     _ module: LoopModule, for target: Target, precision: Precision = .standard
   ) -> LoopModule {
     var result = AssignLayouts.apply(to: module, target: target)
     if precision == .standard { result = ApplyWinograd.apply(to: result, target: target) }
+    result = SplitSums.apply(to: result, target: target, precision: precision)
     let called = Set(
       result.run.compactMap { statement -> String? in
         if case .call(let kernel, _) = statement { return kernel } else { return nil }

@@ -1,0 +1,67 @@
+import LoopIR
+
+/// Splits sums over whole images and rows, such as the gradient of a convolution's kernel, into parts that threads
+/// share.
+///
+/// ```
+/// run { call @dw(%x, %dy, %out) }
+/// ```
+/// becomes
+/// ```
+/// run { call @dw_parts(%x, %dy, %part); call @dw_sum(%part, %out) }
+/// ```
+/// Which images and rows are one part follows from the shapes alone, and the parts are added in their order: results
+/// do not depend on the number of threads.
+public enum SplitSums {
+  /// Both kernels are scheduled; kernels of other forms stay as they are.
+  public static func apply(
+    to module: LoopModule, target: Target, precision: Precision = .standard
+  ) -> LoopModule {
+    var result = module
+    result.run = []
+    var made: [String: SplitSum] = [:]
+    for statement in module.run {
+      guard case .call(let name, let arguments) = statement,
+        let kernel = module.kernel(named: name),
+        let split = made[name] ?? SplitSum(kernel, target, precision)
+      else {
+        result.run.append(statement)
+        continue
+      }
+      if made.updateValue(split, forKey: name) == nil {
+        result.kernels += [split.parts, split.total]
+      }
+      result.append(split, kernel, arguments)
+    }
+    let called = Set((result.run + result.prepare).compactMap(\.calledKernel))
+    result.kernels.removeAll { made[$0.name] != nil && !called.contains($0.name) }
+    return result
+  }
+}
+
+extension LoopModule {
+  /// Calls of both kernels, with a temporary between them.
+  fileprivate mutating func append(_ split: SplitSum, _ kernel: Kernel, _ arguments: [String]) {
+    var buffer = split.buffer
+    var number = 0
+    while self.buffer(named: buffer.name) != nil {
+      number += 1
+      buffer.name = "\(split.buffer.name).\(number)"
+    }
+    buffers.append(ModuleBuffer(buffer, .temporary(offset: nil)))
+    let places = Dictionary(
+      uniqueKeysWithValues: zip(kernel.parameters.map(\.buffer.name), arguments))
+    for called in [split.parts, split.total] {
+      run.append(
+        .call(
+          called.name, called.parameters.map { places[$0.buffer.name] ?? buffer.name }))
+    }
+  }
+}
+
+extension Statement {
+  /// The kernel that a call runs.
+  var calledKernel: String? {
+    if case .call(let kernel, _) = self { return kernel } else { return nil }
+  }
+}

@@ -1,0 +1,107 @@
+import CodeGen
+import Execution
+import LoopIR
+import Operations
+import Tensors
+import Testing
+
+@testable import Schedules
+
+/// Sums over images and rows in parts, against the plain loops and the reference.
+@Suite struct SplitSumTests {
+  /// The gradient of a kernel from `inputs` to `outputs` channels, of images with so many channels.
+  private static func kernelGradient(
+    _ inputs: Int, _ outputs: Int, kernel: Int = 3, size: (Int, Int) = (5, 7), batch: Int = 2
+  ) -> KernelCase {
+    let image = "\(size.0), \(size.1)"
+    func type(_ channels: Int) -> String {
+      "tensor<\(batch)x\(channels)x\(size.0)x\(size.1)xf32>"
+    }
+    let pad = [Int](repeating: kernel / 2, count: 4)
+    return KernelCase(
+      testDescription:
+        "kernel gradient \(kernel)x\(kernel) \(inputs)->\(outputs), \(batch)x\(size)",
+      body: """
+        %a = slice %x {start = [0, 0, 0, 0], limit = [\(batch), \(inputs), \(image)], strides = [1, 1, 1, 1]} : \(type(inputs))
+        %d = slice %x {start = [0, \(inputs), 0, 0], limit = [\(batch), \(inputs + outputs), \(image)], strides = [1, 1, 1, 1]} : \(type(outputs))
+        %g = convolution_kernel_gradient %a, %d {kernel = [\(kernel), \(kernel)], padding = \(pad), strides = [1, 1]} : tensor<\(outputs)x\(inputs)x\(kernel)x\(kernel)xf32>
+        %y = negate %g : tensor<\(outputs)x\(inputs)x\(kernel)x\(kernel)xf32>
+        """,
+      input: [batch, inputs + outputs, size.0, size.1])
+  }
+
+  /// The mean square of what is left of an image without its channels' means, by channel or altogether.
+  private static func sum(_ extents: [Int], over dimensions: [Int]) -> KernelCase {
+    let image = "tensor<" + extents.map { "\($0)x" }.joined() + "f32>"
+    let kept = extents.indices.filter { !dimensions.contains($0) }.map { "\(extents[$0])x" }
+    let result = "tensor<" + kept.joined() + "f32>"
+    return KernelCase(
+      testDescription: "sum over \(dimensions) of \(extents)",
+      body: """
+        %m = broadcast_in_dim %w {dimensions = [1]} : \(image)
+        %c = subtract %x, %m : \(image)
+        %s = multiply %c, %c : \(image)
+        %r = reduce %s {reducer = add, dimensions = \(dimensions)} : \(result)
+        %k = constant 0.25 : \(result)
+        %y = multiply %r, %k : \(result)
+        """,
+      input: extents, parameters: [("w", [extents[1]])])
+  }
+
+  static let cases: [KernelCase] =
+    [(3, 5), (16, 32), (17, 33), (1, 16), (16, 1), (1, 1), (8, 48)].map { kernelGradient($0, $1) }
+    + [
+      kernelGradient(4, 8, kernel: 1), kernelGradient(4, 8, kernel: 5),
+      kernelGradient(8, 8, size: (9, 40), batch: 1), kernelGradient(4, 16, batch: 35),
+      kernelGradient(2, 16, size: (19, 3), batch: 3),
+    ]
+    + [
+      sum([2, 32, 6, 5], over: [0, 2, 3]), sum([3, 5, 4, 4], over: [0, 2, 3]),
+      sum([1, 40, 3, 17], over: [0, 2, 3]), sum([2, 1, 8, 16], over: [0, 1, 2, 3]),
+      sum([2, 6, 5, 7], over: [0, 1, 2, 3]), sum([40, 3], over: [0]), sum([4, 64], over: [0, 1]),
+      sum([2, 3, 4, 9], over: [2, 3]), sum([2, 3, 4, 9], over: [1]),
+    ]
+
+  private func largestError(_ a: [Tensor<Double>], _ b: [Tensor<Double>]) -> Double {
+    let norm = b.flatMap(\.values).map(abs).max() ?? 0
+    let errors = zip(a.flatMap(\.values), b.flatMap(\.values)).map { abs($0 - $1) }
+    guard errors.allSatisfy(\.isFinite) else { return .infinity }
+    return (errors.max() ?? 0) / norm * 0x1p23
+  }
+
+  @Test(arguments: cases, targetNames)
+  func valuesAreThoseOfThePlainLoops(_ item: KernelCase, target: String) throws {
+    let plain = try item.plain()
+    let scheduled = Scheduler.schedule(plain, for: try Targets.resolve(target))
+    try LoopVerifier.verify(scheduled)
+    let expected = try LoopInterpreter.run(
+      plain, parameters: try item.weights, inputs: try item.inputs)
+    let actual = try LoopInterpreter.run(
+      scheduled, parameters: try item.weights, inputs: try item.inputs)
+    #expect(actual.map(\.shape) == expected.map(\.shape))
+    #expect(largestError(actual, expected) <= 16)
+    let text = LoopPrinter.text(scheduled)
+    #expect(text.contains("_parts(") && text.contains("_sum("), "the sum is not split")
+    #expect(try LoopParser.parseModule(text, file: "scheduled.loops") == scheduled)
+  }
+
+  @Test(arguments: cases) func threadsDoNotChangeABit(_ item: KernelCase) throws {
+    let target = try Targets.resolve("native")
+    let module = Scheduler.schedule(try item.plain(), for: target)
+    let session = try NativeSession(
+      module, target: target, parameters: try item.weights.mapValues { $0.map { Float($0) } })
+    let reference = try Reference.evaluate(
+      try item.function(), inputs: try item.inputs, parameters: try item.weights)
+    let inputs = try item.inputs.map { $0.map { Float($0) } }
+    let one = try session.run(inputs: inputs, threads: 1)
+    #expect(try session.run(inputs: inputs, threads: 3) == one)
+    #expect(largestError(one.map { $0.map { Double($0) } }, reference) <= 16)
+  }
+
+  /// A convolution sums over all of its weights, but its result is what is large.
+  @Test(arguments: KernelCase.convolutions.filter { $0.input[2] > 4 })
+  func convolutionsAreNotSplit(_ item: KernelCase) throws {
+    let scheduled = Scheduler.schedule(try item.plain(), for: try Targets.resolve("x86-64-v3"))
+    #expect(!LoopPrinter.text(scheduled).contains("_parts("))
+  }
+}

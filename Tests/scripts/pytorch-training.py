@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""20 steps of `rephase train` beside PyTorch, from the same weights and batches, with TensorFlow 1's RMSProp.
+
+Both networks and all four losses. The loss of step 1 is held to 1e-4, of all 20 to 1e-2 (relative),
+every weight after step 1 to 1e-5.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy
+import torch
+from safetensors.numpy import load_file
+
+import pytorch_networks
+import pytorch_training
+
+REPHASE = os.environ.get("REPHASE") or sys.exit("error: REPHASE must name the command to test")
+STEPS, BATCH, HEIGHT, WIDTH, RATE = 20, 4, 48, 36, 1e-3
+FIRST, ALL, WEIGHTS = 1e-4, 1e-2, 1e-5
+
+
+def rephase(*arguments):
+    done = subprocess.run(
+        [REPHASE, *map(str, arguments)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    if done.returncode != 0:
+        sys.exit(f"error: rephase {' '.join(map(str, arguments))}: {done.stderr}")
+
+
+def data(folder):
+    """Zero-filled frames and what they are made of, 0-1."""
+    count = STEPS * BATCH
+    frames = pytorch_networks.cine(count)
+    if frames is None:
+        frames = pytorch_networks.smooth(count, HEIGHT, WIDTH)
+    top, left = (frames.shape[1] - HEIGHT) // 2, (frames.shape[2] - WIDTH) // 2
+    frames = frames[:, top : top + HEIGHT, left : left + WIDTH]
+    frames = frames / frames.max(axis=(1, 2), keepdims=True)
+    x = pytorch_networks.zero_filled(frames, 1)
+    y = numpy.ascontiguousarray(frames[:, None], dtype=numpy.float32)
+    numpy.savez(folder / "data.npz", input=x, target=y)
+    return x, y
+
+
+def train(folder, net, loss, steps):
+    """The losses and the weights of a run of so many steps."""
+    run = folder / f"{net}-{loss}-{steps}"
+    vgg = ["--vgg", folder / "vgg.safetensors"] if loss == "perceptual" else []
+    rephase(
+        "train", net, "--data", folder / "data.npz", "--loss", loss, *vgg, "--steps", steps,
+        "--batch", BATCH, "--lr", RATE, "--init", folder / f"{net}.safetensors", "--no-shuffle",
+        "--log", run.with_suffix(".jsonl"), "--quiet", "-o", run,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in run.with_suffix(".jsonl").read_text().splitlines()]
+    losses = {line["step"]: line["loss"] for line in lines if "step" in line and "loss" in line}
+    return [losses[step] for step in sorted(losses)], load_file(run / "last.safetensors")
+
+
+def compare(folder, net, loss, x, y):
+    """The three distances of one case, each over its limit."""
+    weights = load_file(folder / f"{net}.safetensors")
+    vgg = load_file(folder / "vgg.safetensors")
+    peer = pytorch_training.Training(net, weights, loss, vgg)
+    batches = [slice(step * BATCH, (step + 1) * BATCH) for step in range(STEPS)]
+    expected, after_first = [], {}
+    for step, batch in enumerate(batches):
+        expected.append(peer.step(torch.from_numpy(x[batch]), torch.from_numpy(y[batch]), RATE))
+        if step == 0:
+            after_first = {key: value.detach().numpy().copy() for key, value in peer.weights.items()}
+    losses, _ = train(folder, net, loss, STEPS)
+    _, ours = train(folder, net, loss, 1)
+    if len(losses) != STEPS or sorted(ours) != sorted(after_first):
+        sys.exit(f"error: {net} {loss}: {len(losses)} losses, {len(ours)} weights")
+    errors = [abs(a - b) / b for a, b in zip(losses, expected)]
+    distance = max(abs(ours[key] - after_first[key]).max() for key in ours)
+    unchanged = [key for key in ours if numpy.array_equal(ours[key], weights[key])]
+    if unchanged:
+        sys.exit(f"error: {net} {loss}: step 1 left {', '.join(unchanged)} as it was")
+    print(
+        f"{net:8} {loss:11} loss {losses[0]:.5f} -> {losses[-1]:.5f}  step 1 {errors[0]:.1e}"
+        f"  20 steps {max(errors):.1e}  weights {distance:.1e}", flush=True)
+    return errors[0] <= FIRST, max(errors) <= ALL, distance <= WEIGHTS
+
+
+def main():
+    torch.set_num_threads(2)
+    wrong = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        x, y = data(folder)
+        rephase("init", "vgg16-features", "--seed", 3, "-o", folder / "vgg.safetensors")
+        for net in ["resnet4", "unet"]:
+            rephase("init", net, "--seed", 7, "-o", folder / f"{net}.safetensors")
+            for loss in pytorch_training.LOSSES:
+                wrong += compare(folder, net, loss, x, y) != (True, True, True)
+    if wrong:
+        sys.exit(f"error: {wrong} cases are past {FIRST}, {ALL} or {WEIGHTS}")
+
+
+if __name__ == "__main__":
+    main()
