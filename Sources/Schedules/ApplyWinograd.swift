@@ -57,8 +57,7 @@ struct ApplyWinograd {
   private mutating func transformed(
     _ weights: String, _ nest: WinogradNest, _ shape: WinogradShape
   ) -> String {
-    let m = shape.transform.outputs
-    let name = "\(weights).winograd\(m)x\(m)_\(shape.block)"
+    let name = "\(weights).winograd\(shape.transform.label)_\(shape.block)"
     if module.buffer(named: name) != nil { return name }
     let kernel = WinogradWeights(nest, shape).kernel()
     if module.kernel(named: kernel.name) == nil { module.kernels.append(kernel) }

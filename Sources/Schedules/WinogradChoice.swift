@@ -33,13 +33,14 @@ struct WinogradChoice {
     let vectors = nest.channel.extent / outputLanes
     var shapes: [WinogradShape] = []
     for transform in transforms {
+      let zeros = nest.zeros(transform)
       for productVectors in 1...min(4, vectors) where vectors % productVectors == 0 {
         for productTiles in 1...target.vectorRegisters
         where cost.fits(.init(columns: productTiles, vectors: productVectors)) {
           for tiles in stride(from: productTiles, through: Self.mostTiles, by: productTiles) {
             shapes.append(
               WinogradShape(
-                transform: transform, tiles: tiles, productTiles: productTiles,
+                transform: transform, zeros: zeros, tiles: tiles, productTiles: productTiles,
                 productVectors: productVectors, inputLanes: inputLanes, outputLanes: outputLanes))
           }
         }
@@ -105,7 +106,8 @@ struct WinogradChoice {
     let accumulators = Double(tile.columns * tile.vectors)
     let ends = 2 * accumulators + Double(4 * target.fmaLatency)
     let loads = 0.02 * Double(tile.columns + tile.vectors)
-    let one = Double(nest.input.extent) * (cost.cyclesPerTap(tile) + loads) + ends
+    let one =
+      Double(nest.input.extent) * shape.computedShare * (cost.cyclesPerTap(tile) + loads) + ends
     let count =
       shape.products * (shape.tiles / shape.productTiles) * (nest.channel.extent / shape.block)
     return Double(count) * one
@@ -114,7 +116,8 @@ struct WinogradChoice {
   /// Cycles to bring the kernels and what the steps exchange from where they lie.
   private func memoryCycles(_ nest: WinogradNest, _ shape: WinogradShape) -> Double {
     let local = Double(WinogradKernel.localBytes(nest, shape))
-    let kernels = Double(4 * shape.products * nest.input.extent * nest.channel.extent)
+    let kernels =
+      Double(4 * shape.products * nest.input.extent * nest.channel.extent) * shape.computedShare
     let isNear = local + kernels <= 0.8 * Double(target.l2Bytes)
     let blocks = Double(nest.channel.extent / shape.block)
     return kernels / (isNear ? 24 : 8) + local * blocks / 24

@@ -4,6 +4,8 @@ import Tensors
 /// Sizes of a convolution by Winograd's algorithm.
 struct WinogradShape: Hashable {
   var transform: WinogradTransform
+  /// The products that need not be computed.
+  var zeros: [WinogradZeros]
   /// Tiles that go through all steps together, so that what is in between stays in the second level cache.
   var tiles: Int
   /// Tiles and vectors of output channels in one register tile of the products; both divide what they split.
@@ -16,6 +18,16 @@ struct WinogradShape: Hashable {
   /// Output channels that are done together.
   var block: Int { productVectors * outputLanes }
   var products: Int { transform.inputs * transform.inputs }
+
+  /// The part of all products of channels that is computed.
+  var computedShare: Double {
+    var (all, zero) = (0, 0)
+    for part in zeros {
+      all += products * part.channels.count
+      zero += part.count(of: transform.inputs) * part.channels.count
+    }
+    return 1 - Double(zero) / Double(max(1, all))
+  }
 }
 
 /// Computes a convolution by Winograd's algorithm F(m x m, 3 x 3).
@@ -91,7 +103,7 @@ struct WinogradKernel {
   /// The kernel under its new name, with transformed kernels in the place of the weights.
   mutating func scheduled() -> Kernel {
     var result = nest.kernel
-    result.name += "_winograd\(m)x\(m)"
+    result.name += "_winograd\(shape.transform.label)"
     result.parameters[nest.weights].buffer = weights
     let block = names.fresh("block")
     let outputs = product(block) + output(block)
@@ -185,31 +197,49 @@ struct WinogradKernel {
 // MARK: Products
 
 extension WinogradKernel {
-  /// For each of the (m + 2)² products, the matrix [tiles, inputs] times [inputs, block of outputs].
+  /// For each of the (m + 2)² products, the matrix [tiles, inputs] times [inputs, block of outputs]; without the
+  /// inputs for which it is zero.
   private mutating func product(_ block: String) -> [Statement] {
-    let (p, group, i) = (names.fresh("p"), names.fresh("group"), names.fresh("i"))
+    let (p, group) = (names.fresh("p"), names.fresh("group"))
     let sum = Buffer(
       names.fresh("sum"), .f32, extents: [shape.productTiles, shape.block], space: .register)
     let first = .variable(group) * .integer(shape.productTiles)
     let (weights, transformed, product) = (weights.name, transformed.name, product.name)
     let start = overProducts { place in .store(sum.name, place, .real(0, .f32)) }
-    let step = overProducts { place in
-      .store(
-        sum.name, place,
-        .fma(
-          .load(transformed, [.variable(p), first + place[0], .variable(i)]),
-          .load(weights, [.variable(block), .variable(p), .variable(i), place[1]]),
-          .load(sum.name, place)))
+    let reduction = shape.zeros.flatMap { part in
+      let i = names.fresh("i")
+      let step = overProducts { place in
+        .store(
+          sum.name, place,
+          .fma(
+            .load(transformed, [.variable(p), first + place[0], .variable(i)]),
+            .load(weights, [.variable(block), .variable(p), .variable(i), place[1]]),
+            .load(sum.name, place)))
+      }
+      let (start, end) = (part.channels.lowerBound, part.channels.upperBound)
+      let sums = Statement.loop(Loop(i, .integer(start), .integer(end), body: step))
+      guard let isZero = isZero(part, .variable(p)) else { return [sums] }
+      return [.conditional(.unary(.not, isZero), then: [sums], otherwise: [])]
     }
     let end = overProducts { place in
       .store(product, [.variable(p), first + place[0], place[1]], .load(sum.name, place))
     }
-    let reduction = Statement.loop(Loop(i, .integer(0), .integer(nest.input.extent), body: step))
     let groups = Statement.loop(
       Loop(
         group, .integer(0), .integer(shape.tiles / shape.productTiles),
-        body: [.allocate(sum)] + start + [reduction] + end))
+        body: [.allocate(sum)] + start + reduction + end))
     return [.loop(Loop(p, .integer(0), .integer(shape.products), body: [groups]))]
+  }
+
+  /// Whether a product is zero for a part of the channels; nil where none is.
+  private func isZero(_ part: WinogradZeros, _ product: Expression) -> Expression? {
+    let size = Expression.integer(shape.transform.inputs)
+    func equal(_ op: BinaryOperator, _ numbers: [Int]) -> [Expression] {
+      numbers.map { .binary(.equal, .binary(op, product, size), .integer($0)) }
+    }
+    let cases = equal(.divide, part.rows) + equal(.remainder, part.columns)
+    guard let first = cases.first else { return nil }
+    return cases.dropFirst().reduce(first) { .binary(.or, $0, $1) }
   }
 
   /// Unrolled loops over tiles and vectors of one register tile, and a vectorized one over lanes.

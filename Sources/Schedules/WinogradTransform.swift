@@ -12,16 +12,21 @@ struct WinogradTransform: Hashable, Sendable {
 
   static let kernelTaps = 3
 
+  /// As names of kernels have it: `4x4`, and `4x4u` with the point -1, for upsampled images.
+  var label: String { "\(outputs)x\(outputs)" + (outputs == 4 && points.contains(-1) ? "u" : "") }
+
   /// Inputs, and products, of one tile along a dimension: m + 2.
   var inputs: Int { outputs + Self.kernelTaps - 1 }
 
   /// The transforms there are, smallest first.
   ///
   /// The points are binary fractions, so that entries of A and B are exact float32 numbers. For F(4) those of least
-  /// error among pairs ±a, ±b of eighths: a third of the error of 0, ±1, ±2 (IR/decisions/0006).
+  /// error among pairs ±a, ±b of eighths: a third of the error of 0, ±1, ±2 (IR/decisions/0006). The third one has
+  /// the point -1 and twice that error; with it products of upsampled images are zero (see `WinogradZeros`).
   static let all: [WinogradTransform] = [
     WinogradTransform(outputs: 2, points: [0, 1, -1]),
     WinogradTransform(outputs: 4, pairs: [Fraction(5, 8), Fraction(3, 2)]),
+    WinogradTransform(outputs: 4, pairs: [1, Fraction(13, 8)]),
     WinogradTransform(outputs: 6, pairs: [Fraction(1, 2), 1, 2]),
   ]
 

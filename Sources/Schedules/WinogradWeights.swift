@@ -18,9 +18,8 @@ struct WinogradWeights {
     var source = weights
     source.name = "w"
     let result = WinogradKernel.weights(nest, shape, name: "u")
-    let m = shape.transform.outputs
     var kernel = Kernel(
-      "winograd\(m)x\(m)_weights_\(nest.channel.extent)x\(nest.input.extent)_\(shape.block)",
+      "winograd\(shape.transform.label)_weights_\(nest.channel.extent)x\(nest.input.extent)_\(shape.block)",
       parameters: [KernelParameter(source, .read), KernelParameter(result, .write)], body: [])
     var names = NameSupply(kernel)
     let (block, i, k) = (names.fresh("block"), names.fresh("i"), names.fresh("k"))

@@ -57,7 +57,7 @@ import Testing
       return shapes.min { choice.cycles(nest, $0) < choice.cycles(nest, $1) }
     }
     let text = LoopPrinter.text(result)
-    #expect(text.contains("_winograd\(transform.outputs)x\(transform.outputs)("))
+    #expect(text.contains("_winograd\(transform.label)("))
     return PlanMemory.apply(to: result)
   }
 

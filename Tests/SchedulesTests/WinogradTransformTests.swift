@@ -29,8 +29,9 @@ import Testing
   }
 
   @Test func sizesAreThoseOfTheirNames() {
-    #expect(WinogradTransform.all.map(\.outputs) == [2, 4, 6])
-    #expect(WinogradTransform.all.map(\.inputs) == [4, 6, 8])
+    #expect(WinogradTransform.all.map(\.outputs) == [2, 4, 4, 6])
+    #expect(WinogradTransform.all.map(\.inputs) == [4, 6, 6, 8])
+    #expect(WinogradTransform.all.map(\.label) == ["2x2", "4x4", "4x4u", "6x6"])
   }
 
   /// The textbook's F(2, 3): d0 - d2, d1 + d2, d2 - d1, d3 - d1.
@@ -56,7 +57,7 @@ import Testing
   /// Pairs of opposite points share work: two operations for each result but one or two.
   @Test func pairsShareTheirSums() {
     let counts = WinogradTransform.all.map { operations(of: $0.inputMatrix) }
-    #expect(counts == [4, 12, 24])
+    #expect(counts == [4, 12, 12, 24])
     #expect(operations(of: WinogradTransform.all[1].outputMatrix) <= 12)
   }
 
