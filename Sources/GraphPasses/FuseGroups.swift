@@ -217,7 +217,8 @@ private struct Grouping {
           guard free || (spreads && isBroadcast(producer)) else { continue }
         case .concatenation:
           let more = function.nodes[producer].operands.count - 1
-          guard isImage, pieces + more < Self.maximumPieces else { continue }
+          guard isImage, canSplit(producer, in: members), pieces + more < Self.maximumPieces
+          else { continue }
           pieces += more
           addressing.insert(producer)
         case .other: continue
@@ -229,6 +230,13 @@ private struct Grouping {
     }
     taken.insert(root)
     return Group(members: members.sorted())
+  }
+
+  /// Whether a convolution sums over what is concatenated: its loop can be split where one image ends.
+  private func canSplit(_ concatenation: Int, in members: Set<Int>) -> Bool {
+    let node = function.nodes[concatenation]
+    return (node.operation as? Concatenate)?.dimension == 1
+      && members.contains { function.nodes[$0].operation is Convolution }
   }
 
   private func isBroadcast(_ index: Int) -> Bool {
