@@ -16,8 +16,6 @@ struct TrainWork {
   private let options: TrainingOptions
   private let vgg: VGGWeights?
   private let target: Schedules.Target
-  private let settings: [String: String]
-
   private let processes: MPI?
 
   /// Whether this process writes the run, and tells of it.
@@ -52,19 +50,19 @@ struct TrainWork {
     plan.log = command.log
     self.plan = plan
     try Self.check(batch: order.batch, processes)
-    settings = try Self.settings(
-      command, plan, options, model, data, validation, vgg)
   }
 
   /// Compiles the step and runs the plan.
   func train(_ progress: TrainProgress) throws {
     let first = try firstWeights()
+    let settings = try settings()
     let session = try TrainingSession(
       model, batch: plan.order.batch / (processes?.count ?? 1), height: data.shape[1],
       width: data.shape[2], options: options, weights: first, vgg: vgg?.tensors ?? [:],
-      target: target, threads: command.options.threads, communicator: processes)
+      target: target, precision: command.options.precision, threads: command.options.threads,
+      communicator: processes)
     let output = writes ? try output() : nil
-    let state = try shared(try output.map { try self.state($0.store, first) })
+    let state = try shared(try output.map { try self.state($0.store, first, settings) })
     if state.step == 0 { try output?.writeSettings(settings) }
     let trained = try Trainer(
       session, from: state, data: data, validation: validation, plan: plan, output: output,
@@ -99,7 +97,7 @@ struct TrainWork {
 
   /// That of the last good checkpoint where the run is to go on and there is one, else a fresh one.
   private func state(
-    _ store: CheckpointStore, _ first: [String: Tensor<Float>]
+    _ store: CheckpointStore, _ first: [String: Tensor<Float>], _ settings: [String: String]
   ) throws(Diagnostic) -> TrainingState {
     let known = try store.latest { skipped in
       Console.error("warning: \(skipped.description.dropFirst("error: ".count))")
@@ -170,11 +168,7 @@ extension TrainWork {
     {
       options.settings.append(setting)
     }
-    guard let network = try options.network() else {
-      throw Diagnostic(
-        "\(options.model ?? "a dump") is no network that can be trained",
-        help: "give a zoo name, or 'self' in an executable of your own")
-    }
+    let network = try options.trainable().network
     guard network.network.inputChannels == channels else {
       throw Diagnostic(
         "\(network.name) takes images of \(network.network.inputChannels) channels, the data has "
@@ -207,11 +201,7 @@ extension TrainWork {
   }
 
   /// All that determines the results, in words.
-  private static func settings(
-    _ command: TrainCommand, _ plan: TrainingPlan, _ options: TrainingOptions,
-    _ model: NetworkModel, _ data: any TrainingData, _ validation: (any TrainingData)?,
-    _ vgg: VGGWeights?
-  ) throws(Diagnostic) -> [String: String] {
+  private func settings() throws(Diagnostic) -> [String: String] {
     var settings = ModelDescription(of: model.network).metadata
     settings["loss"] = options.loss.text
     settings["optimizer"] = options.optimizer.rule.rawValue
@@ -226,6 +216,7 @@ extension TrainWork {
     settings["seed"] = "\(plan.order.seed)"
     settings["shuffle"] = "\(plan.order.shuffles)"
     settings["augment"] = plan.augmentation.description
+    settings["precision"] = command.options.precision.rawValue
     settings["data"] = data.fingerprint
     if options.loss.terms.contains(where: { $0.kind == .dssim }) {
       settings["dssim_stride"] = "\(options.loss.dssimStride)"

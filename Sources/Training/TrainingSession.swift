@@ -22,6 +22,7 @@ public final class TrainingSession: TrainingEngine {
   private let options: TrainingOptions
   private let vgg: [String: Tensor<Float>]
   private let target: Schedules.Target
+  private let precision: Precision
   private let threads: Int
   private let runner: Runner
   /// Nil for a process alone.
@@ -42,7 +43,8 @@ public final class TrainingSession: TrainingEngine {
   public init(
     _ model: NetworkModel, batch: Int, height: Int, width: Int, options: TrainingOptions,
     weights: [String: Tensor<Float>], vgg: [String: Tensor<Float>] = [:],
-    target: Schedules.Target, threads: Int = 0, timingCalls: Bool = false,
+    target: Schedules.Target, precision: Precision = .standard, threads: Int = 0,
+    timingCalls: Bool = false,
     communicator: (any Communicator)? = nil
   ) throws(Diagnostic) {
     var options = options
@@ -54,13 +56,14 @@ public final class TrainingSession: TrainingEngine {
     self.width = width
     self.options = options
     self.target = target
+    self.precision = precision
     self.threads = threads
     self.vgg = Dictionary(
       uniqueKeysWithValues: vgg.map { (PerceptualLoss.prefix + $0.key, $0.value) })
     graph = try TrainingGraph.make(
       model, batch: batch, height: height, width: width, options: options)
     compiled = try ModelSession(
-      .graph(graph.function), target: target, weights: self.vgg,
+      .graph(graph.function), target: target, precision: precision, weights: self.vgg,
       timingCalls: timingCalls || communicator != nil)
     runner = compiled.session.makeRunner(threads: threads)
     try restore(weights: weights, state: [:])
@@ -133,7 +136,8 @@ public final class TrainingSession: TrainingEngine {
     if let known = evaluations[images] { return known }
     let function = try TrainingGraph.evaluation(
       model, batch: images, height: height, width: width, loss: options.loss)
-    let session = try ModelSession(.graph(function), target: target, weights: vgg)
+    let session = try ModelSession(
+      .graph(function), target: target, precision: precision, weights: vgg)
     let runner = session.session.makeRunner(threads: threads)
     evaluations[images] = runner
     return runner
