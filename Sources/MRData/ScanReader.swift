@@ -30,7 +30,7 @@ public struct ScanOptions: Sendable {
   }
 }
 
-/// Reads scans; the kind of file is told by its content.
+/// Reads scans; the kind of file is told by its content. A folder is a DICOM series.
 public enum ScanReader {
   /// More than any format needs to be known by: DICOM's preamble, HDF5 behind MATLAB's 512 bytes.
   private static let prefixLength = 4096
@@ -47,6 +47,9 @@ public enum ScanReader {
   private static func scan(_ path: String, options: ScanOptions) throws(Diagnostic) -> Scan {
     if let header = BARTFile.header(of: path) {
       return try assemble(try BARTFile.read(header), path, .bart, options)
+    }
+    if DICOMFolder.isFolder(path) {
+      return try assemble(try DICOMFolder.read(path), path, .dicom, options)
     }
     let start = try FileBytes.prefix(path, prefixLength)
     if NpyFile.isNpy(start) {

@@ -12,13 +12,13 @@ public struct Subject: Sendable, Hashable {
   public static func find(_ paths: [String]) throws(Diagnostic) -> [Subject] {
     var subjects: [Subject] = []
     for path in paths {
-      guard isFolder(path) else {
+      guard DICOMFolder.isFolder(path) else {
         subjects.append(Subject(name: name(of: path), scans: [path]))
         continue
       }
       for entry in try entries(path) {
-        let isNested = isFolder(entry)
-        let scans = isNested ? try entries(entry).filter { !isFolder($0) } : [entry]
+        let isNested = DICOMFolder.isFolder(entry)
+        let scans = isNested ? try entries(entry).filter { !DICOMFolder.isFolder($0) } : [entry]
         if !scans.isEmpty {
           let shown = URL(fileURLWithPath: entry).lastPathComponent
           subjects.append(Subject(name: isNested ? shown : name(of: entry), scans: scans))
@@ -32,12 +32,6 @@ public struct Subject: Sendable, Hashable {
         help: "put the scans of one subject into a folder of its name")
     }
     return subjects.sorted { $0.name < $1.name }
-  }
-
-  private static func isFolder(_ path: String) -> Bool {
-    var isFolder: ObjCBool = false
-    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-      && isFolder.boolValue
   }
 
   /// Sorted; without hidden files and the values of BART arrays, which their headers stand for.

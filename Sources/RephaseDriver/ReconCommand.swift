@@ -15,7 +15,7 @@ struct ReconCommand: ParsableCommand {
       agree in matrix, coils and kind. Images are in the scan's units.
       """)
 
-  @Argument(help: "The scans.")
+  @Argument(help: "The scans; a folder is a DICOM series.")
   var scans: [String]
 
   @OptionGroup var model: ReconModelOptions
@@ -141,7 +141,8 @@ struct ReconCommand: ParsableCommand {
     if let path = outputs.imagesPath, let format = ImageFormat(path: path) {
       let series = ImageSeries(
         result.images, series: scans.count == 1 ? scans[0].series : [],
-        spacing: scans[0].facts.spacing, scalings: result.scalings, scans: self.scans)
+        spacing: scans[0].facts.spacing, scalings: result.scalings,
+        scans: scans.flatMap { $0.facts.files.isEmpty ? [$0.path] : $0.facts.files })
       try series.write(to: path, as: format)
     }
   }

@@ -119,6 +119,19 @@ for number, source in enumerate(cine):
 series = {pydicom.dcmread(p).SeriesInstanceUID for p in path.iterdir()}
 check(len(series) == 1, f"the frames are of {len(series)} series")
 twice(cine[0], "one.dcm", size="192x128")
+# A series as a folder, in disorder, gives the same images and files.
+(scratch.path / "series").mkdir()
+for name, source in zip(("c", "a", "b"), cine):
+    shutil.copy(source, scratch.path / "series" / name)
+(scratch.path / "series/notes.txt").write_text("no DICOM")
+close(np.load(recon("series", "out.npy", size="192x128")), want, 1e-7, "a DICOM series")
+again = recon("series", "sorted/", size="192x128")
+for number in (1, 2, 3):
+    name = f"{number:05}.dcm"
+    check((path / name).read_bytes() == (again / name).read_bytes(), f"{name}: other bytes")
+shutil.copy(f"{SHARED}/brain_t1_dicom/N2D_0274.dcm", scratch.path / "series")
+done = scratch.run("info", "series")
+check(done.returncode == 1 and "2 DICOM series" in done.stderr, done.stderr)
 brain = f"{SHARED}/brain_t1_dicom/N2D_0274.dcm"
 derived(recon(brain, "one.dcm", size="192x300"), brain,
         np.load(recon(brain, "out.npy", size="192x300"))[0], "a brain, padded", 96, -13)  # fmt: skip
