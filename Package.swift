@@ -18,6 +18,7 @@ func tests(
 
 let numerics = Target.Dependency.product(name: "ComplexModule", package: "swift-numerics")
 let reals = Target.Dependency.product(name: "RealModule", package: "swift-numerics")
+let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -30,6 +31,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-numerics", from: "1.1.1"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     // What every stage shares.
@@ -91,7 +93,7 @@ let package = Package(
       uses: [
         "Diagnostics", "Tensors", "GraphIR", "LoopIR", "Operations", "Networks", "GraphPasses",
         "Schedules", "CodeGen", "Execution", "Compiler", "MRData", "Evaluation", "Training",
-        "CRephaseRuntime", arguments, numerics, reals,
+        "CRephaseRuntime", arguments, numerics, reals, yaml,
       ]),
     .executableTarget(name: "rephase", dependencies: ["RephaseDriver"]),
 

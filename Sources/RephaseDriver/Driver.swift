@@ -43,7 +43,7 @@ public func main(_ network: (any Network)? = nil) -> Never {
 /// Commands of the documented interface that this version lacks; they say so.
 enum PlannedCommands {
   static let names = [
-    "tune", "experiment",
+    "tune"
   ]
 }
 
@@ -64,7 +64,7 @@ struct Rephase: ParsableCommand {
       CompileCommand.self, RunCommand.self, VerifyCommand.self, BenchCommand.self,
       TrainCommand.self, InfoCommand.self, PrepareCommand.self, ReconCommand.self,
       PhantomCommand.self, EvaluateCommand.self, StatsCommand.self, RankCommand.self,
-      FigureCommand.self, OperationsCommand.self,
+      FigureCommand.self, ExperimentCommand.self, OperationsCommand.self,
     ])
 }
 

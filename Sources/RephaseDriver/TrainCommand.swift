@@ -14,10 +14,12 @@ struct TrainCommand: ParsableCommand {
 
   @OptionGroup var options: ModelOptions
 
-  @Option(help: "An .npz file with 'input' and 'target', float32 [N, C, H, W].")
+  @Option(help: "A prepared set, or an .npz file with 'input' and 'target', float32 [N, C, H, W].")
   var data: String
 
-  @Option(help: "Such a file to choose the best weights by, after each epoch.")
+  @Option(
+    help: "Such a set or file to choose the best weights by, after each epoch (default: the set's)."
+  )
   var validation: String?
 
   @Option(help: "Validation pairs used in each epoch, chosen anew each time.")

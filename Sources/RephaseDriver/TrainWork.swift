@@ -1,6 +1,7 @@
 import Compiler
 import Diagnostics
 import Foundation
+import MRData
 import Networks
 import Schedules
 import Tensors
@@ -33,8 +34,7 @@ struct TrainWork {
     }
     target = try command.options.resolvedTarget()
     vgg = try Self.vgg(command, options.loss)
-    data = try NpzPairs(command.data)
-    validation = try command.validation.map { try NpzPairs($0) }
+    (data, validation) = try Self.data(command)
     model = try Self.model(command, data)
     try Self.check(validation, data)
     let order = SampleOrder(
@@ -86,6 +86,28 @@ struct TrainWork {
     let bytes = try own.map { state throws(Diagnostic) in try Checkpoint.encode(state) } ?? []
     let received = try processes?.broadcast(bytes) ?? bytes
     return try Checkpoint.decode(received, path: command.output)
+  }
+
+  /// Pairs to train on and to validate with; a prepared set has both, unless --validation names others.
+  private static func data(
+    _ command: TrainCommand
+  ) throws(Diagnostic) -> (any TrainingData, (any TrainingData)?) {
+    let given = try command.validation.map { (path) throws(Diagnostic) in
+      try pairs(path, .validation)
+    }
+    guard PreparedSet.isPreparedSet(command.data) else {
+      return (try NpzPairs(command.data), given)
+    }
+    let set = try PreparedSet(command.data)
+    let own = set.count(.validation) > 0 ? try PreparedPairs(set, .validation) : nil
+    return (try PreparedPairs(set, .train), given ?? own)
+  }
+
+  private static func pairs(
+    _ path: String, _ part: PreparedSet.Part
+  ) throws(Diagnostic) -> any TrainingData {
+    PreparedSet.isPreparedSet(path)
+      ? try PreparedPairs(try PreparedSet(path), part) : try NpzPairs(path)
   }
 
   private func firstWeights() throws(Diagnostic) -> [String: Tensor<Float>] {

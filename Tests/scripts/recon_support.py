@@ -31,8 +31,8 @@ class Scratch:
             sys.exit(f"error: signal {-done.returncode}: {' '.join(command)}\n{done.stderr}")
         return done
 
-    def succeed(self, *arguments):
-        done = self.run(*arguments)
+    def succeed(self, *arguments, **options):
+        done = self.run(*arguments, **options)
         if done.returncode != 0:
             sys.exit(f"error: {arguments} ended with {done.returncode}\n{done.stderr}")
         return done

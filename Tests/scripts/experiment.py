@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""A whole experiment from a YAML file: set, runs, report; going on where it was left; files that are wrong."""
+
+import json
+import shutil
+
+from recon_support import Scratch, check
+
+scratch = Scratch()
+CONFIG = """
+data: scans
+prepare: {size: 32x24, validation: s1, test: s2}
+networks:
+  resnet1: {filters: 4, residual: true}
+  resnet2: {filters: 4}
+losses:
+  l1:
+  dssim: {lr: 0.002}
+train: {optimizer: adam, batch: 2, steps: 6, no-shuffle: true}
+evaluate: {part: test}
+"""
+
+
+def write(text, name="config.yaml"):
+    (scratch.path / name).write_text(text)
+
+
+(scratch.path / "scans").mkdir()
+for number in range(3):
+    scratch.succeed("phantom", "--frames", 6, "--rows", 48, "--columns", 40, "--seed", number,
+                    "--noise", 0.05 * number, "-o", f"scans/s{number}.npz")  # fmt: skip
+write(CONFIG)
+done = scratch.succeed("experiment", "config.yaml", "-o", "out", seconds=1200)
+check("rephase train resnet2" in done.stderr, f"progress: {done.stderr}")
+names = ["resnet1-l1", "resnet1-dssim", "resnet2-l1", "resnet2-dssim"]
+for name in names:
+    settings = json.loads((scratch.path / "out/runs" / name / "run.json").read_text())
+    rate = float(settings["learning_rate"])
+    check(abs(rate - (0.002 if "dssim" in name else 0.001)) < 1e-8, f"{name}: {settings}")
+    check(settings["loss"] == name.split("-")[1] and settings["shuffle"] == "false", f"{name}: {settings}")
+report = scratch.path / "out/report"
+results = json.loads((report / "results.json").read_text())
+found = [(t["name"], t["network"], t["loss"]) for t in results["techniques"]]
+check(found == [("zero-filled", "", "")] + [(n, *n.split("-")) for n in names], f"techniques: {found}")
+check(results["images"] == 6, f"images: {results['images']}")
+findings = (report / "findings.csv").read_text()
+check(findings.count("cannot be decided") == 5 and "no unet was trained with l1" in findings, findings)
+check((report / "curves.png").exists() and "Training" in (report / "report.html").read_text(), "no curves")
+
+# Again: nothing is trained anew, and the report is the same. A run and the report that are missing come back.
+last = scratch.path / "out/runs/resnet2-dssim/last.safetensors"
+weights = last.read_bytes()
+html = (report / "report.html").read_bytes()
+scratch.succeed("experiment", "config.yaml", "-o", "out", "--quiet", seconds=1200)
+check((report / "report.html").read_bytes() == html, "the report changes when nothing did")
+shutil.rmtree(last.parent)
+shutil.rmtree(report)
+scratch.succeed("experiment", "config.yaml", "-o", "out", "--quiet", seconds=1200)
+check(last.read_bytes() == weights and (report / "report.html").read_bytes() == html, "not the same again")
+
+write(CONFIG.replace("steps: 6", "steps: 8"), "other.yaml")
+done = scratch.run("experiment", "other.yaml", "-o", "out")
+check(done.returncode == 1 and "other settings" in done.stderr, f"other settings: {done.stderr}")
+
+for name, text, word in [
+    ("empty", "", "data"),
+    ("no YAML", "data: [", "YAML"),
+    ("a list", "- data", "bad.yaml:1"),
+    ("no networks", CONFIG.replace("networks:", "x:"), "no part 'x'"),
+    ("no losses", "data: scans\nnetworks: [resnet1]\n", "losses"),
+    ("empty losses", "data: scans\nnetworks: [resnet1]\nlosses: []\n", "losses"),
+    ("a part of a part", CONFIG.replace("{lr: 0.002}", "{lr: {a: 1}}"), "'lr' has no value"),
+    ("an unknown option", CONFIG.replace("batch: 2", "batches: 2"), "--batches"),
+    ("an unknown network", CONFIG.replace("resnet1:", "resnet99:"), "resnet99"),
+    ("an unknown loss", CONFIG.replace("dssim:", "huber:"), "huber"),
+    ("missing scans", CONFIG.replace("data: scans", "data: nowhere"), "nowhere"),
+    ("deep brackets", "data: " + "[" * 60_000, "brackets"),
+    ("deep dashes", "- " * 30_000, "1000 characters"),
+    ("a long file", "# comment\n" * 10_000, "bytes"),
+]:
+    write(text, "bad.yaml")
+    done = scratch.run("experiment", "bad.yaml", "-o", "bad")
+    lines = done.stderr.splitlines()
+    check(done.returncode in (1, 64) and word in done.stderr, f"{name}: {done.returncode} {done.stderr}")
+    check(sum(line.startswith("error: ") for line in lines) == 1, f"{name}: {done.stderr}")
+    shutil.rmtree(scratch.path / "bad", ignore_errors=True)
+print("experiments run, go on, and refuse")
