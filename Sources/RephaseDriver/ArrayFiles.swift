@@ -23,17 +23,21 @@ enum ArrayFiles {
     return try file.array(name)
   }
 
-  /// Images of an array file as they are; those of a scan of another format as `recon` makes them, whole and unscaled.
+  /// Images of an array file as they are; those of a scan as `recon` makes them, whole and unscaled.
   static func images(_ path: String) throws(Diagnostic) -> ImageStack {
     let place = SourceLocation(file: path)
+    guard try isScan(path) else { return try ImageStack(try read(path), at: place) }
+    var recipe = Reconstruction()
+    (recipe.pattern, recipe.size) = (.none, nil)
+    let images = try recipe.run(try ScanReader.read(path)).zeroFilled
+    return try ImageStack(.float32(images), at: place)
+  }
+
+  /// Whether the file is of no array format, or has k-space by name.
+  private static func isScan(_ path: String) throws(Diagnostic) -> Bool {
     let start = try FileBytes.prefix(path, 16)
-    guard NpyFile.isNpy(start) || NpzFile.isNpz(start) else {
-      var recipe = Reconstruction()
-      (recipe.pattern, recipe.size) = (.none, nil)
-      return try ImageStack(
-        .float32(try recipe.run(try ScanReader.read(path)).zeroFilled), at: place)
-    }
-    return try ImageStack(try read(path), at: place)
+    if NpzFile.isNpz(start) { return try NpzFile.read(path).names.contains("kspace") }
+    return !NpyFile.isNpy(start)
   }
 
   /// All values of an array of any shape; throws where one is not finite.

@@ -80,6 +80,15 @@ check(got["snr_db"][0] == "-inf" and got["nmse"][0] == "inf", f"black reference:
 got = said("evaluate", "--reference", zeros, "--image", zeros)
 check(got["snr_db"][0] == "nan" and got["ssim"][0] == 1, f"black images: {got}")
 
+# Scans are read as `recon` reads them.
+scratch.succeed("phantom", "--frames", 2, "--rows", 96, "--columns", 96, "-o", "scan.npz")
+scans = ["scan.npz"] + [f"{SHARED}/{name}" for name in ("ismrmrd/shepp96_c2_full.h5", "bart/phantom_ksp.cfl") if SHARED]
+for scan in scans:
+    scratch.succeed("recon", scan, "--model", "none", "--mask", "none", "--size", "96x96", "-o", "own.npy", "--quiet")
+    got = said("evaluate", "--reference", scan, "--image", "own.npy")
+    check(min(map(float, got["snr_db"])) > 120, f"{scan}: {got['snr_db']}")
+    print(f"{scan}: read as by recon")
+
 
 def normality(values, what):
     got = said("stats", "normality", save("v.npy", values))
