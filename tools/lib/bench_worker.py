@@ -100,6 +100,32 @@ def jax():
     return lambda x: numpy.asarray(compiled(parameters, x)), jax.__version__, "jit, NHWC"
 
 
+def train_torch(compiled=False):
+    """One training step a run, on the case's input and its mirror image as target."""
+    import torch
+    from safetensors.numpy import load_file
+
+    sys.path.insert(0, CASE["scripts"])
+    import pytorch_training
+
+    torch.set_num_threads(CASE["threads"])
+    training = pytorch_training.Training(
+        CASE["net"], load_file(CASE["weights"]), CASE["loss"], load_file(CASE["vgg"])
+    )
+    if compiled:
+        training.predict = torch.compile(training.predict)
+
+    def run(x):
+        image = torch.from_numpy(x)
+        return numpy.float32(training.step(image, image.flip(-1), 1e-3))
+
+    return run, torch.__version__, "compiled forward and backward" if compiled else "eager"
+
+
+def train_torch_compile():
+    return train_torch(compiled=True)
+
+
 ENGINES = {
     "rephase": rephase,
     "onnxruntime": onnxruntime,
@@ -107,6 +133,8 @@ ENGINES = {
     "torch": torch,
     "torch-compile": torch_compile,
     "jax": jax,
+    "train-torch": train_torch,
+    "train-torch-compile": train_torch_compile,
 }
 
 
