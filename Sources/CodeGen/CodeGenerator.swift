@@ -67,14 +67,16 @@ public struct CodeGenerator: Sendable {
       let name = item.buffer.name
       switch item.role {
       case .input:
-        places[name] = .table(argument: 0, index: inputs)
+        places[name] = .table(argument: 0, index: inputs, offset: 0)
         inputs += 1
       case .output:
-        places[name] = .table(argument: 1, index: outputs)
+        places[name] = .table(argument: 1, index: outputs, offset: 0)
         outputs += 1
       case .constant: places[name] = .block(argument: 2, offset: constants.offsets[name] ?? 0)
       case .temporary(let offset):
         places[name] = .block(argument: 3, offset: try module.planned(item.buffer, offset))
+      case .slice(let whole, let first):
+        places[name] = try places[whole]?.moved(by: first, item.buffer)
       case .parameter, .scratch: break
       }
     }
@@ -92,11 +94,11 @@ public struct CodeGenerator: Sendable {
       let name = item.buffer.name
       switch item.role {
       case .parameter:
-        places[name] = .table(argument: 0, index: parameters)
+        places[name] = .table(argument: 0, index: parameters, offset: 0)
         parameters += 1
       case .constant: places[name] = .block(argument: 1, offset: constants.offsets[name] ?? 0)
       case .scratch: places[name] = .block(argument: 2, offset: scratch.offsets[name] ?? 0)
-      case .input, .output, .temporary: break
+      case .input, .output, .slice, .temporary: break
       }
     }
     return places

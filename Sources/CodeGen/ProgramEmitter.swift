@@ -15,10 +15,20 @@ final class ProgramEmitter {
     self.source = source
   }
 
-  /// Where a program finds a buffer: in a table of pointers, or at an offset into a block.
+  /// Where a program finds a buffer: at an offset in bytes behind a pointer of a table, or into a block.
   enum Place {
-    case table(argument: Int, index: Int)
+    case table(argument: Int, index: Int, offset: Int)
     case block(argument: Int, offset: Int)
+
+    /// The place of a slice that starts at the element of this number; nil for what no slice is of.
+    func moved(by elements: Int, _ slice: Buffer) throws(Diagnostic) -> Place? {
+      guard case .table(let argument, let index, let offset) = self else { return nil }
+      let (bytes, overflow) = elements.multipliedReportingOverflow(by: slice.element.byteCount)
+      guard !overflow, elements >= 0, bytes <= 1 << 44 else {
+        throw Diagnostic("the slice %\(slice.name) cannot start at element \(elements)")
+      }
+      return .table(argument: argument, index: index, offset: offset + bytes)
+    }
 
     /// Bytes that its address is known to be a multiple of.
     func alignment(elementBytes: Int) -> Int {
@@ -145,16 +155,22 @@ final class ProgramEmitter {
     _ builder: LLVMBuilderRef, _ function: LLVMValueRef, _ place: Place
   ) -> LLVMValueRef {
     switch place {
-    case .table(let argument, let index):
+    case .table(let argument, let index, let offset):
       var step: [LLVMValueRef?] = [LLVMConstInt(unit.i64, UInt64(index), 0)]
       let field = LLVMBuildGEP2(
         builder, unit.pointer, LLVMGetParam(function, UInt32(argument)), &step, 1, "")
-      return LLVMBuildLoad2(builder, unit.pointer, field, "")
+      return moved(builder, LLVMBuildLoad2(builder, unit.pointer, field, ""), by: offset)
     case .block(let argument, let offset):
-      var step: [LLVMValueRef?] = [LLVMConstInt(unit.i64, UInt64(offset), 0)]
-      return LLVMBuildGEP2(
-        builder, LLVMInt8TypeInContext(unit.context),
-        LLVMGetParam(function, UInt32(argument)), &step, 1, "")
+      return moved(builder, LLVMGetParam(function, UInt32(argument)), by: offset)
     }
+  }
+
+  private func moved(
+    _ builder: LLVMBuilderRef, _ pointer: LLVMValueRef, by bytes: Int
+  ) -> LLVMValueRef {
+    if bytes == 0 { return pointer }
+    var step: [LLVMValueRef?] = [LLVMConstInt(unit.i64, UInt64(bytes), 0)]
+    return LLVMBuildGEP2(
+      builder, LLVMInt8TypeInContext(unit.context), pointer, &step, 1, "")
   }
 }

@@ -70,7 +70,9 @@ public enum Targets {
       features: Host.features, triple: triple, vectorBytes: width,
       vectorRegisters: width == 64 ? 32 : 16, hasFMA: hasFMA,
       l1Bytes: cache(_SC_LEVEL1_DCACHE_SIZE, otherwise: 32 << 10),
-      l2Bytes: cache(_SC_LEVEL2_CACHE_SIZE, otherwise: 512 << 10))
+      l2Bytes: cache(_SC_LEVEL2_CACHE_SIZE, otherwise: 512 << 10),
+      // Systems count the caches of all clusters of cores; a program runs in one.
+      l3Bytes: min(32 << 20, cache(_SC_LEVEL3_CACHE_SIZE, otherwise: 16 << 20)))
   }
 
   /// What the system says of a cache, where it says anything.

@@ -10,7 +10,10 @@ enum MemoryLimit {
   /// Throws before anything is allocated where weights, constants, inputs, outputs and the arena take more.
   static func check(_ module: LoopModule) throws(Diagnostic) {
     let held = module.buffers.filter { item in
-      if case .temporary = item.role { return false } else { return true }
+      switch item.role {
+      case .temporary, .slice: return false
+      default: return true
+      }
     }
     let buffers = try BufferLayout(held.map(\.buffer)).byteCount
     let bytes = try buffers + module.workspaceByteCount()

@@ -108,11 +108,18 @@ private struct ModuleRunner {
 
   init(_ module: LoopModule) throws(Diagnostic) {
     self.module = module
-    for entry in module.buffers { memories[entry.buffer.name] = Memory(entry.buffer) }
+    for entry in module.buffers {
+      if case .slice = entry.role { continue }
+      memories[entry.buffer.name] = Memory(entry.buffer)
+    }
     for kernel in module.kernels { kernels[kernel.name] = try ResolvedKernel(kernel) }
   }
 
+  /// The memory of a buffer; a copy of it where the buffer is a slice.
   private func memory(_ name: String) throws(Diagnostic) -> Memory {
+    if let entry = module.buffer(named: name), case .slice(let whole, let first) = entry.role {
+      return try memory(whole).slice(entry.buffer, at: first)
+    }
     guard let memory = memories[name] else {
       throw Diagnostic("%\(name) cannot be found: verify the module first")
     }
@@ -151,6 +158,13 @@ private struct ModuleRunner {
         if parameter.access == .write { try forgetOverlapping(argument) }
       }
       try resolved.run(buffers)
+      for (argument, (parameter, part)) in zip(arguments, zip(kernel.parameters, buffers))
+      where parameter.access == .write {
+        guard case .slice(let whole, let first)? = module.buffer(named: argument)?.role else {
+          continue
+        }
+        try memory(whole).replace(at: first, with: part)
+      }
     }
   }
 

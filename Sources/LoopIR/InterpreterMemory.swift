@@ -72,6 +72,22 @@ final class Memory {
     buffer.forEachOffset { isWritten[$0] = true }
   }
 
+  /// A slice of this memory as memory of its own, from the place given on; both are row-major.
+  func slice(_ buffer: Buffer, at first: Int) -> Memory {
+    let part = Memory(buffer)
+    let places = first..<first + buffer.spanElements
+    part.values = Array(values[places])
+    part.isWritten = Array(isWritten[places])
+    return part
+  }
+
+  /// Puts a slice back where it was taken.
+  func replace(at first: Int, with part: Memory) {
+    let places = first..<first + part.values.count
+    values.replaceSubrange(places, with: part.values)
+    isWritten.replaceSubrange(places, with: part.isWritten)
+  }
+
   /// The content as a dense tensor; throws where an element was never written.
   func tensor() throws(Diagnostic) -> Tensor<Double> {
     let shape = try Shape(buffer.extents)

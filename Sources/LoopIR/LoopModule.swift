@@ -7,6 +7,8 @@ public enum BufferRole: Hashable, Sendable {
   /// The model's arguments and results, in order of declaration; the string is the user's name for it.
   case input(String)
   case output(String)
+  /// Consecutive elements of an input or output, from this one on: some images of a batch.
+  case slice(of: String, at: Int)
   /// Between kernels of `run`; the offset in bytes into the arena once memory is planned.
   case temporary(offset: Int?)
   /// Between kernels of `prepare`.

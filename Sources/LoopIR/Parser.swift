@@ -122,7 +122,7 @@ extension LoopParser {
   /// The word that starts a buffer's declaration, where one comes next.
   private var bufferRole: String? {
     guard case .word(let word) = tokens.token else { return nil }
-    let roles = ["parameter", "constant", "input", "output", "temporary", "scratch"]
+    let roles = ["parameter", "constant", "input", "output", "slice", "temporary", "scratch"]
     return roles.contains(word) ? word : nil
   }
 
@@ -139,6 +139,13 @@ extension LoopParser {
     default: role = .temporary(offset: nil)
     }
     let buffer = try buffer(named: name)
+    if word == "slice" {
+      try tokens.expectWord("of")
+      let whole = try tokens.percentName("an input or output, as in '%x'")
+      try tokens.expectWord("at")
+      return ModuleBuffer(
+        buffer, .slice(of: whole, at: try tokens.integer("the first element's number")))
+    }
     if case .temporary = role, try tokens.takeIfWord("at") {
       return ModuleBuffer(buffer, .temporary(offset: try tokens.integer("the offset in bytes")))
     }

@@ -77,6 +77,7 @@ public enum LoopPrinter {
     case .parameter(let name): return named("parameter", name)
     case .input(let name): return named("input", name)
     case .output(let name): return named("output", name)
+    case .slice(let whole, let first): return "slice \(described) of %\(whole) at \(first)"
     case .constant: return "constant " + described
     case .scratch: return "scratch " + described
     case .temporary(nil): return "temporary " + described

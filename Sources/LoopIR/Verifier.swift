@@ -85,9 +85,30 @@ extension LoopVerifier {
             "L23", "%\(buffer.name) is the user's memory, so its strides must be row-major",
             help: "copy it into a buffer of another layout")
         }
+      case .slice(let whole, let first):
+        guard names.contains(whole), let entry = module.buffer(named: whole), entry.isOfHost else {
+          throw broken(
+            "L25", "%\(buffer.name) is a slice of %\(whole), which is no input or output before it")
+        }
+        try verify(buffer, slices: entry.buffer, at: first)
       case .temporary(let offset?): try verify(offset: offset, of: buffer)
       case .temporary(nil), .constant, .scratch: break
       }
+    }
+  }
+
+  /// L25.
+  private static func verify(
+    _ slice: Buffer, slices whole: Buffer, at first: Int
+  ) throws(Diagnostic) {
+    guard slice.isRowMajor, slice.element == whole.element else {
+      throw broken(
+        "L25", "the slice %\(slice.name) is not of the type and order of %\(whole.name)")
+    }
+    guard first >= 0, first <= whole.spanElements,
+      slice.spanElements <= whole.spanElements - first
+    else {
+      throw broken("L25", "the slice %\(slice.name) reaches beyond %\(whole.name)")
     }
   }
 
@@ -163,8 +184,19 @@ extension BufferRole {
     case .constant: return "constant"
     case .input: return "input"
     case .output: return "output"
+    case .slice: return "slice"
     case .temporary: return "temporary"
     case .scratch: return "scratch"
+    }
+  }
+}
+
+extension ModuleBuffer {
+  /// Whether it is the host's memory: an input or an output.
+  var isOfHost: Bool {
+    switch role {
+    case .input, .output: return true
+    default: return false
     }
   }
 }

@@ -14,6 +14,7 @@ struct ProgramVerifier {
     try verifier.requireWritten { $0 == .constant }
     verifier = ProgramVerifier(module: module, program: "run")
     try verifier.verify(module.run)
+    verifier.joinSlices()
     try verifier.requireWritten { if case .output = $0 { true } else { false } }
   }
 
@@ -75,7 +76,7 @@ struct ProgramVerifier {
   }
 
   /// L19 and L21: who may read and write what, and nothing is read before it is written.
-  private func verifyRole(_ argument: ModuleBuffer, _ access: Access) throws(Diagnostic) {
+  private mutating func verifyRole(_ argument: ModuleBuffer, _ access: Access) throws(Diagnostic) {
     let isPreparing = program == "prepare"
     let mayRead: Bool
     let mayWrite: Bool
@@ -86,6 +87,15 @@ struct ProgramVerifier {
     case .scratch: (mayRead, mayWrite) = (isPreparing, isPreparing)
     case .input: (mayRead, mayWrite, isWrittenFirst) = (!isPreparing, false, false)
     case .output, .temporary: (mayRead, mayWrite) = (!isPreparing, !isPreparing)
+    case .slice(let whole, _):
+      // The verifier of buffers has seen that it is one of an input or output.
+      guard let whole = module.buffer(named: whole) else { return }
+      if written.contains(whole.buffer.name) { written.insert(argument.buffer.name) }
+      if case .output = whole.role {
+        (mayRead, mayWrite) = (!isPreparing, !isPreparing)
+      } else {
+        (mayRead, mayWrite, isWrittenFirst) = (!isPreparing, false, false)
+      }
     }
     let described = "\(argument.role.word) %\(argument.buffer.name)"
     guard access == .read ? mayRead : mayWrite else {
@@ -112,6 +122,19 @@ struct ProgramVerifier {
     }
   }
 
+  /// Counts an output as written whose written slices cover it.
+  private mutating func joinSlices() {
+    for entry in module.buffers where entry.isOfHost {
+      let parts = module.buffers.filter { written.contains($0.buffer.name) }
+        .compactMap { part in part.hostRange.map { (range: $0.range, whole: $0.whole) } }
+        .filter { $0.whole == entry.buffer.name }
+        .sorted { $0.range.lowerBound < $1.range.lowerBound }
+      var end = 0
+      for part in parts where part.range.lowerBound <= end { end = max(end, part.range.upperBound) }
+      if end >= entry.buffer.spanElements { written.insert(entry.buffer.name) }
+    }
+  }
+
   private func requireWritten(_ isRequired: (BufferRole) -> Bool) throws(Diagnostic) {
     for entry in module.buffers
     where isRequired(entry.role) && !written.contains(entry.buffer.name) {
@@ -127,9 +150,21 @@ extension ModuleBuffer {
     return offset..<offset + buffer.byteCount
   }
 
-  /// Whether the two share memory: they are one buffer, or share bytes of the arena.
+  /// Elements of an input or output that it is, or is a slice of.
+  var hostRange: (whole: String, range: Range<Int>)? {
+    switch role {
+    case .input, .output: return (buffer.name, 0..<buffer.spanElements)
+    case .slice(let whole, let first): return (whole, first..<first + buffer.spanElements)
+    default: return nil
+    }
+  }
+
+  /// Whether the two share memory: they are one buffer, or share bytes of the arena or of the host's memory.
   func overlaps(_ other: ModuleBuffer) -> Bool {
     if buffer.name == other.buffer.name { return true }
+    if let mine = hostRange, let others = other.hostRange {
+      return mine.whole == others.whole && mine.range.overlaps(others.range)
+    }
     guard let mine = arenaRange, let others = other.arenaRange else { return false }
     return mine.overlaps(others)
   }

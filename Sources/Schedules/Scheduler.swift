@@ -11,7 +11,8 @@ public enum Scheduler {
   public static func schedule(
     _ module: LoopModule, for target: Target, precision: Precision = .standard
   ) -> LoopModule {
-    var result = AssignLayouts.apply(to: module, target: target)
+    var result = SplitBatch.apply(to: module, target: target)
+    result = AssignLayouts.apply(to: result, target: target)
     if precision == .standard { result = ApplyWinograd.apply(to: result, target: target) }
     result = SplitSums.apply(to: result, target: target, precision: precision)
     let called = Set(

@@ -17,6 +17,8 @@ public struct Target: Hashable, Sendable {
   /// Bytes of a core's first and second level data cache.
   public var l1Bytes: Int
   public var l2Bytes: Int
+  /// Bytes of the last level cache, all cores together.
+  public var l3Bytes: Int
 
   /// Bytes of stack that the local buffers of a kernel may take on any processor.
   public static let localBytes = 704 << 10
@@ -24,7 +26,8 @@ public struct Target: Hashable, Sendable {
   public init(
     name: String, processor: String, features: String, triple: String, vectorBytes: Int,
     vectorRegisters: Int, hasFMA: Bool, fmaPerCycle: Int = 2, fmaLatency: Int = 4,
-    l1Bytes: Int = 32 << 10, l2Bytes: Int = 512 << 10
+    l1Bytes: Int = 32 << 10, l2Bytes: Int = 512 << 10,
+    l3Bytes: Int = 16 << 20
   ) {
     self.name = name
     self.processor = processor
@@ -37,6 +40,7 @@ public struct Target: Hashable, Sendable {
     self.fmaLatency = fmaLatency
     self.l1Bytes = l1Bytes
     self.l2Bytes = l2Bytes
+    self.l3Bytes = l3Bytes
   }
 
   /// Elements of 4 bytes in one vector register.

@@ -157,6 +157,11 @@ private struct Damage: CustomTestStringConvertible, Sendable {
   var testDescription: String { "\(constraint): \(replacement)" }
 }
 
+/// A slice that breaks L25.
+private func slice(_ declaration: String, _ fragment: String) -> Damage {
+  Damage("L25", "scratch %s0", "slice %part : \(declaration)\n scratch %s0", fragment)
+}
+
 private let damages = [
   Damage(
     "L2", "scratch %s0", "input %x2 \"x\" : f32[1]\n scratch %s0", "two inputs are called \"x\""),
@@ -181,6 +186,13 @@ private let damages = [
   Damage("L22", "at 256", "at -128", "offset -128 of %t0"),
   Damage(
     "L23", "\"x\" : f32[2, 16]", "\"x\" : f32[2, 16] strides [1, 2]", "must be row-major"),
+  slice("f32[1, 16] of %t9 at 0", "which is no input or output before it"),
+  slice("f32[1, 16] of %p0 at 0", "which is no input or output before it"),
+  slice("f64[1, 16] of %x at 0", "is not of the type and order of %x"),
+  slice("f32[2, 8] strides [1, 2] of %x at 0", "is not of the type and order of %x"),
+  slice("f32[1, 16] of %x at 17", "reaches beyond %x"),
+  slice("f32[1, 16] of %x at -1", "reaches beyond %x"),
+  slice("f32[1, 16] of %x at 9223372036854775807", "reaches beyond %x"),
 ]
 
 @Suite struct ModuleVerifierTests {
