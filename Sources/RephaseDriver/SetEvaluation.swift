@@ -64,7 +64,7 @@ struct SetEvaluation {
           scores: try scores(model.name, network)))
     }
     let study = try Study(techniques)
-    var report = try study.report(title: "Evaluation of \(set.directory)", about: about)
+    var report = study.report(title: "Evaluation of \(set.directory)", about: about)
     report.add(heading: "Images")
     report.add(
       try comparison(study, networks), name: "comparison",

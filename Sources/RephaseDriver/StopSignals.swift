@@ -24,7 +24,10 @@ final class StopSignals {
     }
   }
 
-  deinit { for source in sources { source.cancel() } }
+  deinit {
+    for source in sources { source.cancel() }
+    for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
+  }
 
   /// The first of them that came, in words.
   var received: String? { noted.name.withLock { $0 } }

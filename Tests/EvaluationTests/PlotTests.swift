@@ -84,7 +84,7 @@ import Testing
     let measure = Study.measures[0]
     #expect(study.quartiles(measure).rows.map { $0[0] } == ["net 2", "net 3", "net 4"])
     #expect(study.normality(measure).rows.count == 3 && study.pairsCount == 3)
-    let report = try study.report(title: "<study>", about: "a & b")
+    let report = study.report(title: "<study>", about: "a & b")
     let html = try report.html()
     #expect(html.contains("<h1>&lt;study&gt;</h1>") && html.contains("a &amp; b"))
     #expect(try study.json().contains("\"snr_db\""))
@@ -97,6 +97,12 @@ import Testing
       name: "truth", network: "", loss: "", scores: try Scores(truth, reference: truth))
     let table = try Study([perfect]).normality(Study.measures[0])
     #expect(table.rows == [["truth", "-", "-", "-", "-"]])
+    var same = perfect
+    same.name = "same"
+    let study = try Study([perfect, same])
+    let html = try study.report(title: "t", about: "").html()
+    #expect(html.contains("No box plot") && html.contains("No paired comparisons"))
+    #expect(try study.json().contains("\"inf\""))
   }
 }
 

@@ -17,7 +17,7 @@ extension Study {
   }
 
   /// Tables and box plots; figures of the images and curves may be added to it.
-  public func report(title: String, about text: String) throws(Diagnostic) -> Report {
+  public func report(title: String, about text: String) -> Report {
     var report = Report(title: title)
     report.add(text: text)
     report.add(
@@ -27,13 +27,7 @@ extension Study {
       report.add(heading: measure.name)
       report.add(quartiles(measure), name: "quartiles-\(measure.key)")
       guard Self.tested.contains(where: { $0.key == measure.key }) else { continue }
-      report.add(
-        try BoxPlot.figure(
-          names: techniques.map(\.name), samples: techniques.map { measure.values($0.scores) },
-          label: measure.name),
-        name: "boxes-\(measure.key)", caption: "\(measure.name) of \(imageCount) images.")
-      report.add(normality(measure), name: "normality-\(measure.key)")
-      if techniques.count > 1 { report.add(try pairs(measure), name: "pairs-\(measure.key)") }
+      addTests(measure, to: &report)
     }
     if techniques.contains(where: { !$0.loss.isEmpty }) {
       report.add(heading: "Findings")
@@ -42,11 +36,28 @@ extension Study {
     return report
   }
 
-  /// The same numbers for programs: `techniques` with quartiles and, for SNR and SSIM, normality; `pairs`.
+  /// What cannot be drawn or compared, as measures of perfect images are infinite, is said instead.
+  private func addTests(_ measure: Measure, to report: inout Report) {
+    do {
+      let boxes = try BoxPlot.figure(
+        names: techniques.map(\.name), samples: techniques.map { measure.values($0.scores) },
+        label: measure.name)
+      report.add(
+        boxes, name: "boxes-\(measure.key)", caption: "\(measure.name) of \(imageCount) images.")
+    } catch { report.add(text: "No box plot: \(error.message).") }
+    report.add(normality(measure), name: "normality-\(measure.key)")
+    guard techniques.count > 1 else { return }
+    do { report.add(try pairs(measure), name: "pairs-\(measure.key)") } catch {
+      report.add(text: "No paired comparisons: \(error.message).")
+    }
+  }
+
+  /// The same numbers for programs: `techniques` with quartiles and, for SNR and SSIM, normality; `pairs` where they can
+  /// be compared.
   public func json() throws(Diagnostic) -> String {
     var pairs: [String: [PairedComparison]] = [:]
     if techniques.count > 1 {
-      for measure in Self.tested { pairs[measure.key] = try comparisons(measure) }
+      for measure in Self.tested { pairs[measure.key] = try? comparisons(measure) }
     }
     let rows = techniques.map { technique in
       let values = Self.measures.map { ($0.key, $0.values(technique.scores)) }
