@@ -51,7 +51,7 @@ public struct FuseGroups: GraphPass {
       let (region, operands) = try group.region(of: function)
       return [
         try rewriter.append(
-          Fused(), operands.map { rewriter[$0] }, regions: [region],
+          Fused(), try rewriter.mapped(operands, at: node.location), regions: [region],
           name: function.name(of: node.results[0]), like: node)
       ]
     }
@@ -244,6 +244,8 @@ private struct Grouping {
   }
 
   /// Nobody outside the group may need the producer, and weights stay with weights.
+  ///
+  /// What groups have copies of stays where it is too, and with it what it reads.
   private func canAbsorb(
     _ producer: Int, into members: Set<Int>, consumer: Int, root: Int
   ) -> Bool {
@@ -251,6 +253,8 @@ private struct Grouping {
     guard !taken.contains(producer), weights.contains(producer) == weights.contains(root),
       function.nodes[producer].results.count == 1
     else { return false }
-    return (uses[function.nodes[producer].results[0]] ?? []).allSatisfy(members.contains)
+    return (uses[function.nodes[producer].results[0]] ?? []).allSatisfy { user in
+      members.contains(user) && !isCopied(user)
+    }
   }
 }

@@ -49,7 +49,7 @@ public struct GraphPassContext {
         try rewriter.keep(node)
       }
     }
-    rewriter.new.results = function.results.map { rewriter[$0] }
+    rewriter.new.results = try rewriter.mapped(function.results, at: nil)
     function = rewriter.new
   }
 }
@@ -69,8 +69,22 @@ public struct GraphRewriter {
     }
   }
 
-  /// What an old value has become; a value that was dropped stays itself and fails verification.
+  /// What an old value has become; one that was dropped stays itself, and may be another value by chance.
   public subscript(_ value: ValueID) -> ValueID { mapping[value] ?? value }
+
+  /// What old values have become; throws, as a defect of the pass, where one of them was dropped.
+  public func mapped(
+    _ values: [ValueID], at location: SourceLocation?
+  ) throws(Diagnostic) -> [ValueID] {
+    var result: [ValueID] = []
+    for value in values {
+      guard let new = mapping[value] else {
+        throw Diagnostic("a value that is still used was dropped", at: location)
+      }
+      result.append(new)
+    }
+    return result
+  }
 
   public mutating func append(
     _ operation: any Operation, _ operands: [ValueID], regions: [Function] = [],
@@ -85,7 +99,7 @@ public struct GraphRewriter {
 
   fileprivate mutating func keep(_ node: Node) throws(Diagnostic) {
     let results = try new.append(
-      node.operation, node.operands.map { self[$0] }, regions: node.regions,
+      node.operation, try mapped(node.operands, at: node.location), regions: node.regions,
       names: node.results.map { old.name(of: $0) }, at: node.location)
     map(node.results, to: results)
   }
@@ -115,8 +129,10 @@ public enum GraphPasses {
     var current = function
     for pass in passes {
       var context = GraphPassContext(current)
-      try pass.init().run(&context)
-      do throws(Diagnostic) { try GraphVerifier.verify(context.function) } catch {
+      do throws(Diagnostic) {
+        try pass.init().run(&context)
+        try GraphVerifier.verify(context.function)
+      } catch {
         var located = error
         located.message = "after pass \(pass.name): " + located.message
         throw located

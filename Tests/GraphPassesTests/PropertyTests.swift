@@ -26,6 +26,7 @@ import Testing
     let wanted = [
       "convolution", "batch_norm_inference", "relu", "add", "reduce_window", "concatenate",
       "upsample_nearest", "constant", "broadcast_in_dim", "maximum", "batch_norm_training",
+      "reduce",
     ]
     for mnemonic in wanted { #expect((counts[mnemonic] ?? 0) >= 20, "\(mnemonic)") }
   }
@@ -115,6 +116,11 @@ import Testing
     } throws: { error in
       "\(error)".contains("after pass drops-everything: [G3]")
     }
+    #expect {
+      _ = try GraphPasses.run([DropsOperands.self], on: before)
+    } throws: { error in
+      "\(error)".contains("after pass drops-operands: a value that is still used was dropped")
+    }
   }
 }
 
@@ -124,6 +130,18 @@ private struct DropsEverything: GraphPass {
   static let summary = "Wrong on purpose."
 
   func run(_ context: inout GraphPassContext) throws(Diagnostic) {
-    try context.rewrite { (_, _, _) throws(Diagnostic) in [] }
+    var function = context.function
+    function.nodes = []
+    context.replace(with: function)
+  }
+}
+
+/// A wrong pass: it drops an operation and keeps those that use it.
+private struct DropsOperands: GraphPass {
+  static let name = "drops-operands"
+  static let summary = "Wrong on purpose."
+
+  func run(_ context: inout GraphPassContext) throws(Diagnostic) {
+    try context.rewrite { (_, index, _) throws(Diagnostic) in index == 0 ? [] : nil }
   }
 }

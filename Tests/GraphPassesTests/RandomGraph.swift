@@ -53,7 +53,7 @@ struct RandomGraph {
   private mutating func step() throws {
     let image = try anyImage()
     let shape = function.type(of: image).shape
-    switch pick(0...12) {
+    switch pick(0...14) {
     case 0...2: try convolution(image, shape)
     case 3: try batchNorm(image, shape)
     case 4: try append(ReLU(), [image])
@@ -69,6 +69,7 @@ struct RandomGraph {
     case 10 where shape[2] * shape[3] < 50:
       try append(UpsampleNearest(scale: [2, 1]), [image])
     case 11: try batchNormTraining(image, shape)
+    case 12...13: try centred(image, shape)
     default: try concatenate(image, shape)
     }
   }
@@ -94,6 +95,19 @@ struct RandomGraph {
     let operands = try ["scale", "offset"].map { try parameter($0, [shape[1]]) }
     images.append(
       try function.append(BatchNormTraining(epsilon: 0.1), [image] + operands)[0])
+  }
+
+  /// The image less each channel's sum, and how far both are apart: elementwise work with several uses.
+  private mutating func centred(_ image: ValueID, _ shape: Shape) throws {
+    let sum = try function.append(Reduce(dimensions: [2, 3]), [image])[0]
+    let wide = try function.append(BroadcastInDim(shape, dimensions: [0, 1]), [sum])[0]
+    let difference = try function.append(Subtract(), [image, wide])[0]
+    let bounded = try function.append(ReLU(), [difference])[0]
+    let square = try function.append(Multiply(), [bounded, difference])[0]
+    let norm = try function.append(Reduce(dimensions: [2, 3]), [square])[0]
+    images.append(
+      try function.append(BroadcastInDim(shape, dimensions: [0, 1]), [norm])[0])
+    try append(Add(), [bounded, pick(0...1) == 0 ? square : image])
   }
 
   private mutating func binary(_ image: ValueID, _ shape: Shape) throws {

@@ -119,6 +119,22 @@ import Testing
     #expect(abs(actual - expected) <= 1e-5 * expected)
   }
 
+  @Test(arguments: ["l2", "l1", "dssim"]) func evaluatesAsItsGraphSays(_ loss: String) throws {
+    var setup = try Setup("resnet1", ["filters": "8", "residual": "true"])
+    setup.batch = 2
+    let session = try setup.session(try options(loss))
+    let (input, target) = try setup.images(0)
+    let function = try TrainingGraph.evaluation(
+      setup.model, batch: 2, height: setup.height, width: setup.width,
+      loss: try LossFunction(parsing: loss))
+    let weights = try session.weights()
+    let parameters = try setup.model.parameters.map { try #require(weights[$0.name]) }
+    let inputs = ([input, target] + parameters).map { $0.map(Double.init) }
+    let expected = try Reference.evaluate(function, inputs: inputs, parameters: [:])[0].values[0]
+    let actual = try session.evaluate(input: input, target: target)
+    #expect(abs(actual - expected) <= 1e-5 * expected)
+  }
+
   @Test func refusesWhatItCannotTake() throws {
     let setup = try Setup("resnet1", ["filters": "8"])
     let session = try setup.session(try options("l2"))
