@@ -148,6 +148,7 @@ def read_session(number, wanted, downloads):
             check(pressed(chrome) == ranks, f"{code}: shown {pressed(chrome)}, not {ranks}")
             if place == 0:
                 try_rank_taken(chrome, ranks)
+                time.sleep(1)  # the browser stores what the page keeps a moment later
                 chrome.refresh()
                 next_case, export = (chrome.find_element(By.ID, name) for name in ("next", "export"))
                 if place + 1 < len(wanted):
