@@ -8,7 +8,7 @@
  * wakes too late finds the run closed and changes nothing.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* sched_getaffinity */
+#define _GNU_SOURCE /* sched_getaffinity, sched_getcpu */
 #endif
 #include "pool.h"
 
@@ -27,8 +27,8 @@
 #define REPHASE_STOP ((uint64_t)1 << 17)
 #define REPHASE_EPOCH_SHIFT 32
 
-/* Pauses before a thread sleeps: 10 to 50 microseconds, longer than the gap between two kernels. */
-#define REPHASE_SPINS 1000
+/* Pauses before a thread sleeps: 0.1 to 0.4 ms, longer than what a host does between two images. */
+#define REPHASE_SPINS 8000
 
 /* Generated code keeps its arrays in the workspace; the rest is for the host's thread locals. */
 #define REPHASE_STACK_BYTES ((size_t)1024 * 1024)
@@ -58,6 +58,7 @@ struct rephase_pool {
   rephase_body body;
   void *argument;
   int64_t chunk;
+  int core; /* where the caller began the run; -1 where the system does not say */
   rephase_lane lanes[REPHASE_MAX_THREADS];
 };
 
@@ -87,15 +88,32 @@ static bool rephase_pool_ready(uint64_t state, uint32_t seen) {
          ((state & REPHASE_OPEN) && (uint32_t)(state >> REPHASE_EPOCH_SHIFT) != seen);
 }
 
+/*
+ * Moves a worker off the caller's core. Systems wake a thread where its waker runs and may leave
+ * both there for milliseconds. The worker may run on all its cores again afterwards.
+ */
+static void rephase_pool_leave(int core) {
+  cpu_set_t before, others;
+  if (core < 0 || sched_getcpu() != core) return;
+  if (sched_getaffinity(0, sizeof before, &before) != 0) return;
+  others = before;
+  CPU_CLR((size_t)core, &others);
+  if (CPU_COUNT(&others) == 0) return;
+  if (sched_setaffinity(0, sizeof others, &others) == 0)
+    sched_setaffinity(0, sizeof before, &before);
+}
+
 /* Waits for a run other than `seen`, and enters it; false when the pool ends. */
 static bool rephase_pool_join(rephase_pool *pool, uint32_t *seen) {
   uint32_t spins = pool->spins;
+  bool slept = false;
   for (;;) {
     uint64_t state = atomic_load(&pool->state);
     if (state & REPHASE_STOP) return false;
     if (rephase_pool_ready(state, *seen)) {
       if (!atomic_compare_exchange_weak(&pool->state, &state, state + 1)) continue;
       *seen = (uint32_t)(state >> REPHASE_EPOCH_SHIFT);
+      if (slept && pool->spins > 0) rephase_pool_leave(pool->core);
       return true;
     }
     if (spins > 0) {
@@ -110,6 +128,7 @@ static bool rephase_pool_join(rephase_pool *pool, uint32_t *seen) {
       pthread_cond_wait(&pool->wake, &pool->mutex);
     atomic_fetch_sub(&pool->sleeping, 1);
     pthread_mutex_unlock(&pool->mutex);
+    slept = true;
   }
 }
 
@@ -174,6 +193,7 @@ static void rephase_pool_run(void *user, int64_t count, rephase_body body, void 
   rephase_pool_split(pool, count);
   pool->body = body;
   pool->argument = argument;
+  pool->core = sched_getcpu();
   uint64_t epoch = (atomic_load(&pool->state) >> REPHASE_EPOCH_SHIFT) + 1;
   atomic_store(&pool->state, epoch << REPHASE_EPOCH_SHIFT | REPHASE_OPEN);
   rephase_pool_wake(pool);
