@@ -34,7 +34,7 @@ names() {
 }
 # Nothing here allocates, but pthread_create, which takes the stack of the new thread.
 allowed='^(_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|mem(cpy|set|cmp|move)|bcmp|sched_getaffinity'
-allowed+='|__sched_cpucount|sysconf|getpid|sig(fillset|delset)'
+allowed+='|__sched_cpucount|sched_(getcpu|setaffinity)|sysconf|getpid|sig(fillset|delset)'
 allowed+='|pthread_(create|join|sigmask|attr_(init|destroy|setstacksize)'
 allowed+='|mutex_(init|lock|unlock|destroy)|cond_(init|wait|signal|broadcast|destroy)))$'
 names
