@@ -1,4 +1,5 @@
 import Compiler
+import Evaluation
 import Foundation
 
 /// Timed kernels for people: a table, or a chart of times and rates under each kernel's roofline.
@@ -93,12 +94,5 @@ struct LayerReport {
 
   private static func shortened(_ name: String) -> String {
     name.count <= 56 ? name : name.prefix(26) + "…" + name.suffix(29)
-  }
-}
-
-/// Text inside pages.
-enum HTML {
-  static func escaped(_ text: String) -> String {
-    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing("\"", with: "&quot;")
   }
 }

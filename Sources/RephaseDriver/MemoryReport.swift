@@ -1,4 +1,5 @@
 import Compiler
+import Evaluation
 import Foundation
 
 /// A memory map for people: a table, or a picture of the arena over time.

@@ -1,7 +1,7 @@
 /// Text that goes into HTML.
-enum HTML {
+public enum HTML {
   /// For content and attributes.
-  static func escaped(_ text: String) -> String {
+  public static func escaped(_ text: String) -> String {
     var result = ""
     for character in text.unicodeScalars {
       switch character {
