@@ -29,6 +29,8 @@ struct Slot {
   var alignment: Int
   /// Heap buffers that the function must not write.
   var isReadOnly: Bool
+  /// Each GPU thread has a part of its own: the first index only says whose.
+  var isPerThread = false
 }
 
 func complain(_ message: String, help: String? = nil) -> EmitFailure {

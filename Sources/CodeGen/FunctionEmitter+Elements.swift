@@ -184,6 +184,11 @@ extension FunctionEmitter {
   private func elementUnary(
     _ operation: UnaryOperator, _ value: LLVMValueRef, _ type: ElementType, _ wide: Bool
   ) throws(EmitFailure) -> LLVMValueRef {
+    if unit.target.gpu != nil, [.exp, .log, .tanh].contains(operation) {
+      throw complain(
+        "kernel \(kernel.name): '\(operation.rawValue)' is not there yet on GPUs",
+        help: "choose a CPU target")
+    }
     switch operation {
     case .negate: return LLVMBuildFNeg(builder, value, "")
     case .abs: return intrinsic("llvm.fabs", [value])

@@ -102,6 +102,6 @@ extension FunctionEmitter {
     let product = LLVMBuildMul(builder, truncated, integer(divisor), "")
     let remainder = LLVMBuildSub(builder, value, product, "")
     let isNegative = LLVMBuildICmp(builder, LLVMIntSLT, remainder, integer(0), "")
-    return LLVMBuildAdd(builder, truncated, LLVMBuildSExt(builder, isNegative, i64, ""), "")
+    return LLVMBuildAdd(builder, truncated, LLVMBuildSExt(builder, isNegative, unit.index, ""), "")
   }
 }

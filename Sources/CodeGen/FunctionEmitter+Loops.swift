@@ -9,6 +9,9 @@ extension FunctionEmitter {
     let upper = try index(loop.upper)
     let extent = (upper - lower).asConstant
     if let extent, extent <= 0 { return }
+    if grid != nil, loop.kind == .gpuBlock || loop.kind == .gpuThread {
+      return try onGrid(loop, lower)
+    }
     if extent == 1 { return try iteration(loop, lower) }
     switch loop.kind {
     case .parallel where parallel != nil && lanes == nil:
@@ -32,7 +35,7 @@ extension FunctionEmitter {
   }
 
   /// The body once, with the loop's variable bound.
-  private func iteration(_ loop: Loop, _ value: LinearIndex) throws(EmitFailure) {
+  func iteration(_ loop: Loop, _ value: LinearIndex) throws(EmitFailure) {
     try countStatement()
     let outer = bindings[loop.variable]
     bindings[loop.variable] = .index(value)
@@ -56,7 +59,7 @@ extension FunctionEmitter {
     }
     let outer = cache
     LLVMPositionBuilderAtEnd(builder, body)
-    let counter: LLVMValueRef = LLVMBuildPhi(builder, i64, loop.variable)
+    let counter: LLVMValueRef = LLVMBuildPhi(builder, unit.index, loop.variable)
     try iteration(loop, symbol(counter))
     let next = LLVMBuildNSWAdd(builder, counter, integer(1), "")
     let again = LLVMBuildICmp(builder, LLVMIntSLT, next, last, "")

@@ -22,7 +22,9 @@ extension FunctionEmitter {
   /// The position in the buffer, in elements.
   private func flat(_ slot: Slot, _ indices: [Expression]) throws(EmitFailure) -> LinearIndex {
     var sum = LinearIndex(0)
-    for (expression, stride) in zip(indices, slot.buffer.strides) {
+    for (expression, stride) in zip(indices, slot.buffer.strides).dropFirst(
+      slot.isPerThread ? 1 : 0)
+    {
       sum = sum.adding(try index(expression), times: stride)
     }
     return sum
@@ -105,6 +107,11 @@ extension FunctionEmitter {
     guard case .element(let value, slot.buffer.element, let wide) = try emit(expression) else {
       throw complain("kernel \(kernel.name): what is stored to %\(name) is not of its type")
     }
+    guard grid == nil || grid?.isInThread == true else {
+      throw complain(
+        "kernel \(kernel.name): %\(name) is stored to outside of gpu_thread loops",
+        help: "say which thread stores it")
+    }
     guard let lanes else { return try write(value, slot, position) }
     guard position.lane != 0 else {
       throw complain(
@@ -123,13 +130,18 @@ extension FunctionEmitter {
 
   func allocate(_ buffer: Buffer) throws(EmitFailure) {
     guard lanes == nil else { throw .needsScalarLanes }
+    if grid != nil, buffer.space == .shared { return try allocateShared(buffer) }
     guard buffer.space == .stack || buffer.space == .register else {
       throw complain(
         "kernel \(kernel.name): %\(buffer.name) asks for \(buffer.space.rawValue) memory inside a kernel",
         help: "on CPUs kernels allocate stack and register buffers")
     }
     let type = try unit.type(buffer.element)
-    let span = try checkedSpan(of: buffer)
+    // Of a buffer of all threads, each keeps its own part.
+    let isPerThread = grid.map { !$0.isInThread } ?? false
+    var part = buffer
+    if isPerThread { part.extents[0] = 1 }
+    let span = try checkedSpan(of: part)
     let (bytes, overflow) = span.multipliedReportingOverflow(by: buffer.element.byteCount)
     guard !overflow, bytes <= Self.maximumStackBytes - stackBytes else {
       throw complain(
@@ -140,10 +152,11 @@ extension FunctionEmitter {
     let alignment = max(min(buffer.alignment, 64), buffer.element.byteCount)
     let pointer = stackSlot(type, max(span, 1), alignment: alignment, name: buffer.name)
     slots[buffer.name] = Slot(
-      buffer: buffer, pointer: pointer, alignment: alignment, isReadOnly: false)
+      buffer: buffer, pointer: pointer, alignment: alignment, isReadOnly: false,
+      isPerThread: isPerThread)
   }
 
-  private func checkedSpan(of buffer: Buffer) throws(EmitFailure) -> Int {
+  func checkedSpan(of buffer: Buffer) throws(EmitFailure) -> Int {
     do throws(Diagnostic) { return try buffer.checkedSpan() } catch { throw .diagnostic(error) }
   }
 }

@@ -80,7 +80,7 @@ extension FunctionEmitter {
   private func emitRange(
     _ name: String, _ loop: Loop, _ lower: LinearIndex, _ captures: [Capture]
   ) throws(EmitFailure) -> LLVMValueRef {
-    let types = captures.map { LLVMTypeOf($0.value) as LLVMTypeRef } + [i64, i64]
+    let types = captures.map { LLVMTypeOf($0.value) as LLVMTypeRef } + [unit.i64, unit.i64]
     let range = unit.function(name, types)
     let inner = FunctionEmitter(unit: unit, kernel: kernel, function: range)
     inner.symbols = symbols.map { LLVMGetPoison(LLVMTypeOf($0)) }
@@ -103,7 +103,7 @@ extension FunctionEmitter {
   private func emitTask(
     _ name: String, _ range: LLVMValueRef, _ record: LLVMTypeRef, _ count: Int
   ) -> LLVMValueRef {
-    let task = unit.function(name, [unit.pointer, i64, i64])
+    let task = unit.function(name, [unit.pointer, unit.i64, unit.i64])
     let builder = LLVMCreateBuilderInContext(unit.context)
     defer { LLVMDisposeBuilder(builder) }
     LLVMPositionBuilderAtEnd(

@@ -21,6 +21,7 @@ extension FunctionEmitter {
       try conditional(try emit(condition), then, otherwise)
     case .allocate(let buffer): try allocate(buffer)
     case .block(_, let body): try emit(body)
+    case .barrier where grid != nil: barrier()
     case .barrier:
       throw complain("kernel \(kernel.name): a barrier has no meaning on a CPU")
     case .call(let name, _):

@@ -15,6 +15,8 @@ final class FunctionEmitter {
   let builder: LLVMBuilderRef
   /// The runtime's `rephase_parallel`; loops run serially where it is nil.
   var parallel: LLVMValueRef?
+  /// Set for kernels of a GPU.
+  var grid: Grid?
 
   /// Index values that exist as instructions; `LinearIndex` terms count into it.
   var symbols: [LLVMValueRef] = []
@@ -56,10 +58,8 @@ final class FunctionEmitter {
 
   deinit { LLVMDisposeBuilder(builder) }
 
-  var i64: LLVMTypeRef { unit.i64 }
-
   func integer(_ value: Int) -> LLVMValueRef {
-    LLVMConstInt(i64, UInt64(bitPattern: Int64(value)), 1)
+    LLVMConstInt(unit.index, UInt64(bitPattern: Int64(value)), 1)
   }
 
   /// The index as one instruction's value; there must be no lane in it.

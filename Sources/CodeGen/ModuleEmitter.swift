@@ -12,6 +12,8 @@ final class ModuleEmitter {
   let target: Schedules.Target
   let i32: LLVMTypeRef
   let i64: LLVMTypeRef
+  /// In which indices are computed: GPUs need two instructions for 64 bits.
+  let index: LLVMTypeRef
   let pointer: LLVMTypeRef
   private var names: Set<String> = []
 
@@ -21,6 +23,7 @@ final class ModuleEmitter {
     self.target = target
     i32 = LLVMInt32TypeInContext(context)
     i64 = LLVMInt64TypeInContext(context)
+    index = target.gpu == nil ? i64 : i32
     pointer = LLVMPointerTypeInContext(context, 0)
   }
 
@@ -70,7 +73,7 @@ final class ModuleEmitter {
     return function
   }
 
-  private func declare(_ name: String, _ parameters: [LLVMTypeRef]) -> LLVMValueRef {
+  func declare(_ name: String, _ parameters: [LLVMTypeRef]) -> LLVMValueRef {
     var types: [LLVMTypeRef?] = parameters
     let signature = LLVMFunctionType(
       LLVMVoidTypeInContext(context), &types, UInt32(types.count), 0)
@@ -78,6 +81,7 @@ final class ModuleEmitter {
     add("nounwind", to: function)
     add("target-cpu", target.processor, to: function)
     if !target.features.isEmpty { add("target-features", target.features, to: function) }
+    guard target.gpu == nil else { return function }
     // Vectors are as wide as the schedule says, also on processors for which LLVM prefers narrower ones.
     add("prefer-vector-width", String(target.vectorBytes * 8), to: function)
     add("min-legal-vector-width", String(target.vectorBytes * 8), to: function)

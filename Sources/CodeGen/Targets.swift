@@ -6,16 +6,12 @@ import Schedules
 /// The targets that code can be generated for, by the names users give them.
 public enum Targets {
   /// Names that `resolve` knows, for messages and completions.
-  public static var names: [String] { ["native"] + table.map(\.name) }
+  public static var names: [String] { ["native"] + table.map(\.name) + gpus.map(\.name) }
 
   /// `native`, an x86-64 level, or LLVM's name of a processor; throws with the choices for anything else.
   public static func resolve(_ name: String) throws(Diagnostic) -> Schedules.Target {
     if name == "native" { return try native() }
-    if name.hasPrefix("sm_") {
-      throw Diagnostic(
-        "NVIDIA targets (\(name)) are not there yet",
-        help: "choose \(names.joined(separator: ", "))")
-    }
+    if let gpu = try gpu(name) { return gpu }
     guard let entry = table.first(where: { $0.name == name }) else {
       throw Diagnostic(
         "there is no target '\(name)'", help: "choose \(names.joined(separator: ", "))")
@@ -54,6 +50,26 @@ public enum Targets {
     Entry(name: "znver3", vectorBytes: 32),
     Entry(name: "znver4", vectorBytes: 64, l2Bytes: 1 << 20),
   ]
+
+  /// NVIDIA GPUs by compute capability: PTX version, and the multiprocessors of the one that tiles are chosen for
+  /// (A100, H100 and H200).
+  private static let gpus: [(name: String, features: String, gpu: GPU)] = [
+    ("sm_80", "+ptx70", GPU(multiprocessors: 108)),
+    ("sm_90", "+ptx80", GPU(multiprocessors: 132)),
+  ]
+
+  /// Nil for names of other kinds of processors.
+  private static func gpu(_ name: String) throws(Diagnostic) -> Schedules.Target? {
+    guard name.hasPrefix("sm_") else { return nil }
+    guard let entry = gpus.first(where: { $0.name == name }) else {
+      throw Diagnostic(
+        "there is no NVIDIA target '\(name)'",
+        help: "choose \(gpus.map(\.name).joined(separator: " or ")): later GPUs run their code too")
+    }
+    return Schedules.Target(
+      name: name, processor: name, features: entry.features, triple: "nvptx64-nvidia-cuda",
+      vectorBytes: 16, vectorRegisters: 255, hasFMA: true, gpu: entry.gpu)
+  }
 
   /// The machine this runs on: every feature it has, and its caches.
   private static func native() throws(Diagnostic) -> Schedules.Target {

@@ -6,10 +6,10 @@ import LoopIR
 /// Assembly dumps: the target's assembly text with the model's interface in comments.
 enum Assembly {
   /// What `emit --stage asm` writes.
-  static func dump(_ code: borrowing GeneratedCode, _ module: LoopModule) throws(Diagnostic)
-    -> String
-  {
-    let interface = LoopPrinter.text(Pipeline.interface(of: module))
+  static func dump(
+    _ code: borrowing GeneratedCode, _ module: LoopModule, _ pipeline: Pipeline
+  ) throws(Diagnostic) -> String {
+    let interface = LoopPrinter.text(try pipeline.interface(of: module))
     var text = DumpReader.assemblyHeader + "\n"
     for line in interface.split(separator: "\n", omittingEmptySubsequences: false) {
       text += DumpReader.assemblyComment + line + "\n"

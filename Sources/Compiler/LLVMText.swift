@@ -8,7 +8,10 @@ enum LLVMText {
   /// The interface that `Pipeline.code` put into the module, or nil.
   static func interface(_ text: String, file: String) throws(Diagnostic) -> String? {
     do throws(Diagnostic) {
-      return try GeneratedCode(parsing: text, target: try Targets.resolve("native")).interface
+      // Any target of the text's kind reads it.
+      let isGPU = text.contains("\ntarget triple = \"nvptx64")
+      let target = try Targets.resolve(isGPU ? "sm_90" : "native")
+      return try GeneratedCode(parsing: text, target: target).interface
     } catch {
       throw error.located(at: SourceLocation(file: file))
     }

@@ -27,6 +27,7 @@ public struct LibraryCompiler {
     to folder: String
   ) throws(Diagnostic) -> [String] {
     try ModelName.check(name)
+    guard target.gpu == nil else { throw Self.noGPULibraries }
     let pipeline = Pipeline(target: target, precision: precision)
     let module = try pipeline.scheduled(model)
     try MemoryLimit.check(module)
@@ -47,6 +48,10 @@ public struct LibraryCompiler {
     return try LibraryWriter(CodeGenerator(target: target)).write(contents, to: folder)
   }
 
+  private static let noGPULibraries = Diagnostic(
+    "libraries for NVIDIA GPUs are not there yet",
+    help: "'rephase emit --stage ptx' writes the kernels; choose a CPU target for a library")
+
   private func object(
     _ model: StagedModel, _ module: LoopModule, name: String, _ pipeline: Pipeline
   ) throws(Diagnostic) -> [UInt8] {
@@ -58,6 +63,7 @@ public struct LibraryCompiler {
     case .llvm(let text, _):
       let hidden = LLVMText.entry(text, from: module.name, to: name, hidden: true)
       return try GeneratedCode(parsing: hidden, target: target).object()
+    case .ptx: throw Self.noGPULibraries
     case .assembly(let text, _):
       return try Assembly.object(text, from: module.name, to: name, hidden: true)
     }

@@ -33,6 +33,7 @@ public struct ModelSession {
       let visible = LLVMText.entry(text, from: name, to: name, hidden: false)
       let code = try GeneratedCode(parsing: visible, target: target)
       session = try NativeSession(module, code: code, constants: constants, prefix: name)
+    case .ptx: throw HostCheck.needsGPU("PTX")
     case .assembly(let text, _):
       let object = try Assembly.object(text, from: name, to: name, hidden: false)
       session = try NativeSession(module, object: object, constants: constants, prefix: name)

@@ -78,10 +78,10 @@ public struct PassRunner {
       try code.optimize()
       if code.text != text { try changed(PassList.optimize.name, code.text) }
       return code.text
-    case .assembly:
+    case .assembly, .ptx:
       throw Diagnostic(
         "assembly is the last stage; there are no passes on it",
-        help: "run passes on an earlier dump, then 'rephase emit --stage asm'")
+        help: "run passes on an earlier dump, then 'rephase emit --stage asm' or 'ptx'")
     }
   }
 
@@ -95,7 +95,7 @@ public struct PassRunner {
         guard known else { throw unknown(name, Self.loopPasses) }
       case .llvm:
         guard name == PassList.optimize.name else { throw unknown(name, Self.llvmPasses) }
-      case .assembly: return
+      case .assembly, .ptx: return
       }
     }
   }

@@ -46,13 +46,20 @@ public struct Pipeline: Sendable {
     return result
   }
 
-  /// Optimized LLVM IR; the entry point is `<name>_kernels`.
+  /// Optimized LLVM IR; the entry point is `<name>_kernels`, or for a GPU each kernel is one.
   public func code(
     _ module: LoopModule, hidden: Bool, timingCalls: Bool = false
   ) throws(Diagnostic) -> GeneratedCode {
-    let code = try CodeGenerator(target: target).kernels(
+    let generator = CodeGenerator(target: target)
+    let interface = LoopPrinter.text(try interface(of: module))
+    guard target.gpu == nil else {
+      let code = try generator.deviceCode(of: module, interface: interface)
+      try code.optimize()
+      return code
+    }
+    let code = try generator.kernels(
       of: module, prefix: module.name, hidden: hidden, separateCalls: timingCalls,
-      interface: LoopPrinter.text(Self.interface(of: module)))
+      interface: interface)
     try code.optimize()
     return code
   }
@@ -62,7 +69,7 @@ public struct Pipeline: Sendable {
     switch model {
     case .graph(let function): return try scheduled(try loops(try optimized(function)))
     case .loops(let module): return try scheduled(module)
-    case .llvm(_, let interface), .assembly(_, let interface):
+    case .llvm(_, let interface), .assembly(_, let interface), .ptx(_, let interface):
       try checkPrecision(interface)
       return interface
     }
@@ -75,15 +82,21 @@ public struct Pipeline: Sendable {
       help: "start from a dump of the stage loops or earlier, or leave --precision out")
   }
 
-  /// What code needs to know besides itself: the buffers, and how constants are prepared.
-  static func interface(of module: LoopModule) -> LoopModule {
+  /// What code needs to know besides itself: the buffers, how constants are prepared, and a GPU's launches.
+  func interface(of module: LoopModule) throws(Diagnostic) -> LoopModule {
     var interface = module
     let prepared = Set(
       module.prepare.compactMap { statement -> String? in
         if case .call(let kernel, _) = statement { return kernel } else { return nil }
       })
     interface.kernels = module.kernels.filter { prepared.contains($0.name) }
-    interface.run = []
+    guard target.gpu != nil else {
+      interface.run = []
+      return interface
+    }
+    for kernel in module.kernels where !prepared.contains(kernel.name) {
+      interface.kernels.append(try kernel.gridOnly())
+    }
     return interface
   }
 

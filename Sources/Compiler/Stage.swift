@@ -17,6 +17,7 @@ public enum Stage: String, CaseIterable, Sendable {
   case llvm
   /// Assembly for the target.
   case asm
+  /// NVIDIA's portable assembly, for targets such as `sm_90`.
   case ptx
 }
 
@@ -28,11 +29,14 @@ public enum StagedModel: Sendable {
   /// Code of the target in `interface`, as LLVM IR.
   case llvm(text: String, interface: LoopModule)
   case assembly(text: String, interface: LoopModule)
+  /// Kernels of a GPU; the interface has their grids and how they are launched.
+  case ptx(text: String, interface: LoopModule)
 
   public var name: String {
     switch self {
     case .graph(let function): return function.name
-    case .loops(let module), .llvm(_, let module), .assembly(_, let module): return module.name
+    case .loops(let module), .llvm(_, let module), .assembly(_, let module), .ptx(_, let module):
+      return module.name
     }
   }
 }
@@ -58,6 +62,10 @@ public enum DumpReader {
         .map { $0.dropFirst(assemblyComment.count) }
       let interface = try self.interface(kept.joined(separator: "\n"), file: file)
       return .assembly(text: text, interface: interface)
+    }
+    if text.hasPrefix(PTXDump.header) {
+      let interface = try PTXDump.interface(text, file: file)
+      return .ptx(text: text, interface: try self.interface(interface, file: file))
     }
     if text.hasPrefix("; ModuleID") || text.hasPrefix("source_filename") {
       guard let interface = try LLVMText.interface(text, file: file) else {

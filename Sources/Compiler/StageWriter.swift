@@ -28,9 +28,7 @@ public struct StageWriter {
       throw past(stage)
     case .llvm: return try llvm(model)
     case .asm: return try assembly(model)
-    case .ptx:
-      throw Diagnostic(
-        "the stage 'ptx' is not there yet", help: "NVIDIA targets come later; choose llvm or asm")
+    case .ptx: return try ptx(model)
     }
   }
 
@@ -53,18 +51,41 @@ public struct StageWriter {
     case .graph, .loops:
       return try pipeline.code(try pipeline.scheduled(model), hidden: true).text
     case .llvm(let text, _): return text
-    case .assembly: throw past(.llvm)
+    case .assembly, .ptx: throw past(.llvm)
+    }
+  }
+
+  private func ptx(_ model: StagedModel) throws(Diagnostic) -> String {
+    guard pipeline.target.gpu != nil else {
+      throw Diagnostic(
+        "the target \(pipeline.target.name) has no stage 'ptx'", help: "give --target sm_90")
+    }
+    let module = try pipeline.scheduled(model)
+    switch model {
+    case .graph, .loops:
+      return try PTXDump.text(try pipeline.code(module, hidden: true), module, pipeline)
+    case .llvm(let text, _):
+      return try PTXDump.text(
+        try GeneratedCode(parsing: text, target: pipeline.target), module, pipeline)
+    case .ptx(let text, _): return text
+    case .assembly: throw past(.ptx)
     }
   }
 
   private func assembly(_ model: StagedModel) throws(Diagnostic) -> String {
+    guard pipeline.target.gpu == nil else {
+      throw Diagnostic(
+        "the target \(pipeline.target.name) has no stage 'asm'", help: "choose the stage ptx")
+    }
     let module = try pipeline.scheduled(model)
     switch model {
     case .graph, .loops:
-      return try Assembly.dump(try pipeline.code(module, hidden: true), module)
+      return try Assembly.dump(try pipeline.code(module, hidden: true), module, pipeline)
     case .llvm(let text, _):
-      return try Assembly.dump(try GeneratedCode(parsing: text, target: pipeline.target), module)
+      return try Assembly.dump(
+        try GeneratedCode(parsing: text, target: pipeline.target), module, pipeline)
     case .assembly(let text, _): return text
+    case .ptx: throw past(.asm)
     }
   }
 }

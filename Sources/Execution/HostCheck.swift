@@ -7,6 +7,7 @@ import Schedules
 public enum HostCheck {
   /// Throws, naming what is missing, where running would end in an illegal instruction.
   public static func check(_ target: Schedules.Target) throws(Diagnostic) {
+    if target.gpu != nil { throw needsGPU("code for \(target.name)") }
     let present = rephase_cpu_features()
     let missing = Targets.requiredFeatures(of: target).filter {
       rephase_cpu_feature_bit($0) & ~present != 0
@@ -16,5 +17,12 @@ public enum HostCheck {
         "this machine cannot run code for \(target.name): it lacks \(missing.joined(separator: ", "))",
         help: "use --target native to run here; compiling for \(target.name) works")
     }
+  }
+
+  /// What is said where a GPU would have to run something.
+  public static func needsGPU(_ what: String) -> Diagnostic {
+    Diagnostic(
+      "running \(what) in this process is not there yet",
+      help: "'rephase emit --stage ptx' writes a GPU's kernels; to run here, use --target native")
   }
 }

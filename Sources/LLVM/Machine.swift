@@ -88,7 +88,7 @@ public struct Machine: ~Copyable {
   }
 }
 
-/// Registers LLVM's x86 back end, once.
+/// Registers LLVM's x86 and NVPTX back ends, once.
 func initializeLLVM() { _ = initialized }
 
 private let initialized: Bool = {
@@ -105,5 +105,9 @@ private let initialized: Bool = {
   LLVMInitializeX86TargetMC()
   LLVMInitializeX86AsmPrinter()
   LLVMInitializeX86AsmParser()
+  LLVMInitializeNVPTXTargetInfo()
+  LLVMInitializeNVPTXTarget()
+  LLVMInitializeNVPTXTargetMC()
+  LLVMInitializeNVPTXAsmPrinter()
   return true
 }()

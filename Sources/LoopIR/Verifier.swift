@@ -9,6 +9,9 @@ public enum LoopVerifier {
   public static let maximumLocalBytes = 1 << 20
   public static let maximumLanes = 256
   public static let maximumUnrolling = 4096
+  /// Of one gpu_block loop, and of one gpu_thread loop: what CUDA launches.
+  public static let maximumBlocks = (1 << 31) - 1
+  public static let maximumThreads = 1024
 
   /// Throws the first broken constraint.
   public static func verify(_ module: LoopModule) throws(Diagnostic) {

@@ -123,6 +123,16 @@ extension KernelVerifier {
     try verifyAccess(buffer, indices, kinds)
   }
 
+  /// L26.
+  private func verifyThread(_ buffer: Buffer, _ indices: [Expression]) throws(Diagnostic) {
+    guard scope.threadBuffers.contains(buffer.name) else { return }
+    guard let thread = scope.thread, indices.first == .variable(thread) else {
+      throw broken(
+        "L26", "%\(buffer.name) is in the registers of each thread, and this is no thread's part",
+        help: "use it in a gpu_thread loop, with the loop's variable as the first index")
+    }
+  }
+
   /// L10 and L12.
   private func verifyAccess(
     _ buffer: Buffer, _ indices: [Expression], _ kinds: [ValueKind]
@@ -131,6 +141,7 @@ extension KernelVerifier {
       throw broken(
         "L10", "%\(buffer.name) has \(buffer.extents.count) dimensions, not \(indices.count)")
     }
+    try verifyThread(buffer, indices)
     for (dimension, index) in indices.enumerated() {
       guard kinds[dimension] == .index else {
         throw broken(

@@ -19,6 +19,10 @@ struct KernelVerifier {
     var depth = 0
     /// No iteration gets here, so bounds do not matter.
     var isDead = false
+    /// The variable of the gpu_thread loop around the place.
+    var thread: String?
+    /// Register buffers of which each thread of a GPU block has a part.
+    var threadBuffers: Set<String> = []
   }
 
   var scope = Scope()
@@ -133,6 +137,9 @@ struct KernelVerifier {
         help: "use smaller tiles, or a temporary of the module")
     }
     try define(buffer.name, .buffer(buffer, isWritable: true))
+    if buffer.space == .register, scope.loops.contains(.gpuBlock), scope.thread == nil {
+      scope.threadBuffers.insert(buffer.name)
+    }
   }
 }
 
@@ -148,6 +155,7 @@ extension KernelVerifier {
     let isLane = loop.kind == .vectorized
     try define(loop.variable, .variable(.index, isUniform: !isLane))
     scope.loops.append(loop.kind)
+    if loop.kind == .gpuThread { scope.thread = loop.variable }
     if let low = loop.lower.simplifiedIndex().interval(scope.ranges),
       let high = loop.upper.simplifiedIndex().interval(scope.ranges)
     {
@@ -167,24 +175,26 @@ extension KernelVerifier {
     switch loop.kind {
     case .vectorized: limit = LoopVerifier.maximumLanes
     case .unrolled: limit = LoopVerifier.maximumUnrolling
-    case .serial, .parallel, .gpuBlock, .gpuThread: return
+    case .gpuBlock: limit = LoopVerifier.maximumBlocks
+    case .gpuThread: limit = LoopVerifier.maximumThreads
+    case .serial, .parallel: return
     }
     guard let extent = loop.checkedConstantExtent else {
       throw broken(
-        "L13", "the bounds of \(loop.kind.rawValue) loop %\(loop.variable) are not constants",
+        "L13", "the bounds of \(loop.kind.keyword) loop %\(loop.variable) are not constants",
         help: "split the loop, so that the inner one has a constant extent")
     }
     guard extent <= limit else {
       throw broken(
         "L13",
-        "\(loop.kind.rawValue) loop %\(loop.variable) has \(extent) iterations, more than \(limit)",
+        "\(loop.kind.keyword) loop %\(loop.variable) has \(extent) iterations, more than \(limit)",
         help: "split the loop")
     }
   }
 
   /// L14 and L15: which loop may stand in which.
   private func verifyNesting(_ loop: Loop) throws(Diagnostic) {
-    let name = "\(loop.kind.rawValue) loop %\(loop.variable)"
+    let name = "\(loop.kind.keyword) loop %\(loop.variable)"
     switch loop.kind {
     case .parallel where !scope.loops.isEmpty:
       throw broken("L14", "\(name) is inside another loop; parallel loops are outermost")
@@ -192,6 +202,8 @@ extension KernelVerifier {
       throw broken("L14", "\(name) is inside a loop that is not gpu_block")
     case .gpuThread where !scope.loops.contains(.gpuBlock):
       throw broken("L14", "\(name) is not inside a gpu_block loop")
+    case .gpuThread where scope.thread != nil:
+      throw broken("L14", "\(name) is inside another gpu_thread loop")
     default: break
     }
     guard scope.loops.contains(.vectorized) else { return }

@@ -64,7 +64,9 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Rows and columns of an image, as HxW (default: 192x128; for run, the input's).")
   var size: SizeOption?
 
-  @Option(help: "native, or an x86-64 level or processor such as x86-64-v3.")
+  @Option(
+    help: "native, an x86-64 level or processor such as x86-64-v3, or an NVIDIA GPU (sm_80, sm_90)."
+  )
   var target = "native"
 
   @Option(help: "Threads; 0 means all cores.")
@@ -120,7 +122,7 @@ struct ResolvedModel {
     switch staged {
     case .graph(let function): return GraphPrinter.text(Module([function]))
     case .loops(let module): return LoopPrinter.text(module)
-    case .llvm(let text, _), .assembly(let text, _): return text
+    case .llvm(let text, _), .assembly(let text, _), .ptx(let text, _): return text
     }
   }
 }
@@ -224,7 +226,7 @@ extension ModelOptions {
   private static func signature(of model: StagedModel) throws(Diagnostic) -> [WeightShape] {
     switch model {
     case .graph(let function): return WeightShape.signature(of: function)
-    case .loops(let module), .llvm(_, let module), .assembly(_, let module):
+    case .loops(let module), .llvm(_, let module), .assembly(_, let module), .ptx(_, let module):
       var signature: [WeightShape] = []
       for item in module.buffers {
         guard case .parameter(let name) = item.role else { continue }

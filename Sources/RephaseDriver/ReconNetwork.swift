@@ -103,7 +103,7 @@ extension StagedModel {
         function.types(of: function.arguments).map(\.shape),
         function.types(of: function.results).map(\.shape)
       )
-    case .loops(let module), .llvm(_, let module), .assembly(_, let module):
+    case .loops(let module), .llvm(_, let module), .assembly(_, let module), .ptx(_, let module):
       var (inputs, outputs): ([Shape], [Shape]) = ([], [])
       for item in module.buffers {
         switch item.role {

@@ -15,6 +15,7 @@ public enum AssignLayouts {
 
   /// Orders of the dimensions, outermost first, in which a kernel likes its parameters, by parameter.
   static func preferredOrders(_ kernel: Kernel, _ target: Target) -> [Int: [Int]] {
+    if target.gpu != nil { return StagedConvolution(kernel)?.preferredOrders() ?? [:] }
     if SumForm(kernel, target) != nil { return [:] }
     return ScheduleReduction(kernel, target)?.preferredOrders() ?? [:]
   }

@@ -44,22 +44,9 @@ struct SchedulePointwise {
     ]
   }
 
-  /// The nest's dimensions by falling stride in the buffer that is written; single iterations go outermost but
-  /// never first, so that threads share the largest dimension.
+  /// Single iterations go outermost but never first, so that threads share the largest dimension.
   private func memoryOrder(of nest: LoopNest) -> [LoopNest.Dimension] {
-    var strides: [String: Int] = [:]
-    nest.body.forEachStore { buffer, indices in
-      guard let parameter = kernel.parameters.first(where: { $0.buffer.name == buffer }) else {
-        return
-      }
-      for (index, stride) in zip(indices, parameter.buffer.strides) {
-        for name in index.variablesUsed { strides[name] = stride }
-      }
-    }
-    let sorted = nest.dimensions.enumerated().sorted { a, b in
-      let (x, y) = (strides[a.element.name] ?? 0, strides[b.element.name] ?? 0)
-      return x == y ? a.offset < b.offset : x > y
-    }.map(\.element)
+    let sorted = kernel.memoryOrder(of: nest)
     // A single image would leave nothing to share among threads.
     guard sorted.count > 1, let widest = sorted.dropLast().firstIndex(where: { $0.extent > 1 })
     else { return sorted }
@@ -92,5 +79,22 @@ struct SchedulePointwise {
         .loop(Loop(lane, .integer(0), .integer(rest), kind: .vectorized, body: inner)))
     }
     return statements
+  }
+}
+
+extension Kernel {
+  /// A nest's dimensions by falling stride in the buffer that it writes.
+  func memoryOrder(of nest: LoopNest) -> [LoopNest.Dimension] {
+    var strides: [String: Int] = [:]
+    nest.body.forEachStore { buffer, indices in
+      guard let parameter = parameters.first(where: { $0.buffer.name == buffer }) else { return }
+      for (index, stride) in zip(indices, parameter.buffer.strides) {
+        for name in index.variablesUsed { strides[name] = stride }
+      }
+    }
+    return nest.dimensions.enumerated().sorted { a, b in
+      let (x, y) = (strides[a.element.name] ?? 0, strides[b.element.name] ?? 0)
+      return x == y ? a.offset < b.offset : x > y
+    }.map(\.element)
   }
 }

@@ -11,6 +11,9 @@ public enum Scheduler {
   public static func schedule(
     _ module: LoopModule, for target: Target, precision: Precision = .standard
   ) -> LoopModule {
+    if let gpu = target.gpu {
+      return GPUScheduler(target: target, gpu: gpu, precision: precision).schedule(module)
+    }
     var result = SplitBatch.apply(to: module, target: target)
     result = AssignLayouts.apply(to: result, target: target)
     if precision == .standard { result = ApplyWinograd.apply(to: result, target: target) }

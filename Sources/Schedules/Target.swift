@@ -19,6 +19,8 @@ public struct Target: Hashable, Sendable {
   public var l2Bytes: Int
   /// Bytes of the last level cache, all cores together.
   public var l3Bytes: Int
+  /// Set for GPUs, whose kernels are grids of blocks of threads.
+  public var gpu: GPU?
 
   /// Bytes of stack that the local buffers of a kernel may take on any processor.
   public static let localBytes = 704 << 10
@@ -27,7 +29,7 @@ public struct Target: Hashable, Sendable {
     name: String, processor: String, features: String, triple: String, vectorBytes: Int,
     vectorRegisters: Int, hasFMA: Bool, fmaPerCycle: Int = 2, fmaLatency: Int = 4,
     l1Bytes: Int = 32 << 10, l2Bytes: Int = 512 << 10,
-    l3Bytes: Int = 16 << 20
+    l3Bytes: Int = 16 << 20, gpu: GPU? = nil
   ) {
     self.name = name
     self.processor = processor
@@ -41,6 +43,7 @@ public struct Target: Hashable, Sendable {
     self.l1Bytes = l1Bytes
     self.l2Bytes = l2Bytes
     self.l3Bytes = l3Bytes
+    self.gpu = gpu
   }
 
   /// Elements of 4 bytes in one vector register.

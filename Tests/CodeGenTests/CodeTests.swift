@@ -103,7 +103,7 @@ import Testing
   }
 
   @Test func unknownTargetsListTheChoices() {
-    #expect(throws: Diagnostic.self) { try Targets.resolve("sm_90") }
+    #expect(throws: Diagnostic.self) { try Targets.resolve("sm_75") }
     do throws(Diagnostic) {
       _ = try Targets.resolve("pentium9")
       Issue.record("pentium9 was accepted")

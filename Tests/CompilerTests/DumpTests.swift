@@ -15,6 +15,7 @@ import Testing
     case .loops(let module): return module.scheduledFor == nil ? "loops" : "scheduled"
     case .llvm: return "llvm"
     case .assembly: return "asm"
+    case .ptx: return "ptx"
     }
   }
 
@@ -44,8 +45,32 @@ import Testing
     }
   }
 
-  @Test func ptxIsNotThereYet() throws {
+  @Test func processorsHaveNoPTX() throws {
     #expect(throws: Diagnostic.self) { _ = try dump(try sampleModel(), .ptx) }
+  }
+
+  @Test(arguments: [Stage.graph, .optimized, .loops, .scheduled, .llvm, .ptx])
+  func everyStageOfAGPUContinuesToTheSamePTX(_ stage: Stage) throws {
+    let writer = StageWriter(target: try Targets.resolve("sm_90"), precision: .strict)
+    let text = try writer.text(of: try sampleModel(), at: stage)
+    let model = try DumpReader.read(text, file: "dump")
+    #expect(try writer.text(of: model, at: .ptx) == writer.text(of: try sampleModel(), at: .ptx))
+  }
+
+  @Test func aPTXDumpHasItsLaunches() throws {
+    let writer = StageWriter(target: try Targets.resolve("sm_90"), precision: .strict)
+    let text = try writer.text(of: try sampleModel(), at: .ptx)
+    guard case .ptx(_, let interface) = try DumpReader.read(text, file: "dump") else {
+      Issue.record("no PTX")
+      return
+    }
+    let scheduled = try Pipeline(target: try Targets.resolve("sm_90"), precision: .strict)
+      .scheduled(try sampleModel())
+    let launches = try DeviceProgram(interface).launches
+    #expect(launches.map(\.grid) == (try DeviceProgram(scheduled).launches.map(\.grid)))
+    #expect(launches.map(\.arguments) == [["x", "w.1", "b.1", "y"]])
+    #expect(launches.allSatisfy { text.contains(".entry \($0.entry)(") })
+    #expect(throws: Diagnostic.self) { try DumpReader.read(String(text.dropLast(5)), file: "dump") }
   }
 
   @Test(arguments: [Stage.graph, .loops, .scheduled])
@@ -57,7 +82,7 @@ import Testing
   @Test(arguments: [Stage.llvm, .asm])
   func codeCarriesItsInterface(_ stage: Stage) throws {
     let scheduled = try Pipeline(target: try v3()).scheduled(try sampleModel())
-    let expected = Pipeline.interface(of: scheduled)
+    let expected = try Pipeline(target: try v3()).interface(of: scheduled)
     let model = try DumpReader.read(try dump(try sampleModel(), stage), file: "dump")
     switch model {
     case .llvm(_, let interface), .assembly(_, let interface): #expect(interface == expected)

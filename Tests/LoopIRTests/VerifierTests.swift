@@ -79,7 +79,19 @@ private let brokenKernels = [
     "L15", "vectorized for %v in 0 ..< 4 { let %n = %v + 1 for %w in 0 ..< %n { } }",
     "differ between lanes"),
   Broken("L15", "vectorized for %v in 0 ..< 4 { allocate %a : f32[2] stack }", "stack buffer %a"),
+  Broken("L13", "gpu_block for %i in 0 ..< 2 { gpu_thread for %t in 0 ..< 1025 { } }", "1025 iter"),
+  Broken(
+    "L14",
+    "gpu_block for %i in 0 ..< 2 { gpu_thread for %t in 0 ..< 2 { gpu_thread for %u in 0 ..< 2 { } } }",
+    "inside another gpu_thread loop"),
   Broken("L16", "barrier", "a barrier stands inside gpu_block loops"),
+  Broken(
+    "L26", "gpu_block for %b in 0 ..< 2 { allocate %r : f32[4] register %r[0] = f32 0.0 }",
+    "this is no thread's part"),
+  Broken(
+    "L26",
+    "gpu_block for %b in 0 ..< 2 { allocate %r : f32[4] register gpu_thread for %t in 0 ..< 4 { %r[3 - %t] = f32 0.0 } }",
+    "this is no thread's part"),
   Broken("L17", "call @k(%x, %d, %y)", "only programs call"),
 ]
 
@@ -101,6 +113,7 @@ private let brokenKernels = [
     // Loops inside a vectorized loop that are the same for all lanes.
     "let %n = 2 vectorized for %v in 0 ..< 4 { for %i in 0 ..< %n { for %j in %i ..< 2 { } } }",
     "vectorized for %v in 0 ..< 4 { allocate %a : f32[2] register if %v < 2 { %a[0] = f32 0.0 } }",
+    "gpu_block for %b in 0 ..< 2 { allocate %r : f32[4] register gpu_thread for %t in 0 ..< 4 { %r[%t] = f32 0.0 } barrier gpu_thread for %u in 0 ..< 4 { let %a = %r[%u] } }",
     "gpu_block for %b in 0 ..< 2 { allocate %s : f32[4] shared gpu_thread for %t in 0 ..< 4 { } barrier }",
   ])
   func accepts(_ body: String) throws {

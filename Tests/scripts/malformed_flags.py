@@ -110,7 +110,7 @@ def _usage(base):
         (["emit", "resnet1", "--set", "residual=perhaps"], "residual"),
         (["emit", "resnet1", "--target", "z80"], "z80"),
         (["emit", "resnet1", "--target", ""], "target"),
-        (["emit", "resnet1", "--target", "sm_90"], "sm_90"),
+        (["emit", "resnet1", "--target", "sm_75"], "sm_75"),
         (["opt", dump, "--target", "z80", "-o", "{out}/x"], "z80"),
         (["opt", dump, "--passes", "frobnicate", "-o", "{out}/x"], "frobnicate"),
         (["opt", dump, "--passes", "simplify", "-o", "{out}/x"], "simplify"),

@@ -1,0 +1,102 @@
+import CLLVM
+import Diagnostics
+import LoopIR
+import Tensors
+
+/// Where the code that is being emitted stands in the grid.
+struct Grid {
+  var size: KernelGrid
+  /// The number of the block, of which nested loops take their part, and of the thread.
+  var block: LinearIndex
+  var thread: LinearIndex
+  var isInThread = false
+  var sharedBytes = 0
+}
+
+/// Loops over blocks and threads, barriers and shared memory.
+extension FunctionEmitter {
+  /// Reads the special registers; before anything else of the kernel is emitted.
+  func enterGrid(_ size: KernelGrid) {
+    let block = symbol(specialRegister("ctaid"))
+    let thread = symbol(specialRegister("tid"))
+    grid = Grid(size: size, block: block, thread: thread)
+  }
+
+  private func specialRegister(_ name: String) -> LLVMValueRef {
+    call("llvm.nvvm.read.ptx.sreg.\(name).x")
+  }
+
+  func barrier() { _ = call("llvm.nvvm.barrier0") }
+
+  /// An intrinsic of one signature and without arguments.
+  private func call(_ intrinsic: String) -> LLVMValueRef {
+    let identifier = LLVMLookupIntrinsicID(intrinsic, intrinsic.utf8.count)
+    let declaration = LLVMGetIntrinsicDeclaration(unit.module, identifier, nil, 0)
+    return LLVMBuildCall2(builder, LLVMGlobalGetValueType(declaration), declaration, nil, 0, "")
+  }
+
+  /// The body once, for this block or this thread.
+  func onGrid(_ loop: Loop, _ lower: LinearIndex) throws(EmitFailure) {
+    guard let grid, let extent = loop.constantExtent else {
+      throw complain("kernel \(kernel.name): the bounds of %\(loop.variable) are not constants")
+    }
+    if loop.kind == .gpuBlock { return try onBlocks(loop, lower) }
+    self.grid?.isInThread = true
+    defer { self.grid?.isInThread = false }
+    guard extent < grid.size.threads else { return try iteration(loop, lower + grid.thread) }
+    let works = block(loop.variable)
+    let join = block("\(loop.variable).end")
+    let test = LLVMBuildICmp(
+      builder, LLVMIntSLT, materialize(grid.thread), integer(extent), "")
+    LLVMBuildCondBr(builder, test, works, join)
+    let outer = cache
+    LLVMPositionBuilderAtEnd(builder, works)
+    try iteration(loop, lower + grid.thread)
+    LLVMBuildBr(builder, join)
+    cache = outer
+    LLVMPositionBuilderAtEnd(builder, join)
+  }
+
+  /// Splits the block's number among nested loops, the innermost changing fastest.
+  private func onBlocks(_ loop: Loop, _ lower: LinearIndex) throws(EmitFailure) {
+    guard let grid else { return }
+    let inner = loop.body.count == 1 ? Self.blockCount(loop.body[0]) : 1
+    var own = grid.block
+    if inner > 1 {
+      let (name, rest) = (loop.variable + ".number", loop.variable + ".rest")
+      bindings[name] = .index(grid.block)
+      own = try index(.binary(.divide, .variable(name), .integer(inner)))
+      self.grid?.block = try index(.binary(.remainder, .variable(name), .integer(inner)))
+      (bindings[name], bindings[rest]) = (nil, nil)
+    }
+    try iteration(loop, lower + own)
+    self.grid?.block = grid.block
+  }
+
+  /// Blocks of a nest of `gpu_block` loops.
+  private static func blockCount(_ statement: Statement) -> Int {
+    guard case .loop(let loop) = statement, loop.kind == .gpuBlock else { return 1 }
+    return (loop.constantExtent ?? 1) * (loop.body.count == 1 ? blockCount(loop.body[0]) : 1)
+  }
+
+  /// Memory of the block, declared with the kernel.
+  func allocateShared(_ buffer: Buffer) throws(EmitFailure) {
+    let bytes = try checkedSpan(of: buffer) * buffer.element.byteCount
+    let limit = unit.target.gpu?.sharedBytes ?? 0
+    guard let used = grid?.sharedBytes, bytes <= limit - used else {
+      throw complain(
+        "kernel \(kernel.name): its shared buffers, up to %\(buffer.name), need more than "
+          + "\(limit >> 10) KiB", help: "use smaller tiles")
+    }
+    grid?.sharedBytes = used + (bytes + 15) / 16 * 16
+    let type = LLVMArrayType2(try unit.type(buffer.element), UInt64(try checkedSpan(of: buffer)))
+    let name = unit.unusedName("\(unit.symbol(kernel.name))_\(unit.symbol(buffer.name))")
+    let global: LLVMValueRef = LLVMAddGlobalInAddressSpace(unit.module, type, name, 3)
+    LLVMSetLinkage(global, LLVMInternalLinkage)
+    LLVMSetInitializer(global, LLVMGetPoison(type))
+    let alignment = min(buffer.alignment, 64)
+    LLVMSetAlignment(global, UInt32(alignment))
+    slots[buffer.name] = Slot(
+      buffer: buffer, pointer: global, alignment: alignment, isReadOnly: false)
+  }
+}

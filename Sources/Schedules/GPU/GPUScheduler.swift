@@ -1,0 +1,95 @@
+import LoopIR
+
+/// Turns plain loops into one grid of blocks of threads for each kernel.
+///
+/// Convolutions are staged through shared memory (`StagedConvolution`); everything else whose elements are
+/// independent has one thread for each (`ElementPerThread`). Values equal those of the plain loops to the bit, except
+/// that sums of products are added up in parts, and that padding takes part in them as zeros.
+struct GPUScheduler {
+  let target: Target
+  let gpu: GPU
+  let precision: Precision
+
+  /// A kernel of no known form stays as it is; code generation refuses it.
+  func schedule(_ module: LoopModule) -> LoopModule {
+    var result = AssignLayouts.apply(to: module, target: target)
+    let called = Self.kernels(calledBy: result.run)
+    for index in result.kernels.indices where called.contains(result.kernels[index].name) {
+      // A kernel that prepares weights runs on the host, once.
+      if Self.kernels(calledBy: result.prepare).contains(result.kernels[index].name) {
+        result.runCopy(of: index)
+      }
+    }
+    result.separateNests()
+    let running = Self.kernels(calledBy: result.run)
+    for index in result.kernels.indices where running.contains(result.kernels[index].name) {
+      result.kernels[index] = schedule(result.kernels[index])
+    }
+    result = PlanMemory.apply(to: result)
+    result.scheduledFor = target.name
+    result.precision = precision
+    return result
+  }
+
+  private func schedule(_ kernel: Kernel) -> Kernel {
+    if let staged = StagedConvolution(kernel), let tile = GPUTile(staged, gpu) {
+      return StagedKernel(staged, tile, precision).scheduled()
+    }
+    if var elements = ElementPerThread(kernel) { return elements.scheduled() }
+    return kernel
+  }
+
+  private static func kernels(calledBy program: [Statement]) -> Set<String> {
+    Set(
+      program.compactMap { statement -> String? in
+        if case .call(let kernel, _) = statement { return kernel } else { return nil }
+      })
+  }
+}
+
+extension LoopModule {
+  /// Gives `run` a kernel of its own where `prepare` calls the same one.
+  fileprivate mutating func runCopy(of index: Int) {
+    var copy = kernels[index]
+    copy.name = unusedKernelName(copy.name + "_device")
+    run = run.map { statement in
+      guard case .call(kernels[index].name, let arguments) = statement else { return statement }
+      return .call(copy.name, arguments)
+    }
+    kernels.append(copy)
+  }
+
+  /// One kernel, and one call, for each nest of a kernel with several: a grid has no order among its blocks.
+  fileprivate mutating func separateNests() {
+    var parts: [String: [Kernel]] = [:]
+    let isRun = Set(
+      run.compactMap { if case .call(let kernel, _) = $0 { return kernel } else { return nil } })
+    for kernel in kernels where isRun.contains(kernel.name) && kernel.body.count > 1 {
+      guard kernel.body.allSatisfy({ LoopNest($0) != nil }) else { continue }
+      for statement in kernel.body {
+        var part = kernel
+        part.name = unusedKernelName(kernel.name + "_part")
+        part.body = [statement]
+        kernels.append(part)
+        parts[kernel.name, default: []].append(part)
+      }
+    }
+    run = run.flatMap { statement -> [Statement] in
+      guard case .call(let name, let arguments) = statement, let own = parts[name] else {
+        return [statement]
+      }
+      return own.map { .call($0.name, arguments) }
+    }
+    kernels.removeAll { parts[$0.name] != nil }
+  }
+
+  private func unusedKernelName(_ base: String) -> String {
+    var name = base
+    var number = 2
+    while kernel(named: name) != nil {
+      name = "\(base)\(number)"
+      number += 1
+    }
+    return name
+  }
+}

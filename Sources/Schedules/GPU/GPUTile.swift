@@ -1,0 +1,126 @@
+import LoopIR
+
+/// What one block of threads computes of a convolution, and how its threads share it.
+///
+/// A thread has `rows` x `channels` results; `groups` threads beside each other have neighbouring channels, then
+/// `width` threads neighbouring columns, then `bands` threads neighbouring runs of rows.
+struct GPUTile: Hashable {
+  var rows: Int
+  var channels: Int
+  var groups: Int
+  var width: Int
+  var bands: Int
+  /// Input channels in shared memory at a time.
+  var inputs: Int
+
+  var threads: Int { groups * width * bands }
+  var height: Int { rows * bands }
+  var blockChannels: Int { groups * channels }
+
+  /// Elements from one pixel in shared memory to the next: an odd number of 16-byte units, so that neighbouring
+  /// columns lie in different banks.
+  var pixelPitch: Int {
+    if inputs % 4 != 0 { return inputs | 1 }
+    return inputs / 4 % 2 == 0 ? inputs + 4 : inputs
+  }
+
+  func stagedRows(_ form: StagedConvolution) -> Int {
+    (height - 1) * form.strideY + form.kernelRow.extent
+  }
+
+  func stagedColumns(_ form: StagedConvolution) -> Int {
+    (width - 1) * form.strideX + form.kernelColumn.extent
+  }
+
+  func sharedBytes(_ form: StagedConvolution) -> Int {
+    let pixels = stagedRows(form) * stagedColumns(form) * pixelPitch
+    let weights = form.kernelRow.extent * form.kernelColumn.extent * inputs * blockChannels
+    return (pixels + weights) * form.nest.accumulator.element.byteCount
+  }
+
+  /// The tile of least estimated cost; nil where none fits (huge kernels).
+  init?(_ form: StagedConvolution, _ gpu: GPU) {
+    var best: GPUTile?
+    var bestCost = Double.infinity
+    for tile in Self.candidates(form) where tile.fits(form, gpu) {
+      let cost = tile.cost(form, gpu)
+      if cost < bestCost { (best, bestCost) = (tile, cost) }
+    }
+    guard let best else { return nil }
+    self = best
+  }
+
+  private init(rows: Int, channels: Int, groups: Int, width: Int, bands: Int, inputs: Int) {
+    (self.rows, self.channels, self.groups) = (rows, channels, groups)
+    (self.width, self.bands, self.inputs) = (width, bands, inputs)
+  }
+
+  private static func candidates(_ form: StagedConvolution) -> [GPUTile] {
+    let channels = largestDivisor(of: form.channel.extent, atMost: 8)
+    let groups = powerOfTwo(atMost: min(8, form.channel.extent / channels))
+    var tiles: [GPUTile] = []
+    for inputs in Set([16, 8, 4].map { largestDivisor(of: form.input.extent, atMost: $0) }).sorted()
+    {
+      for rows in [4, 2, 3, 6, 1] {
+        for width in [8, 16, 32, 4] {
+          for bands in [1, 2, 4, 8, 16] {
+            tiles.append(
+              GPUTile(
+                rows: rows, channels: channels, groups: groups, width: width, bands: bands,
+                inputs: inputs))
+          }
+        }
+      }
+    }
+    return tiles
+  }
+
+  /// Registers for sums, their two levels of parts, the pixels and weights at hand, and addresses.
+  private func fits(_ form: StagedConvolution, _ gpu: GPU) -> Bool {
+    let sums = 3 * rows * channels
+    let pixels = ((rows - 1) * form.strideY + form.kernelRow.extent) * 4
+    let registers = sums + pixels + channels + 40
+    return threads >= 2 * gpu.warp && threads <= 256 && registers <= gpu.registersPerThread
+      && registers * threads <= gpu.registers && sharedBytes(form) <= gpu.sharedBytes
+  }
+
+  /// Cycles of the busiest multiprocessor, very roughly: 4 warps at a time multiply, one reads shared memory.
+  private func cost(_ form: StagedConvolution, _ gpu: GPU) -> Double {
+    let taps = form.kernelRow.extent * form.kernelColumn.extent * form.input.extent
+    let warps = Double((threads + gpu.warp - 1) / gpu.warp)
+    let products = Double(taps * rows * channels) / 4
+    let pixelLoads =
+      Double((rows - 1) * form.strideY + form.kernelRow.extent)
+      / Double(form.kernelRow.extent)
+    let loads = Double(taps) * (pixelLoads / 2 + Double(channels) / 4)
+    let compute = warps * max(products, loads)
+    // About 4 instructions for each 16 bytes that are staged, and the wait for a chunk to arrive.
+    let staged = Double(sharedBytes(form) / 16) * 4 / Double(gpu.warp)
+    let chunks = Double(form.input.extent / inputs)
+    let blocks = blockCount(form)
+    let resident = max(1, min(4, gpu.registers / (threads * 128)))
+    let waits = chunks * 1500 / Double(resident)
+    let rounds = Double((blocks + gpu.multiprocessors - 1) / gpu.multiprocessors)
+    return rounds * (compute + chunks * staged + waits)
+  }
+
+  func blockCount(_ form: StagedConvolution) -> Int {
+    form.image.extent * blockRows(form) * blockColumns(form) * channelBlocks(form)
+  }
+
+  func blockRows(_ form: StagedConvolution) -> Int { (form.row.extent + height - 1) / height }
+  func blockColumns(_ form: StagedConvolution) -> Int { (form.column.extent + width - 1) / width }
+  func channelBlocks(_ form: StagedConvolution) -> Int {
+    (form.channel.extent + blockChannels - 1) / blockChannels
+  }
+
+  static func largestDivisor(of count: Int, atMost limit: Int) -> Int {
+    (1...max(1, min(limit, count))).last { count % $0 == 0 } ?? 1
+  }
+
+  private static func powerOfTwo(atMost limit: Int) -> Int {
+    var power = 1
+    while power * 2 <= limit { power *= 2 }
+    return power
+  }
+}

@@ -1,0 +1,91 @@
+import CodeGen
+import LoopIR
+import Tensors
+import Testing
+
+@testable import Schedules
+
+/// Grids of threads against the plain loops, in the interpreter with its checks of bounds, races and undefined reads.
+@Suite struct GPUScheduleTests {
+  private func scheduled(_ item: KernelCase, _ precision: Precision) throws -> LoopModule {
+    let module = Scheduler.schedule(
+      try item.plain(), for: try Targets.resolve("sm_90"), precision: precision)
+    try LoopVerifier.verify(module)
+    return module
+  }
+
+  private func run(_ module: LoopModule, _ item: KernelCase) throws -> [Tensor<Double>] {
+    try LoopInterpreter.run(module, parameters: try item.weights, inputs: try item.inputs)
+  }
+
+  /// In units of 2^-23 of the largest value; infinite where one is no number.
+  private func largestError(_ a: [Tensor<Double>], _ b: [Tensor<Double>]) -> Double {
+    var worst = 0.0
+    for (x, y) in zip(a, b) {
+      let norm = y.values.map(abs).max() ?? 0
+      for (p, q) in zip(x.values, y.values) where p != q {
+        let error = abs(p - q) / norm
+        worst = error.isFinite ? max(worst, error) : .infinity
+      }
+    }
+    return worst * 0x1p23
+  }
+
+  @Test(arguments: KernelCase.all) func valuesAreThoseOfThePlainLoops(_ item: KernelCase) throws {
+    let expected = try run(try item.plain(), item)
+    for precision in Precision.allCases {
+      let module = try scheduled(item, precision)
+      let actual = try run(module, item)
+      #expect(actual.map(\.shape) == expected.map(\.shape))
+      let isSummed = LoopPrinter.text(module).contains("%pixels : f32")
+      #expect(largestError(actual, expected) <= (isSummed ? precision.promise : 0))
+    }
+  }
+
+  @Test(arguments: KernelCase.all) func everyKernelBecomesAGrid(_ item: KernelCase) throws {
+    let module = try scheduled(item, .strict)
+    let launches = try DeviceProgram(module).launches
+    #expect(launches.count == module.run.count)
+    for launch in launches { #expect(launch.grid.threads <= 256, "\(launch.entry)") }
+    _ = try CodeGenerator(target: try Targets.resolve("sm_90")).deviceCode(of: module)
+  }
+
+  /// What a convolution's threads share is guarded by each of its barriers.
+  @Test(arguments: [0, 1]) func theInterpreterMissesABarrier(_ missing: Int) throws {
+    let item = KernelCase.convolution(32, 16, size: (8, 9))
+    var module = try scheduled(item, .strict)
+    let index = try #require(module.kernels.firstIndex { $0.name.contains("convolution") })
+    var number = 0
+    module.kernels[index].body = module.kernels[index].body.mapStatements { statement in
+      guard case .barrier = statement else { return [statement] }
+      number += 1
+      return number - 1 == missing ? [] : [statement]
+    }
+    #expect(number == 2)
+    #expect {
+      _ = try run(module, item)
+    } throws: {
+      "\($0)".contains("race for")
+    }
+  }
+
+  @Test func tilesAreChosenByShape() throws {
+    let gpu = GPU(multiprocessors: 132)
+    func tile(_ item: KernelCase) throws -> (form: StagedConvolution, tile: GPUTile) {
+      let kernel = try #require(try item.plain().kernels.first { StagedConvolution($0) != nil })
+      let form = try #require(StagedConvolution(kernel))
+      return (form, try #require(GPUTile(form, gpu)))
+    }
+    let wide = try tile(.convolution(32, 32, size: (192, 128)))
+    #expect(wide.tile.blockChannels == 32)
+    #expect(wide.tile.sharedBytes(wide.form) <= gpu.sharedBytes)
+    // One round of blocks covers the image without a second, nearly empty one.
+    #expect(wide.tile.blockCount(wide.form) <= 2 * 132)
+    #expect(try tile(.convolution(32, 1, size: (192, 128))).tile.channels == 1)
+    #expect(try tile(.convolution(8, 16, strides: (2, 2))).form.strideY == 2)
+    // A kernel that does not fit shared memory has no tile.
+    let huge = KernelCase.convolution(4, 8, kernel: 63, size: (70, 70))
+    let kernel = try #require(try huge.plain().kernels.first { StagedConvolution($0) != nil })
+    #expect(GPUTile(try #require(StagedConvolution(kernel)), gpu) == nil)
+  }
+}
