@@ -57,9 +57,14 @@ public struct Benchmark {
   }
 
   private func inputs() throws(Diagnostic) -> [Tensor<Float>] {
+    try Self.inputs(of: session.module)
+  }
+
+  /// Random numbers in [0, 1).
+  static func inputs(of module: LoopModule) throws(Diagnostic) -> [Tensor<Float>] {
     var generator = SplitMix64(seed: 1)
     var inputs: [Tensor<Float>] = []
-    for item in session.module.buffers {
+    for item in module.buffers {
       guard case .input = item.role else { continue }
       var tensor = Tensor<Float>(try Shape(item.buffer.extents), repeating: 0)
       for position in tensor.values.indices { tensor.values[position] = generator.nextUnit() }

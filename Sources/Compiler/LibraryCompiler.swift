@@ -12,11 +12,16 @@ public struct LibraryCompiler {
   public var target: Target
   public var precision: Precision
   public var embedsWeights: Bool
+  /// A schedule file's, instead of the cost model's.
+  public var choices: ScheduleChoices?
 
-  public init(target: Target, precision: Precision, embedsWeights: Bool) {
+  public init(
+    target: Target, precision: Precision, embedsWeights: Bool, choices: ScheduleChoices? = nil
+  ) {
     self.target = target
     self.precision = precision
     self.embedsWeights = embedsWeights
+    self.choices = choices
   }
 
   /// Writes the library into a folder and gives back the names of its files.
@@ -28,7 +33,7 @@ public struct LibraryCompiler {
   ) throws(Diagnostic) -> [String] {
     try ModelName.check(name)
     guard target.gpu == nil else { throw Self.noGPULibraries }
-    let pipeline = Pipeline(target: target, precision: precision)
+    let pipeline = Pipeline(target: target, precision: precision, choices: choices)
     let module = try pipeline.scheduled(model)
     try MemoryLimit.check(module)
     let object = try self.object(model, module, name: name, pipeline)
@@ -76,7 +81,7 @@ public struct LibraryCompiler {
     let runsHere: Void? = try? HostCheck.check(target)
     guard runsHere != nil else { return nil }
     let session = try ModelSession(
-      model, target: target, precision: precision, weights: weights
+      model, target: target, precision: precision, choices: choices, weights: weights
     ).session
     var inputs: [Tensor<Float>] = []
     for item in module.buffers {

@@ -13,12 +13,12 @@ public struct ModelSession {
 
   /// Carries the model on to machine code and folds the weights.
   ///
-  /// Throws where a weight is missing, or the target's code cannot run here.
+  /// Throws where a weight is missing, choices do not fit, or the target's code cannot run here.
   public init(
     _ model: StagedModel, target: Target, precision: Precision = .standard,
-    weights: [String: Tensor<Float>], timingCalls: Bool = false
+    choices: ScheduleChoices? = nil, weights: [String: Tensor<Float>], timingCalls: Bool = false
   ) throws(Diagnostic) {
-    let pipeline = Pipeline(target: target, precision: precision)
+    let pipeline = Pipeline(target: target, precision: precision, choices: choices)
     module = try pipeline.scheduled(model)
     try MemoryLimit.check(module)
     let constants = try Preparation.constants(of: module, parameters: weights)

@@ -15,10 +15,15 @@ public struct Pipeline: Sendable {
   public var target: Target
   /// What schedules keep to.
   public var precision: Precision
+  /// A schedule file's, instead of the cost model's.
+  public var choices: ScheduleChoices?
 
-  public init(target: Target, precision: Precision = .standard) {
+  public init(
+    target: Target, precision: Precision = .standard, choices: ScheduleChoices? = nil
+  ) {
     self.target = target
     self.precision = precision
+    self.choices = choices
   }
 
   /// Graph passes: one node for each kernel.
@@ -35,15 +40,22 @@ public struct Pipeline: Sendable {
 
   /// Layouts, schedules and the memory plan; a module that is scheduled already stays as it is.
   ///
-  /// Throws where that schedule does not keep to the precision.
+  /// Throws where that schedule does not keep to the precision, or where choices do not fit the module.
   public func scheduled(_ module: LoopModule) throws(Diagnostic) -> LoopModule {
     if module.scheduledFor != nil {
-      try checkPrecision(module)
+      try checkScheduled(module)
       return module
     }
-    let result = Scheduler.schedule(module, for: target, precision: precision)
+    let result = try unverified(module)
     try verify(result, after: "scheduling")
     return result
+  }
+
+  private func unverified(_ module: LoopModule) throws(Diagnostic) -> LoopModule {
+    guard let choices else {
+      return Scheduler.schedule(module, for: target, precision: precision)
+    }
+    return try Scheduler.schedule(module, for: target, precision: precision, by: choices)
   }
 
   /// Optimized LLVM IR; the entry point is `<name>_kernels`, or for a GPU each kernel is one.
@@ -64,18 +76,38 @@ public struct Pipeline: Sendable {
     return code
   }
 
+  /// A model at any stage up to loops, as plain loops; throws where it is past them.
+  public func plain(_ model: StagedModel) throws(Diagnostic) -> LoopModule {
+    switch model {
+    case .graph(let function): return try loops(try optimized(function))
+    case .loops(let module) where module.scheduledFor == nil: return module
+    default: throw Self.past(.loops)
+    }
+  }
+
+  static func past(_ stage: Stage) -> Diagnostic {
+    Diagnostic(
+      "the dump is past the stage '\(stage.rawValue)'",
+      help: "choose a later stage, or start from an earlier dump")
+  }
+
   /// A model at any stage up to loops, carried on to the scheduled stage.
   public func scheduled(_ model: StagedModel) throws(Diagnostic) -> LoopModule {
     switch model {
     case .graph(let function): return try scheduled(try loops(try optimized(function)))
     case .loops(let module): return try scheduled(module)
     case .llvm(_, let interface), .assembly(_, let interface), .ptx(_, let interface):
-      try checkPrecision(interface)
+      try checkScheduled(interface)
       return interface
     }
   }
 
-  private func checkPrecision(_ module: LoopModule) throws(Diagnostic) {
+  private func checkScheduled(_ module: LoopModule) throws(Diagnostic) {
+    guard choices == nil else {
+      throw Diagnostic(
+        "the dump is scheduled already, so a schedule file cannot change it",
+        help: "start from a dump of the stage loops or earlier, or leave --schedule out")
+    }
     guard precision == .strict, module.precision != .strict else { return }
     throw Diagnostic(
       "the dump was scheduled for standard precision, so it cannot keep the strict promise",

@@ -8,41 +8,29 @@ import Schedules
 public struct StageWriter {
   private let pipeline: Pipeline
 
-  public init(target: Target, precision: Precision = .standard) {
-    pipeline = Pipeline(target: target, precision: precision)
+  public init(
+    target: Target, precision: Precision = .standard, choices: ScheduleChoices? = nil
+  ) {
+    pipeline = Pipeline(target: target, precision: precision, choices: choices)
   }
 
   /// Throws where the model is past the stage already.
   public func text(of model: StagedModel, at stage: Stage) throws(Diagnostic) -> String {
     switch stage {
     case .graph:
-      guard case .graph(let function) = model else { throw past(stage) }
+      guard case .graph(let function) = model else { throw Pipeline.past(stage) }
       return GraphPrinter.text(Module([function]))
     case .optimized:
-      guard case .graph(let function) = model else { throw past(stage) }
+      guard case .graph(let function) = model else { throw Pipeline.past(stage) }
       return GraphPrinter.text(Module([try pipeline.optimized(function)]))
-    case .loops: return LoopPrinter.text(try loops(model))
+    case .loops: return LoopPrinter.text(try pipeline.plain(model))
     case .scheduled:
       if case .graph = model { return LoopPrinter.text(try pipeline.scheduled(model)) }
       if case .loops = model { return LoopPrinter.text(try pipeline.scheduled(model)) }
-      throw past(stage)
+      throw Pipeline.past(stage)
     case .llvm: return try llvm(model)
     case .asm: return try assembly(model)
     case .ptx: return try ptx(model)
-    }
-  }
-
-  private func past(_ stage: Stage) -> Diagnostic {
-    Diagnostic(
-      "the dump is past the stage '\(stage.rawValue)'",
-      help: "choose a later stage, or start from an earlier dump")
-  }
-
-  private func loops(_ model: StagedModel) throws(Diagnostic) -> LoopModule {
-    switch model {
-    case .graph(let function): return try pipeline.loops(try pipeline.optimized(function))
-    case .loops(let module) where module.scheduledFor == nil: return module
-    default: throw past(.loops)
     }
   }
 
@@ -51,7 +39,7 @@ public struct StageWriter {
     case .graph, .loops:
       return try pipeline.code(try pipeline.scheduled(model), hidden: true).text
     case .llvm(let text, _): return text
-    case .assembly, .ptx: throw past(.llvm)
+    case .assembly, .ptx: throw Pipeline.past(.llvm)
     }
   }
 
@@ -68,7 +56,7 @@ public struct StageWriter {
       return try PTXDump.text(
         try GeneratedCode(parsing: text, target: pipeline.target), module, pipeline)
     case .ptx(let text, _): return text
-    case .assembly: throw past(.ptx)
+    case .assembly: throw Pipeline.past(.ptx)
     }
   }
 

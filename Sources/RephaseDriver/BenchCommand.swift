@@ -66,17 +66,13 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     if mode == .train { return try train() }
-    var model = try options.resolve(needsWeights: false)
+    let model = try options.resolveForTiming()
     if memory { return try showMemory(of: model) }
-    if let network = model.network, model.weights.isEmpty {
-      model.weights = Weights.initialized(network, seed: 1).tensors
-    }
     let target = try options.resolvedTarget()
-    let resolved = model
     let session = try model.locating {
       try ModelSession(
-        resolved.staged, target: target, precision: options.precision, weights: resolved.weights,
-        timingCalls: layers)
+        model.staged, target: target, precision: options.precision, choices: options.choices(),
+        weights: model.weights, timingCalls: layers)
     }
     let bench = Benchmark(
       session: session, target: target, threads: options.threads, rounds: rounds)
@@ -122,7 +118,9 @@ struct BenchCommand: ParsableCommand {
   }
 
   private func showMemory(of model: ResolvedModel) throws {
-    let pipeline = Pipeline(target: try options.resolvedTarget(), precision: options.precision)
+    let pipeline = Pipeline(
+      target: try options.resolvedTarget(), precision: options.precision,
+      choices: try options.choices())
     let map = try model.locating { () throws(Diagnostic) in
       try MemoryMap(try pipeline.scheduled(model.staged))
     }

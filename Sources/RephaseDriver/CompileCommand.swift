@@ -37,7 +37,8 @@ struct CompileCommand: ParsableCommand {
     let model = try options.resolve(needsWeights: true)
     let name = name ?? model.staged.name
     let compiler = LibraryCompiler(
-      target: target, precision: options.precision, embedsWeights: weightsMode == .embed)
+      target: target, precision: options.precision, embedsWeights: weightsMode == .embed,
+      choices: try options.choices())
     Console.progress("compiling \(name) for \(target.name)", quiet: quiet)
     let files = try model.locating {
       try compiler.compile(

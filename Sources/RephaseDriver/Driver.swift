@@ -10,11 +10,6 @@ import Synchronization
 /// work failed, 64 wrong usage.
 public func main(_ network: (any Network)? = nil) -> Never {
   UserNetwork.current.withLock { $0 = network }
-  if let name = CommandLine.arguments.dropFirst().first, PlannedCommands.names.contains(name) {
-    Console.error(
-      "error: the command '\(name)' is not there yet\nhelp: 'rephase --help' lists what is")
-    exit(1)
-  }
   do {
     var command = try Rephase.parseAsRoot()
     try command.run()
@@ -40,13 +35,6 @@ public func main(_ network: (any Network)? = nil) -> Never {
   }
 }
 
-/// Commands of the documented interface that this version lacks; they say so.
-enum PlannedCommands {
-  static let names = [
-    "tune"
-  ]
-}
-
 /// The network that the user's executable was started with.
 enum UserNetwork {
   static let current = Mutex<(any Network)?>(nil)
@@ -62,6 +50,7 @@ struct Rephase: ParsableCommand {
     subcommands: [
       ModelsCommand.self, InitCommand.self, EmitCommand.self, OptCommand.self,
       CompileCommand.self, RunCommand.self, VerifyCommand.self, BenchCommand.self,
+      TuneCommand.self,
       TrainCommand.self, InfoCommand.self, PrepareCommand.self, ReconCommand.self,
       PhantomCommand.self, EvaluateCommand.self, StatsCommand.self, RankCommand.self,
       FigureCommand.self, ExperimentCommand.self, OperationsCommand.self,

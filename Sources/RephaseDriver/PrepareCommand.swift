@@ -110,7 +110,7 @@ struct PrepareCommand: ParsableCommand {
 /// Two passes: looking at all images, then writing.
 private struct PrepareProgress {
   private let isQuiet: Bool
-  private var writing: ReconProgress?
+  private var writing: CountProgress?
 
   init(isQuiet: Bool) { self.isQuiet = isQuiet }
 
@@ -119,7 +119,7 @@ private struct PrepareProgress {
       if done % 500 == 0 { Console.progress("looked at \(done) images", quiet: isQuiet) }
       return
     }
-    if writing == nil { writing = ReconProgress(total: total, isQuiet: isQuiet) }
+    if writing == nil { writing = CountProgress(total: total, isQuiet: isQuiet) }
     writing?.show(done)
     if done == total { writing?.close() }
   }

@@ -43,7 +43,7 @@ struct ReconWork {
     if let timed { function = timed.run }
     let frames = scans.reduce(0) { $0 + $1.frames }
     try checkSize(frames: frames, scans[0])
-    var progress = ReconProgress(total: frames, isQuiet: isQuiet)
+    var progress = CountProgress(total: frames, isQuiet: isQuiet)
     defer { progress.close() }
     let start = ContinuousClock.now
     var results: [Reconstruction.Result] = []

@@ -50,6 +50,9 @@ struct RunCommand: ParsableCommand {
   private func results(_ inputs: [Tensor<Float>]) throws -> [Tensor<Float>] {
     if let path = options.model, Self.isLibrary(path) {
       guard engine == .native else { throw ValidationError("a library has no reference engine") }
+      guard options.schedule == nil else {
+        throw ValidationError("a library is scheduled already; give --schedule to compile")
+      }
       let weights = try options.weights.map { path throws(Diagnostic) in try FileBytes.read(path) }
       let library = try LoadedLibrary(path: path)
       return try locatingInputs {
@@ -68,12 +71,16 @@ struct RunCommand: ParsableCommand {
       let target = try options.resolvedTarget()
       let session = try model.locating {
         try ModelSession(
-          model.staged, target: target, precision: options.precision, weights: model.weights)
+          model.staged, target: target, precision: options.precision, choices: options.choices(),
+          weights: model.weights)
       }
       return try locatingInputs {
         try session.session.run(inputs: inputs, threads: self.options.threads)
       }
     case .reference:
+      guard options.schedule == nil else {
+        throw ValidationError("--schedule belongs to --engine native")
+      }
       guard case .graph(let function) = model.staged else {
         throw Diagnostic(
           "the reference engine runs graphs; this dump is at a later stage",

@@ -106,7 +106,7 @@ struct SetEvaluation {
   /// The measures of all images of the part, of which one batch at a time is in memory.
   private func scores(_ name: String, _ network: NetworkFunction) throws(Diagnostic) -> Scores {
     var all: Scores?
-    var progress = ReconProgress(total: set.count(part), isQuiet: isQuiet)
+    var progress = CountProgress(total: set.count(part), isQuiet: isQuiet)
     defer { progress.close() }
     Console.progress(name, quiet: isQuiet)
     for start in stride(from: 0, to: set.count(part), by: Self.batch) {

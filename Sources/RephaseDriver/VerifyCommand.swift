@@ -38,7 +38,8 @@ struct VerifyCommand: ParsableCommand {
     let target = try options.resolvedTarget()
     let session = try model.locating {
       try ModelSession(
-        model.staged, target: target, precision: options.precision, weights: model.weights
+        model.staged, target: target, precision: options.precision, choices: options.choices(),
+        weights: model.weights
       ).session
     }
     let verification = Verification(function, weights: model.weights)

@@ -23,14 +23,10 @@ struct ApplyWinograd {
     return rewrite.module
   }
 
-  /// A kernel that `run` alone calls, always with constants as weights.
   private mutating func replace(
     _ kernel: Kernel, _ choose: (WinogradNest) -> WinogradShape?
   ) {
-    guard let nest = WinogradNest(kernel), !calls(module.prepare, kernel.name),
-      calls(module.run, kernel.name), weightsAreConstants(nest),
-      let shape = choose(nest)
-    else { return }
+    guard let nest = Self.nest(of: kernel, in: module), let shape = choose(nest) else { return }
     var winograd = WinogradKernel(nest, shape)
     let scheduled = winograd.scheduled()
     guard let index = module.kernels.firstIndex(where: { $0.name == kernel.name }) else { return }
@@ -42,15 +38,16 @@ struct ApplyWinograd {
     }
   }
 
-  private func calls(_ program: [Statement], _ kernel: String) -> Bool {
-    program.contains { if case .call(kernel, _) = $0 { true } else { false } }
-  }
-
-  private func weightsAreConstants(_ nest: WinogradNest) -> Bool {
-    module.run.allSatisfy { statement in
-      guard case .call(nest.kernel.name, let arguments) = statement else { return true }
+  /// The convolution of a kernel that `run` alone calls, always with constants as weights; nil for other kernels.
+  static func nest(of kernel: Kernel, in module: LoopModule) -> WinogradNest? {
+    guard let nest = WinogradNest(kernel), !module.prepare.call(kernel.name),
+      module.run.call(kernel.name)
+    else { return nil }
+    let areConstants = module.run.allSatisfy { statement in
+      guard case .call(kernel.name, let arguments) = statement else { return true }
       return module.buffer(named: arguments[nest.weights])?.role == .constant
     }
+    return areConstants ? nest : nil
   }
 
   /// The constant that holds the transformed weights; `prepare` makes it when it is first asked for.
@@ -78,4 +75,9 @@ struct ApplyWinograd {
       module.buffers[index].role = .scratch
     }
   }
+}
+
+extension [Statement] {
+  /// Whether a program calls the kernel.
+  func call(_ kernel: String) -> Bool { contains { $0.calledKernel == kernel } }
 }

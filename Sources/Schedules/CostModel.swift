@@ -28,23 +28,28 @@ struct CostModel {
   func bestTile(
     columns: Int, step: Int = 1, channels: Int, element: ElementType
   ) -> TileShape {
+    tiles(columns: columns, step: step, channels: channels, element: element)[0]
+  }
+
+  /// All tiles that fit, the cheapest first; at least one.
+  func tiles(
+    columns: Int, step: Int = 1, channels: Int, element: ElementType
+  ) -> [TileShape] {
     let vectors = max(1, channels / lanes(element))
     let isPossible = step <= columns && fits(TileShape(columns: step, vectors: 1))
     let step = isPossible ? step : 1
-    var best = TileShape(columns: 1, vectors: 1)
-    var bestCost = Double.infinity
+    var tiles: [(tile: TileShape, cost: Double)] = []
     for v in 1...min(4, vectors) {
-      for t in 1...min(columns, target.vectorRegisters) {
+      for t in stride(from: step, through: min(columns, target.vectorRegisters), by: step) {
         let tile = TileShape(columns: t, vectors: v)
-        guard fits(tile), t % step == 0 else { continue }
-        let cost = rowCost(tile, columns: columns, vectors: vectors)
-        if cost < bestCost {
-          best = tile
-          bestCost = cost
-        }
+        guard fits(tile) else { continue }
+        tiles.append((tile, rowCost(tile, columns: columns, vectors: vectors)))
       }
     }
-    return best
+    if tiles.isEmpty { return [TileShape(columns: 1, vectors: 1)] }
+    return tiles.enumerated().sorted { a, b in
+      a.element.cost == b.element.cost ? a.offset < b.offset : a.element.cost < b.element.cost
+    }.map(\.element.tile)
   }
 
   /// Cycles a tap for a whole row, rest tiles included; a small price on loads prefers larger tiles among equals.

@@ -7,6 +7,8 @@ struct ScheduleReduction {
   private let cost: CostModel
   private let precision: Precision
   private var names: NameSupply
+  /// Columns and vectors of channels of the register tiles: the cost model's, unless set.
+  var tileShape = CostModel.TileShape(columns: 1, vectors: 1)
   private let image: LoopNest.Dimension
   private let channel: LoopNest.Dimension
   private let row: LoopNest.Dimension
@@ -27,6 +29,7 @@ struct ScheduleReduction {
     row = nest.outer.dimensions[2]
     column = nest.outer.dimensions[3]
     for name in nest.outer.dimensions.map(\.name) { _ = names.fresh(name) }
+    tileShape = tiles()[0]
   }
 
   /// Lanes over the innermost reduction where the channels are too few for vectors.
@@ -112,12 +115,15 @@ struct ScheduleReduction {
     return result
   }
 
-  private var tileShape: CostModel.TileShape {
+  /// All tiles that fit, the one that the cost model likes best first.
+  func tiles() -> [CostModel.TileShape] {
     if laneSum != nil {
-      let columns = max(1, 8 / channel.extent)
-      return .init(columns: min(columns, column.extent), vectors: 1)
+      let standard = min(max(1, 8 / channel.extent), column.extent)
+      let most = min(column.extent, cost.target.vectorRegisters / 2 / channel.extent)
+      return [.init(columns: standard, vectors: 1)]
+        + (1...max(1, most)).filter { $0 != standard }.map { .init(columns: $0, vectors: 1) }
     }
-    return cost.bestTile(
+    return cost.tiles(
       columns: column.extent, step: columnStep, channels: channel.extent,
       element: nest.accumulator.element)
   }

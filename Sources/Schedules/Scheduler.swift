@@ -14,22 +14,49 @@ public enum Scheduler {
     if let gpu = target.gpu {
       return GPUScheduler(target: target, gpu: gpu, precision: precision).schedule(module)
     }
-    var result = SplitBatch.apply(to: module, target: target)
-    result = AssignLayouts.apply(to: result, target: target)
-    if precision == .standard { result = ApplyWinograd.apply(to: result, target: target) }
+    let split = SplitBatch.apply(to: module, target: target)
+    return scheduled(AssignLayouts.apply(to: split, target: target), target, precision)
+  }
+
+  /// The same by the choices of a schedule file; throws, with the place in the file, where one does not fit.
+  public static func schedule(
+    _ module: LoopModule, for target: Target, precision: Precision,
+    by choices: ScheduleChoices
+  ) throws(Diagnostic) -> LoopModule {
+    try choices.check(target, precision)
+    let split = try choices.split(module, target)
+    let laidOut = AssignLayouts.apply(to: split, target: target)
+    return scheduled(
+      laidOut, target, precision, try choices.checked(for: laidOut, target))
+  }
+
+  /// What can be chosen for the kernels, where as many images run together as the choices say.
+  public static func alternatives(
+    for module: LoopModule, target: Target, _ choices: ScheduleChoices
+  ) throws(Diagnostic) -> KernelAlternatives {
+    let split = try choices.split(module, target)
+    return KernelAlternatives(
+      AssignLayouts.apply(to: split, target: target), target, choices.precision)
+  }
+
+  /// Schedules by the choices for some kernels and by the cost model for all others.
+  private static func scheduled(
+    _ laidOut: LoopModule, _ target: Target, _ precision: Precision,
+    _ choices: [String: KernelChoice] = [:]
+  ) -> LoopModule {
+    var result = laidOut
+    if precision == .standard {
+      let alternatives = KernelAlternatives(laidOut, target, precision)
+      result = ApplyWinograd.apply(to: result) { nest in
+        alternatives.shape(nest, choices[nest.kernel.name])
+      }
+    }
     result = SplitSums.apply(to: result, target: target, precision: precision)
-    let called = Set(
-      result.run.compactMap { statement -> String? in
-        if case .call(let kernel, _) = statement { return kernel } else { return nil }
-      })
-    let prepared = Set(
-      result.prepare.compactMap { statement -> String? in
-        if case .call(let kernel, _) = statement { return kernel } else { return nil }
-      })
-    for index in result.kernels.indices where called.contains(result.kernels[index].name) {
-      if prepared.contains(result.kernels[index].name) { continue }
+    for index in result.kernels.indices {
+      let kernel = result.kernels[index]
+      guard result.run.call(kernel.name), !result.prepare.call(kernel.name) else { continue }
       result.kernels[index] = schedule(
-        result.kernels[index], for: target, precision: precision)
+        kernel, for: target, precision: precision, by: choices[kernel.name])
     }
     result = PlanMemory.apply(to: result)
     result.scheduledFor = target.name
@@ -39,9 +66,15 @@ public enum Scheduler {
 
   /// The schedule for one kernel; a kernel of no known form stays as it is, and is slow.
   public static func schedule(
-    _ kernel: Kernel, for target: Target, precision: Precision = .standard
+    _ kernel: Kernel, for target: Target, precision: Precision = .standard,
+    by choice: KernelChoice? = nil
   ) -> Kernel {
-    if var reduction = ScheduleReduction(kernel, target, precision) { return reduction.scheduled() }
+    if var reduction = ScheduleReduction(kernel, target, precision) {
+      if case .direct(let columns, let vectors) = choice {
+        reduction.tileShape = .init(columns: columns, vectors: vectors)
+      }
+      return reduction.scheduled()
+    }
     if var pointwise = SchedulePointwise(kernel, target) { return pointwise.scheduled() }
     return kernel
   }

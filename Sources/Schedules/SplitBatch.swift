@@ -5,15 +5,29 @@ import LoopIR
 /// Where every kernel of `run` treats the images of a batch apart, and the temporaries of the whole batch would not
 /// fit the last level cache, kernels and temporaries become those of a part of the batch, and the program becomes
 /// ```
-/// run { call @a(%x.0, %t) call @b(%t, %y.0) call @a(%x.1, %t) call @b(%t, %y.1) }
+/// run { call @a(%x.0, %t) call @b(%t, %y.0) call @a(%x.1, %t.1) call @b(%t.1, %y.1) }
 /// ```
-/// on slices of inputs and outputs. Values do not change.
+/// on slices of inputs and outputs. Each part has temporaries of its own, so that the memory plan sees that none is
+/// alive in two parts, and gives all parts the same memory. Values do not change.
 public enum SplitBatch {
   public static func apply(to module: LoopModule, target: Target) -> LoopModule {
-    guard let batch = Batch(module), let images = batch.imagesAtOnce(target.l3Bytes) else {
-      return module
-    }
-    return batch.split(into: images) ?? module
+    let images = Batch(module)?.imagesAtOnce(target.l3Bytes)
+    return images.flatMap { apply(to: module, images: $0) } ?? module
+  }
+
+  /// The module that runs so many images at a time; nil where it cannot.
+  static func apply(to module: LoopModule, images: Int) -> LoopModule? {
+    guard let batch = Batch(module), images > 0, batch.images % images == 0 else { return nil }
+    return images == batch.images ? module : batch.split(into: images)
+  }
+
+  /// How many images can run together, and which of these numbers the cost model takes; nothing where there is one
+  /// number only.
+  public static func sizes(_ module: LoopModule, target: Target) -> (all: [Int], standard: Int)? {
+    guard let batch = Batch(module) else { return nil }
+    let sizes = (1...batch.images).filter { apply(to: module, images: $0) != nil }
+    guard sizes.count > 1 else { return nil }
+    return (sizes, batch.imagesAtOnce(target.l3Bytes) ?? batch.images)
   }
 
   private struct Batch {
@@ -43,11 +57,7 @@ public enum SplitBatch {
     /// Nil where a kernel does not treat images apart.
     func split(into count: Int) -> LoopModule? {
       var result = module
-      for index in result.buffers.indices {
-        if case .temporary = result.buffers[index].role {
-          result.buffers[index].buffer = part(result.buffers[index].buffer, count)
-        }
-      }
+      result.buffers.removeAll { if case .temporary = $0.role { true } else { false } }
       result.kernels = []
       for kernel in module.kernels {
         guard let part = self.part(kernel, count) else { return nil }
@@ -120,18 +130,19 @@ public enum SplitBatch {
       return isApart && !others.variablesUsed.contains(loop.variable)
     }
 
-    /// The program once, for the images from `first` on, on slices that it declares.
+    /// The program once, for the images from `first` on, on slices and temporaries that it declares.
     private func calls(
       _ first: Int, _ count: Int, _ buffers: inout [ModuleBuffer]
     ) -> [Statement] {
       var slices: [String: String] = [:]
       for entry in module.buffers where entry.isPerImage {
-        if case .temporary = entry.role { continue }
         var slice = part(entry.buffer, count)
         slice.name = "\(entry.buffer.name).images\(first)"
         slices[entry.buffer.name] = slice.name
         let elements = entry.buffer.spanElements / images
-        buffers.append(ModuleBuffer(slice, .slice(of: entry.buffer.name, at: first * elements)))
+        var role = BufferRole.slice(of: entry.buffer.name, at: first * elements)
+        if case .temporary = entry.role { role = entry.role }
+        buffers.append(ModuleBuffer(slice, role))
       }
       return module.run.map { statement in
         guard case .call(let kernel, let arguments) = statement else { return statement }

@@ -27,26 +27,36 @@ struct WinogradChoice {
 
   /// All shapes whose local buffers have room.
   func shapes(for nest: WinogradNest) -> [WinogradShape] {
-    let outputLanes = lanes(nest.channel.extent)
-    let inputLanes = lanes(nest.input.extent, where: nest.readsOneOperand)
-    guard min(inputLanes, outputLanes) >= Self.fewestLanes else { return [] }
-    let vectors = nest.channel.extent / outputLanes
+    transforms.flatMap { transform in
+      shapes(nest, transform).filter { WinogradKernel.localBytes(nest, $0) <= Target.localBytes }
+    }
+  }
+
+  private func shapes(_ nest: WinogradNest, _ transform: WinogradTransform) -> [WinogradShape] {
+    guard var shape = smallest(nest, transform) else { return [] }
+    let vectors = nest.channel.extent / shape.outputLanes
     var shapes: [WinogradShape] = []
-    for transform in transforms {
-      let zeros = nest.zeros(transform)
-      for productVectors in 1...min(4, vectors) where vectors % productVectors == 0 {
-        for productTiles in 1...target.vectorRegisters
-        where cost.fits(.init(columns: productTiles, vectors: productVectors)) {
-          for tiles in stride(from: productTiles, through: Self.mostTiles, by: productTiles) {
-            shapes.append(
-              WinogradShape(
-                transform: transform, zeros: zeros, tiles: tiles, productTiles: productTiles,
-                productVectors: productVectors, inputLanes: inputLanes, outputLanes: outputLanes))
-          }
+    for productVectors in 1...min(4, vectors) where vectors % productVectors == 0 {
+      for productTiles in 1...target.vectorRegisters
+      where cost.fits(.init(columns: productTiles, vectors: productVectors)) {
+        for tiles in stride(from: productTiles, through: Self.mostTiles, by: productTiles) {
+          (shape.productVectors, shape.productTiles) = (productVectors, productTiles)
+          shape.tiles = tiles
+          shapes.append(shape)
         }
       }
     }
-    return shapes.filter { WinogradKernel.localBytes(nest, $0) <= Target.localBytes }
+    return shapes
+  }
+
+  /// The shape of one tile and one vector; nil where the channels fill no vectors.
+  private func smallest(_ nest: WinogradNest, _ transform: WinogradTransform) -> WinogradShape? {
+    let outputLanes = lanes(nest.channel.extent)
+    let inputLanes = lanes(nest.input.extent, where: nest.readsOneOperand)
+    guard min(inputLanes, outputLanes) >= Self.fewestLanes else { return nil }
+    return WinogradShape(
+      transform: transform, zeros: nest.zeros(transform), tiles: 1, productTiles: 1,
+      productVectors: 1, inputLanes: inputLanes, outputLanes: outputLanes)
   }
 
   /// The widest vector that divides the channels and suits.

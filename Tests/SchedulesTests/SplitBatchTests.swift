@@ -34,8 +34,11 @@ import Testing
   @Test(arguments: [(1, 1), (2, 2), (3, 3), (4, 3), (5, 3)])
   func partsAreTheLargestThatFit(holding: Int, expected: Int) throws {
     let plain = try Self.item.plain()
-    let split = SplitBatch.apply(to: plain, target: try target(holding: holding, of: plain))
+    let target = try target(holding: holding, of: plain)
+    let split = SplitBatch.apply(to: plain, target: target)
     try LoopVerifier.verify(split)
+    let arena = PlanMemory.apply(to: split).buffers.compactMap(\.arenaEnd).max() ?? 0
+    #expect(arena <= target.l3Bytes / 2)
     #expect(split.run.count == plain.run.count * 6 / expected)
     for entry in split.buffers {
       if case .temporary = entry.role { #expect(entry.buffer.extents[0] == expected) }

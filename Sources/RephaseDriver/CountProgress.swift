@@ -1,14 +1,20 @@
 import Foundation
 
-/// How many frames are done, on standard error: a bar on a terminal, at most ten plain lines elsewhere.
-struct ReconProgress {
+/// How many of some things are done, on standard error: a bar on a terminal, at most ten plain lines elsewhere.
+struct CountProgress {
+  private let verb: String
+  private let things: String
   private let total: Int
   private let isQuiet: Bool
   private let isTerminal = isatty(STDERR_FILENO) == 1
   private var shown = 0
   private var isBarOpen = false
 
-  init(total: Int, isQuiet: Bool) {
+  init(
+    _ verb: String = "reconstructed", _ things: String = "frames", total: Int, isQuiet: Bool
+  ) {
+    self.verb = verb
+    self.things = things
     self.total = total
     self.isQuiet = isQuiet
   }
@@ -20,10 +26,10 @@ struct ReconProgress {
       let filled = min(width, done * width / total)
       let bar =
         String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
-      write("\r[\(bar)] \(done)/\(total) frames")
+      write("\r[\(bar)] \(done)/\(total) \(things)")
       isBarOpen = true
     } else if done * 10 / total > shown * 10 / total {
-      write("reconstructed \(done) of \(total) frames\n")
+      write("\(verb) \(done) of \(total) \(things)\n")
     }
     shown = done
   }

@@ -1,0 +1,114 @@
+import ArgumentParser
+import Compiler
+import Diagnostics
+import Foundation
+import Networks
+
+struct TuneCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tune",
+    abstract: "Measure alternatives for each kernel on this machine and write the fastest to a file.",
+    discussion:
+      "compile, run, verify, bench and emit take the file by --schedule, with the same model, size, batch, target and precision. Without --weights fresh ones are used: times do not depend on them. Every choice keeps the promise of the precision. Let the machine do nothing else meanwhile."
+  )
+
+  @OptionGroup var options: ModelOptions
+
+  @Option(help: "Timed repetitions of each choice.")
+  var rounds: Int = 15
+
+  @Option(name: .shortAndLong, help: "The schedule file to write; - is standard output.")
+  var output: String
+
+  @Flag(help: "Print what was measured as JSON lines.")
+  var json = false
+
+  @Flag(help: "No progress.")
+  var quiet = false
+
+  func validate() throws {
+    guard (1...10_000).contains(rounds) else {
+      throw ValidationError("--rounds must lie between 1 and 10000, not \(rounds)")
+    }
+    guard options.schedule == nil else { throw ValidationError("tune makes a --schedule") }
+    guard !json || output != "-" else {
+      throw ValidationError("--json and -o - would both write to standard output")
+    }
+  }
+
+  func run() throws {
+    let model = try options.resolveForTiming()
+    let pipeline = Pipeline(target: try options.resolvedTarget(), precision: options.precision)
+    var bar: CountProgress?
+    let result = try model.locating {
+      let tuner = try Tuner(
+        model.staged, pipeline: pipeline, weights: model.weights, threads: options.threads,
+        rounds: rounds
+      ) { done, total in
+        bar = bar ?? CountProgress("measured", "groups of choices", total: total, isQuiet: quiet)
+        bar?.show(done)
+      }
+      return try tuner.run()
+    }
+    bar?.close()
+    let report = TuningReport(
+      net: model.staged.name, threads: Benchmark.threadCount(options.threads), result: result)
+    try Output.write(report.file, to: output)
+    if json { try report.printJSON() } else if output != "-" { print(report.text) }
+  }
+}
+
+/// What tuning found, as the schedule file, a table, or JSON lines.
+private struct TuningReport {
+  let net: String
+  let threads: Int
+  let result: Tuner.Result
+
+  /// Remarks say what was measured.
+  var file: String {
+    var choices = result.choices
+    for (number, row) in result.rows.enumerated() {
+      let isStandard = row.choice == row.standard
+      choices.kernels[number].remark =
+        Self.milliseconds(row.medianSeconds)
+        + (isStandard
+          ? ", as the cost model chooses" : ", not " + Self.milliseconds(row.standardSeconds))
+    }
+    return choices.text(remarks: [summary])
+  }
+
+  var text: String {
+    var table = TextTable(header: ["kernel", "choices", "cost model", "tuned"])
+    for row in result.rows {
+      table.add([
+        row.kernel, "\(row.measured)", Self.milliseconds(row.standardSeconds),
+        Self.milliseconds(row.medianSeconds),
+      ])
+    }
+    return table.description + "\n" + summary
+  }
+
+  func printJSON() throws(Diagnostic) {
+    struct Whole: Encodable {
+      var net: String
+      var threads: Int
+      var images: Int?
+      var median_s: Double
+      var standard_s: Double
+    }
+    for row in result.rows { try Console.json(row) }
+    try Console.json(
+      Whole(
+        net: net, threads: threads, images: result.choices.images, median_s: result.seconds,
+        standard_s: result.standardSeconds))
+  }
+
+  private var summary: String {
+    "\(net), \(threads) thread\(threads == 1 ? "" : "s"): \(Self.milliseconds(result.seconds)), "
+      + "\(Self.milliseconds(result.standardSeconds)) as the cost model chooses"
+  }
+
+  private static func milliseconds(_ seconds: Double) -> String {
+    String(format: "%.3f ms", seconds * 1000)
+  }
+}
