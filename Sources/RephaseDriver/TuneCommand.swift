@@ -7,7 +7,7 @@ import Networks
 struct TuneCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tune",
-    abstract: "Measure alternatives for each kernel on this machine and write the fastest to a file.",
+    abstract: "Measure alternatives for each kernel on this machine; write the fastest to a file.",
     discussion:
       "compile, run, verify, bench and emit take the file by --schedule, with the same model, size, batch, target and precision. Without --weights fresh ones are used: times do not depend on them. Every choice keeps the promise of the precision. Let the machine do nothing else meanwhile."
   )

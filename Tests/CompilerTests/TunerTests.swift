@@ -1,5 +1,6 @@
 import CodeGen
 import Compiler
+import LoopIR
 import Schedules
 import Testing
 
