@@ -73,7 +73,7 @@ public struct StageWriter {
       return try Assembly.dump(
         try GeneratedCode(parsing: text, target: pipeline.target), module, pipeline)
     case .assembly(let text, _): return text
-    case .ptx: throw past(.asm)
+    case .ptx: throw Pipeline.past(.asm)
     }
   }
 }

@@ -104,7 +104,7 @@ public struct KernelAlternatives {
   private static func misfit(_ choice: KernelChoice, _ kernel: String) -> Diagnostic {
     Diagnostic(
       "@\(kernel) cannot be computed as \(choice)",
-      help: "tiles must fit the registers and what they split, strips the stack; 'rephase tune' writes such")
+      help: "tiles must fit registers, what they split, and the stack; 'rephase tune' writes such")
   }
 }
 

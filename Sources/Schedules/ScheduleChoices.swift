@@ -69,6 +69,10 @@ public struct ScheduleChoices: Hashable, Sendable {
 
   /// Throws where the choices were made for another target or precision.
   func check(_ target: Target, _ precision: Precision) throws(Diagnostic) {
+    guard target.gpu == nil else {
+      throw Diagnostic(
+        "schedule files are for processors, not for \(target.name)", help: "leave --schedule out")
+    }
     func text(_ name: String, _ processor: String, _ bytes: Int) -> String {
       "'\(name)' (\(processor), vectors of \(bytes) bytes)"
     }
