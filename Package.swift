@@ -44,7 +44,10 @@ let package = Package(
     module("GraphIR", uses: ["Diagnostics", "Tensors"]),
     module("LoopIR", uses: ["Diagnostics", "Tensors"]),
     module("Operations", uses: ["Diagnostics", "Tensors", "GraphIR", "LoopIR", "COpenBLAS"]),
-    module("Networks", uses: ["Diagnostics", "Tensors", "GraphIR", "Operations"]),
+    .target(name: "CTrainedWeights", exclude: ["README.md", "resnet4.safetensors"]),
+    module(
+      "Networks",
+      uses: ["Diagnostics", "Tensors", "GraphIR", "Operations", "CTrainedWeights"]),
     module("GraphPasses", uses: ["Diagnostics", "Tensors", "GraphIR", "Operations"]),
     module("Schedules", uses: ["Diagnostics", "Tensors", "LoopIR"]),
     .systemLibrary(

@@ -85,6 +85,28 @@ public final class PreparedSet: Sendable {
     }
   }
 
+  /// The images of a part that are the frames of one cine, in their order: of those that are there with all frames, the
+  /// middle one. Nil where there is none.
+  public func cine(_ part: Part) throws(Diagnostic) -> [Int]? {
+    guard count(part) > 0 else { return nil }
+    let columns = try ["subject", "scan", "frame"].map { (name) throws(Diagnostic) in
+      try file.read("\(part.rawValue)/\(name)").doubles().values.map { Int($0) }
+    }
+    var groups: [[Int]: [Int]] = [:]
+    for index in 0..<count(part) {
+      let (subject, scan, frame) = (columns[0][index], columns[1][index], columns[2][index])
+      guard manifest.subjects.indices.contains(subject),
+        manifest.subjects[subject].scans.indices.contains(scan),
+        let length = manifest.subjects[subject].scans[scan].cineFrames, length > 1
+      else { continue }
+      groups[[subject, scan, frame / length, length], default: []].append(index)
+    }
+    let whole = groups.filter { $0.key[3] == $0.value.count }.keys.sorted {
+      $0.lexicographicallyPrecedes($1)
+    }
+    return whole.isEmpty ? nil : groups[whole[whole.count / 2]]
+  }
+
   /// Neighbouring rows are read at once.
   private func rows(_ name: String, _ indices: [Int]) throws(Diagnostic) -> Tensor<Float> {
     var values: [Float] = []
@@ -121,6 +143,9 @@ public struct PreparedManifest: Codable, Sendable, Equatable {
     public var frames: Int
     /// Frames that were left out because they are all one value.
     public var emptyFrames: Int
+    /// Frames that follow each other in time, of which `frames` is a multiple; absent where there is no such dimension,
+    /// and in sets of earlier versions.
+    public var cineFrames: Int?
   }
 
   public var format = Self.currentFormat
@@ -128,6 +153,8 @@ public struct PreparedManifest: Codable, Sendable, Equatable {
   public var shape: [Int]
   public var mask: String
   public var axis: String
+  /// `before` or `after` under-sampling; absent in sets of earlier versions, where it was after.
+  public var crop: String?
   public var nominalAcceleration: Double?
   /// The mean over all images.
   public var trueAcceleration: Double

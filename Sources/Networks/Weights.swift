@@ -13,10 +13,16 @@ public struct Weights: Sendable {
   }
 
   /// Fresh weights; the same seed gives the same bytes everywhere.
-  public static func initialized(_ model: NetworkModel, seed: UInt64) -> Weights {
+  ///
+  /// `asIdentity` sets the network's `identityParameter`, where it has one, to zero.
+  public static func initialized(
+    _ model: NetworkModel, seed: UInt64, asIdentity: Bool = false
+  ) -> Weights {
+    let zero = asIdentity ? model.network.identityParameter : nil
     var tensors: [String: Tensor<Float>] = [:]
     for parameter in model.parameters {
-      tensors[parameter.name] = parameter.initializer.values(
+      let initializer = parameter.name == zero ? .constant(0) : parameter.initializer
+      tensors[parameter.name] = initializer.values(
         parameter.shape, name: parameter.name, seed: seed)
     }
     return Weights(tensors, metadata: ModelDescription(of: model.network).metadata)

@@ -143,23 +143,44 @@ struct ResolvedModel {
 }
 
 extension ModelOptions {
+  /// A weight file with what messages call it.
+  private struct WeightFile {
+    var file: Safetensors
+    var path: String
+  }
+
+  /// The file of `--weights`; else, where asked for, the one that comes with rephase for MODEL.
+  private func weightFile(orTrained takesTrained: Bool) throws(Diagnostic) -> WeightFile? {
+    if let weights { return WeightFile(file: try Safetensors.read(weights), path: weights) }
+    guard takesTrained, let model, let file = try TrainedWeights.file(for: model) else {
+      return nil
+    }
+    return WeightFile(file: file, path: TrainedWeights.path(for: model))
+  }
+
+  /// The weight file's name, or what messages call the one that comes with rephase.
+  func weightsPath(orTrained takesTrained: Bool) throws(Diagnostic) -> String? {
+    try weightFile(orTrained: takesTrained)?.path
+  }
+
   /// The network that MODEL, `--set` and the weight file's metadata name together; nil for a dump.
-  func network() throws -> NetworkModel? {
-    var description: ModelDescription?
-    if let weights {
-      description = try Weights.modelDescription(
-        try Safetensors.read(weights).metadata, file: weights)
+  func network(orTrained takesTrained: Bool = false) throws -> NetworkModel? {
+    try network(with: try weightFile(orTrained: takesTrained))
+  }
+
+  private func network(with weights: WeightFile?) throws -> NetworkModel? {
+    let description = try weights.flatMap { (weights) throws(Diagnostic) in
+      try Weights.modelDescription(weights.file.metadata, file: weights.path)
     }
     guard let model else {
-      guard let description else {
+      guard let description, let weights else {
         throw ValidationError(
-          weights == nil
-            ? "give a MODEL, or weights whose metadata names one"
-            : "give a MODEL: the metadata of \(weights ?? "") names none")
+          weights.map { "give a MODEL: the metadata of \($0.path) names none" }
+            ?? "give a MODEL, or weights whose metadata names one")
       }
       let merged = try description.merged(
-        network: nil, settings: settingValues, file: weights ?? "")
-      return try Self.network(merged, file: weights ?? "")
+        network: nil, settings: settingValues, file: weights.path)
+      return try Self.network(merged, file: weights.path)
     }
     if model == UserNetwork.name {
       guard let network = UserNetwork.current.withLock({ $0 }) else {
@@ -175,7 +196,8 @@ extension ModelOptions {
       }
       guard let description, let weights else { return try NetworkModel(network) }
       return try Self.network(
-        try description.merged(network: model, settings: values, file: weights), file: weights)
+        try description.merged(network: model, settings: values, file: weights.path),
+        file: weights.path)
     }
     guard FileManager.default.fileExists(atPath: model) else {
       _ = try Zoo.network(named: model, settings: settingValues)
@@ -197,14 +219,19 @@ extension ModelOptions {
     } catch { throw error.located(at: SourceLocation(file: file)) }
   }
 
-  /// The model with its weights; `needsWeights` says whether a model with parameters may come without.
-  func resolve(needsWeights: Bool) throws -> ResolvedModel {
-    if let network = try network() {
+  /// The model with its weights.
+  ///
+  /// `needsWeights` says that a model with parameters may not come without; `orTrained`, that those that come with
+  /// rephase do where none are given.
+  func resolve(needsWeights: Bool, orTrained takesTrained: Bool = false) throws -> ResolvedModel {
+    let file = try weightFile(orTrained: takesTrained)
+    if let network = try network(with: file) {
       let graph = try network.graph(
         batch: batch ?? 1, height: size?.size.height ?? Self.standardSize.height,
         width: size?.size.width ?? Self.standardSize.width)
-      let values =
-        try weights.map { path throws(Diagnostic) in try Weights.read(path, for: network).tensors }
+      let values = try file.map { (weights) throws(Diagnostic) in
+        try Weights.read(weights.file, path: weights.path, for: network).tensors
+      }
       if values == nil, needsWeights, !network.parameters.isEmpty {
         throw ValidationError("\(network.name) needs --weights; 'rephase init' makes fresh ones")
       }
@@ -214,10 +241,8 @@ extension ModelOptions {
     let staged = try Self.dump(path)
     let signature = try Self.signature(of: staged)
     var values: [String: Tensor<Float>] = [:]
-    if let weights {
-      values = try Weights.read(
-        try Safetensors.read(weights), path: weights, signature: signature
-      ).tensors
+    if let file {
+      values = try Weights.read(file.file, path: file.path, signature: signature).tensors
     } else if needsWeights, !signature.isEmpty {
       throw ValidationError("\(path) needs --weights for \(signature.count) parameters")
     }

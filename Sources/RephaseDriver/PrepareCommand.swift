@@ -30,6 +30,12 @@ struct PrepareCommand: ParsableCommand {
 
   @Option(
     help:
+      "Crop to the images' size before a scan is under-sampled, as if its field of view had been that, or after."
+  )
+  var crop: CropTime = .after
+
+  @Option(
+    help:
       "input (targets share the zero-filled image's constants), minmax (each by its own), percentile or none."
   )
   var scale: ScalingMode = .input
@@ -82,6 +88,7 @@ struct PrepareCommand: ParsableCommand {
     preparation.recipe.axis = axis
     preparation.recipe.size = size.size
     preparation.recipe.scaling = scale
+    preparation.cropsFirst = crop == .before
     preparation.reading = try reading.options()
     let isNamed = !validation.isEmpty || !test.isEmpty
     preparation.split = isNamed ? .given(validation: validation, test: test) : .seed(seed)

@@ -28,6 +28,12 @@ struct ReconCommand: ParsableCommand {
 
   @Option(
     help:
+      "Crop to the images' size before a scan is under-sampled, as if its field of view had been that, or after."
+  )
+  var crop: CropTime = .after
+
+  @Option(
+    help:
       "input (by the zero-filled image's range), minmax (the same here, where only that can be undone), percentile or none."
   )
   var scale: ScalingMode = .input
@@ -69,7 +75,7 @@ struct ReconCommand: ParsableCommand {
     try outputs.check(against: scans)
     let clock = ContinuousClock()
     let start = clock.now
-    let scans = try read()
+    var scans = try read()
     let read = clock.now
     let network = try model.network()
     let prepared = clock.now
@@ -83,6 +89,9 @@ struct ReconCommand: ParsableCommand {
     recipe.size = network?.size ?? model.size?.size ?? recipe.size
     recipe.batch = network?.shape[0] ?? 1
     recipe.channels = network?.shape[1] ?? 1
+    if crop == .before, let size = recipe.size {
+      scans = try scans.map { (scan) throws(Diagnostic) in try scan.cropped(to: size) }
+    }
     let work = try ReconWork(recipe, network: network).run(scans, isQuiet: quiet)
     let report = report(
       scans[0], work, network,
@@ -121,7 +130,8 @@ struct ReconCommand: ParsableCommand {
       linesKept: result.mask.keptLines?.count,
       nominalAcceleration: result.mask.nominalAcceleration,
       trueAcceleration: result.trueAcceleration, method: method.rawValue,
-      model: network?.name ?? "none", engine: network?.engine ?? "none", times: times,
+      model: network?.name ?? "none", engine: network?.engine ?? "none", weights: network?.weights,
+      times: times,
       scaling: .init(scale, result.scalings),
       zeroFilled: .init(result.zeroFilled, reference: result.reference),
       grappa: method == .grappa ? .init(result.output, reference: result.reference) : nil,

@@ -11,6 +11,8 @@ struct ReconNetwork {
   var name: String
   /// How it runs: `jit` or `library`.
   var engine: String
+  /// The file that its weights are of, or what stands for it; nil for those inside a library or a dump without any.
+  var weights: String?
   /// Of its input and its output: [batch, channels, rows, columns].
   var shape: Shape
   var function: NetworkFunction
@@ -28,6 +30,7 @@ extension ReconNetwork {
       library.name, inputs: library.inputShapes, outputs: library.outputShapes)
     name = library.name
     engine = "library"
+    self.weights = weights
     function = { [bytes] (input) throws(Diagnostic) in
       let outputs = try library.run(inputs: [input], threads: threads, weights: bytes)
       return try Self.only(outputs)
@@ -36,12 +39,13 @@ extension ReconNetwork {
 
   /// Compiles a network or a dump in this process.
   init(_ options: ModelOptions) throws {
-    let model = try options.resolve(needsWeights: true)
+    let model = try options.resolve(needsWeights: true, orTrained: true)
     let interface = try model.staged.interface()
     shape = try Self.imageShape(
       model.staged.name, inputs: interface.inputs, outputs: interface.outputs)
     name = model.network?.name ?? model.staged.name
     engine = "jit"
+    weights = try options.weightsPath(orTrained: true)
     let target = try options.resolvedTarget()
     let session = try model.locating {
       try ModelSession(

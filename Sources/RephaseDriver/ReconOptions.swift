@@ -2,9 +2,11 @@ import ArgumentParser
 import Diagnostics
 import Foundation
 import MRData
+import Networks
 import Tensors
 
 extension PhaseAxis: ExpressibleByArgument {}
+extension CropTime: ExpressibleByArgument {}
 extension ScalingMode: ExpressibleByArgument {}
 extension Reconstruction.Consistency: ExpressibleByArgument {}
 extension Reconstruction.Method: ExpressibleByArgument {}
@@ -22,7 +24,10 @@ struct ReconModelOptions: ParsableArguments {
     name: .customLong("set"), help: "A setting of the network, as key=value; may be repeated.")
   var settings: [SettingOption] = []
 
-  @Option(help: "The model's weights (safetensors), or the N.weights of a library.")
+  @Option(
+    help:
+      "The model's weights (safetensors), or the N.weights of a library; for \(TrainedWeights.networks.joined(separator: ", ")), trained ones come with rephase."
+  )
   var weights: String?
 
   @Option(help: "Frames that the network takes at once (1, or what a library was compiled for).")

@@ -63,6 +63,8 @@ struct ReconReport: Encodable {
   var model: String
   /// `jit`, `library` or `none`.
   var engine: String
+  /// The weight file, or what stands for it; absent where there is none.
+  var weights: String?
   var times: Times
   var scaling: Scaling
   /// Absent where the scan itself is under-sampled.
@@ -71,8 +73,8 @@ struct ReconReport: Encodable {
   var network: Quality?
 
   enum CodingKeys: String, CodingKey {
-    case scans, coils, frames, rows, columns, mask, axis, lines, method, model, engine, scaling
-    case grappa, network
+    case scans, coils, frames, rows, columns, mask, axis, lines, method, model, engine, weights
+    case scaling, grappa, network
     case scanRows = "scan_rows"
     case scanColumns = "scan_columns"
     case linesKept = "lines_kept"
@@ -128,6 +130,7 @@ extension ReconReport {
         + "\(coils) \(coils == 1 ? "coil" : "coils")",
       "\(mask): \(kept), \(nominal)true \(number(trueAcceleration, 2))",
     ]
+    if let weights { text.append("weights: \(weights)") }
     for (name, quality) in [("zero-filled", zeroFilled), ("GRAPPA", grappa), ("network", network)] {
       guard let quality else { continue }
       text.append(

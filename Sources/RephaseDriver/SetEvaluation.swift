@@ -4,6 +4,7 @@ import Foundation
 import MRData
 import Networks
 import Tensors
+import Training
 
 /// Trained networks on a part of a prepared set.
 struct SetEvaluation {
@@ -69,6 +70,7 @@ struct SetEvaluation {
     report.add(
       try comparison(study, networks), name: "comparison",
       caption: "The images of lowest, median and highest zero-filled SNR.")
+    try addProfile(study, networks, to: &report)
     try addCurves(to: &report)
     try report.write(to: directory, json: try study.json())
     return study
@@ -138,6 +140,29 @@ struct SetEvaluation {
       names: study.techniques.map(\.name), series: stacks,
       reference: try ImageStack(.float32(target)), frames: Array(chosen.indices)
     ).figure()
+  }
+
+  /// The middle row of a cine over time, where the part has one with all its frames.
+  private func addProfile(
+    _ study: Study, _ networks: [NetworkFunction], to report: inout Report
+  ) throws(Diagnostic) {
+    guard let cine = try set.cine(part) else { return }
+    let (input, target) = try set.images(part, cine)
+    var stacks = [try ImageStack(.float32(input))]
+    for network in networks {
+      var values: [Float] = []
+      for start in stride(from: 0, to: cine.count, by: Self.batch) {
+        let count = min(Self.batch, cine.count - start)
+        values += try network(try input.images(start, count)).values
+      }
+      stacks.append(try ImageStack(.float32(try Tensor(input.shape, values))))
+    }
+    let row = set.shape[1] / 2
+    report.add(
+      try TemporalProfile.figure(
+        names: study.techniques.map(\.name) + ["reference"],
+        series: stacks + [try ImageStack(.float32(target))], line: .row(row)),
+      name: "profile", caption: "Row \(row) of one cine over its \(cine.count) frames.")
   }
 
   private func addCurves(to report: inout Report) throws(Diagnostic) {

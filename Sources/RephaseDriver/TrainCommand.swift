@@ -14,8 +14,11 @@ struct TrainCommand: ParsableCommand {
 
   @OptionGroup var options: ModelOptions
 
-  @Option(help: "A prepared set, or an .npz file with 'input' and 'target', float32 [N, C, H, W].")
-  var data: String
+  @Option(
+    help:
+      "A prepared set, or an .npz file with 'input' and 'target', float32 [N, C, H, W]; may be repeated, for pairs of all."
+  )
+  var data: [String]
 
   @Option(
     help: "Such a set or file to choose the best weights by, after each epoch (default: the set's)."

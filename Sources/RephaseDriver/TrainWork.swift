@@ -88,31 +88,40 @@ struct TrainWork {
     return try Checkpoint.decode(received, path: command.output)
   }
 
-  /// Pairs to train on and to validate with; a prepared set has both, unless --validation names others.
+  /// Pairs to train on and to validate with; prepared sets have both, unless --validation names others.
   private static func data(
     _ command: TrainCommand
   ) throws(Diagnostic) -> (any TrainingData, (any TrainingData)?) {
-    let given = try command.validation.map { (path) throws(Diagnostic) in
-      try pairs(path, .validation)
+    var training: [any TrainingData] = []
+    var validation: [any TrainingData] = []
+    for path in command.data {
+      guard PreparedSet.isPreparedSet(path) else {
+        training.append(try NpzPairs(path))
+        continue
+      }
+      let set = try PreparedSet(path)
+      training.append(try PreparedPairs(set, .train))
+      guard command.validation == nil, set.count(.validation) > 0 else { continue }
+      validation.append(try PreparedPairs(set, .validation))
     }
-    guard PreparedSet.isPreparedSet(command.data) else {
-      return (try NpzPairs(command.data), given)
+    if let path = command.validation {
+      validation = [
+        PreparedSet.isPreparedSet(path)
+          ? try PreparedPairs(try PreparedSet(path), .validation) : try NpzPairs(path)
+      ]
     }
-    let set = try PreparedSet(command.data)
-    let own = set.count(.validation) > 0 ? try PreparedPairs(set, .validation) : nil
-    return (try PreparedPairs(set, .train), given ?? own)
+    return (try joined(training), validation.isEmpty ? nil : try joined(validation))
   }
 
-  private static func pairs(
-    _ path: String, _ part: PreparedSet.Part
+  private static func joined(
+    _ sets: [any TrainingData]
   ) throws(Diagnostic) -> any TrainingData {
-    PreparedSet.isPreparedSet(path)
-      ? try PreparedPairs(try PreparedSet(path), part) : try NpzPairs(path)
+    sets.count == 1 ? sets[0] : try JoinedPairs(sets)
   }
 
   private func firstWeights() throws(Diagnostic) -> [String: Tensor<Float>] {
     guard let path = command.initialWeights else {
-      return Weights.initialized(model, seed: command.seed).tensors
+      return Weights.initialized(model, seed: command.seed, asIdentity: true).tensors
     }
     return try Weights.read(path, for: model).tensors
   }

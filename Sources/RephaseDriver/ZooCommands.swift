@@ -62,25 +62,65 @@ struct ModelsCommand: ParsableCommand {
 
 struct InitCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "init", abstract: "Make fresh weights (Glorot uniform, zero bias).")
+    commandName: "init", abstract: "Make fresh weights (Glorot uniform, zero bias).",
+    discussion: """
+      With --identity they are those that 'train' starts with: the last kernel of a network with \
+      residual=true is zero, so that it gives its input. With --trained they are not fresh but \
+      those that come with rephase.
+      """)
 
   @OptionGroup var options: ModelOptions
 
   @Option(help: "The same seed gives the same bytes.")
   var seed: UInt64 = 1
 
+  @Flag(help: "Make a network that adds its input give nothing but its input.")
+  var identity = false
+
+  @Flag(help: "The trained weights that come with rephase, for networks that have some.")
+  var trained = false
+
   @Option(name: .shortAndLong, help: "The safetensors file to write.")
   var output: String
+
+  func validate() throws {
+    guard !(identity && trained) else {
+      throw ValidationError("give --identity or --trained, not both")
+    }
+  }
 
   func run() throws {
     guard options.weights == nil else {
       throw ValidationError("init makes weights; it takes no --weights")
     }
+    let (model, weights) = try trained ? trainedWeights() : freshWeights()
+    try weights.write(to: output, for: model)
+  }
+
+  private func freshWeights() throws -> (NetworkModel, Weights) {
     guard let model = try options.network() else {
       throw Diagnostic(
         "init needs a network, not a dump", help: "give a zoo name, or your own network as 'self'")
     }
-    try Weights.initialized(model, seed: seed).write(to: output, for: model)
+    guard !identity || model.network.identityParameter != nil else {
+      throw Diagnostic(
+        "\(model.name) cannot be the identity: it does not add its input to its output",
+        help: "give --set residual=true")
+    }
+    return (model, Weights.initialized(model, seed: seed, asIdentity: identity))
+  }
+
+  private func trainedWeights() throws -> (NetworkModel, Weights) {
+    guard let name = options.model, TrainedWeights.networks.contains(name) else {
+      let names = TrainedWeights.networks.joined(separator: ", ")
+      throw Diagnostic(
+        "no trained weights come with rephase for \(options.model ?? "no MODEL")",
+        help: "there are some for \(names)")
+    }
+    guard let file = try TrainedWeights.file(for: name),
+      let model = try options.network(orTrained: true)
+    else { throw Diagnostic("the weights of \(name) in this program name no network") }
+    return (model, try Weights.read(file, path: TrainedWeights.path(for: name), for: model))
   }
 }
 

@@ -194,7 +194,7 @@ public final class TrainingSession: TrainingEngine {
 
 extension Tensor {
   /// `count` images from number `first` on, of a tensor [N, C, H, W].
-  func images(_ first: Int, _ count: Int) throws(Diagnostic) -> Tensor {
+  public func images(_ first: Int, _ count: Int) throws(Diagnostic) -> Tensor {
     let size = shape.elementCount / shape[0]
     return try Tensor(
       try Shape([count] + shape.extents.dropFirst()),

@@ -49,6 +49,31 @@ import Testing
     #expect([one.frames, one.coils] == [1, 3])
   }
 
+  /// Of coil images made beforehand, of k-space and of magnitude images; what is under-sampled is refused.
+  @Test func isCroppedAsIfTheFieldOfViewWereSmaller() throws {
+    let size = ImageSize(height: 4, width: 10)
+    let coils = try complexRamp([2, 2, 6, 8])
+    let whole = try scan(
+      .complex64(try Fourier.forward(coils).map(Complex<Float>.init(rounding:))))
+    let cropped = try whole.cropped(to: size)
+    #expect([cropped.rows, cropped.columns, cropped.frames, cropped.coils] == [4, 10, 2, 2])
+    let images = try Fourier.inverse(try cropped.kSpace(frame: 1))
+    let plane = try Tensor(try Shape([6, 8]), Array(coils.values[144..<192]))
+    let want = try Cropping.centre(plane, to: size, padding: .zero)
+    let error = zip(images.values.suffix(40), want.values).map { ($0 - $1).length }.max()
+    #expect(try #require(error) < 1e-6)
+
+    let magnitude = try scan(try self.images([3, 6, 8])).cropped(to: size)
+    guard case .images(let values) = magnitude.content else { throw Python.Failure(output: "") }
+    #expect(values.shape.extents == [3, 4, 10])
+    #expect(values.values[40 + 1] == 48 + 8 && values.values[40] == 0)
+
+    var part = try Fourier.forward(coils)
+    for index in part.values.indices where index % 2 == 1 { part.values[index] = .zero }
+    let aliased = try scan(.complex64(part.map(Complex<Float>.init(rounding:))))
+    #expect(throws: Diagnostic.self) { try aliased.cropped(to: size) }
+  }
+
   @Test func choosesASlice() throws {
     let cine = try scan(try images([2, 3, 4, 5]), ScanOptions(slice: 1))
     guard case .images(let values) = cine.content else { throw Python.Failure(output: "") }

@@ -28,6 +28,35 @@ struct WeightsTests {
     #expect(try Weights.initialized(model, seed: 8).encoded(for: model) != first)
   }
 
+  @Test(arguments: ["resnet2", "unet"])
+  func aNetworkThatAddsItsInputCanStartAsTheIdentity(_ name: String) throws {
+    let network = try Zoo.network(named: name, settings: ["residual": "true"])
+    let residual = try NetworkModel(network)
+    let zero = try #require(network.identityParameter)
+    let plain = Weights.initialized(residual, seed: 7).tensors
+    let identity = Weights.initialized(residual, seed: 7, asIdentity: true).tensors
+    #expect(plain[zero]?.values.contains { $0 != 0 } == true)
+    #expect(identity[zero]?.values.allSatisfy { $0 == 0 } == true)
+    for (name, tensor) in plain where name != zero { #expect(identity[name] == tensor) }
+    #expect(try model(name).network.identityParameter == nil)
+  }
+
+  @Test func trainedWeightsFitTheirNetworks() throws {
+    #expect(TrainedWeights.networks == ["resnet4"])
+    for name in TrainedWeights.networks {
+      let file = try #require(try TrainedWeights.file(for: name))
+      let path = TrainedWeights.path(for: name)
+      let description = try #require(try Weights.modelDescription(file.metadata, file: path))
+      #expect(description.network == name && description.settings["residual"] == "true")
+      let settings = description.settings
+      let model = try NetworkModel(try Zoo.network(named: name, settings: settings))
+      let weights = try Weights.read(file, path: path, for: model)
+      #expect(weights.tensors.values.allSatisfy { $0.values.allSatisfy(\.isFinite) })
+      #expect(file.metadata["training"] != nil)
+    }
+    #expect(try TrainedWeights.file(for: "resnet5") == nil)
+  }
+
   @Test func streamsDependOnTheNameAndNotOnOtherLayers() throws {
     let small = Weights.initialized(try model("resnet1"), seed: 3).tensors
     let large = Weights.initialized(try model("resnet2"), seed: 3).tensors

@@ -35,6 +35,23 @@ import Testing
     #expect(other.fingerprint != data.fingerprint)
   }
 
+  @Test func setsAreJoinedInOrder() throws {
+    let first = try Self.images([2, 1, 2, 2])
+    let second = try Self.images([3, 1, 2, 2]).map { $0 + 100 }
+    let sets = try [first, second].map {
+      try NpzPairs(try write([("input", .float32($0)), ("target", .float32($0))]))
+    }
+    let joined = try JoinedPairs(sets)
+    #expect(joined.count == 5 && joined.shape == sets[0].shape)
+    #expect(try joined.pair(1) == sets[0].pair(1) && joined.pair(4) == sets[1].pair(2))
+    #expect(try joined.fingerprint != JoinedPairs([sets[1], sets[0]]).fingerprint)
+    #expect(message { () throws(Diagnostic) in _ = try joined.pair(5) } != nil)
+    let wide = try Self.images([1, 1, 2, 3])
+    let other = try NpzPairs(try write([("input", .float32(wide)), ("target", .float32(wide))]))
+    let text = message { () throws(Diagnostic) in _ = try JoinedPairs(sets + [other]) }
+    #expect(text?.contains("prepare both alike") == true, "\(text ?? "accepted")")
+  }
+
   @Test func whatIsRefused() throws {
     let good = try Self.images([2, 1, 2, 2])
     var bad = good

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tools/demo, on its own phantom and on a real cine scan where there is one; REPHASE=PATH spares the build.
+# tools/demo, on its own example and on other cine scans where there are some; REPHASE=PATH spares the build.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=../../tools/lib/environment.sh
@@ -16,7 +16,7 @@ run() {
   timeout 300 "$root/tools/demo" "${binary[@]}" --output "$folder" "$@" >"$work/said" 2>&1 \
     || { cat "$work/said" && echo "error: tools/demo failed" && exit 1; }
   local part
-  for part in UNTRAINED "$folder/images.npy" "$folder/sheet.png" "ms a frame" "lines kept"; do
+  for part in "trained on two patients" "$folder/images.npy" "$folder/sheet.png" "ms a frame" "lines kept"; do
     grep -qF -- "$part" "$work/said" || { cat "$work/said" && echo "error: no '$part'" && exit 1; }
   done
   "$REPHASE_PYTHON" - "$folder" "$frames" <<'PYTHON'
@@ -35,13 +35,30 @@ assert min(sheet.size) > 300 and len(np.unique(pixels.reshape(-1, 3), axis=0)) >
 print(f"{frames} frames, sheet of {sheet.size[0]} x {sheet.size[1]}")
 PYTHON
   local file
-  for file in untrained_resnet4.{o,h,json} libuntrained_resnet4.{a,so}; do
+  for file in resnet4.{o,h,json} libresnet4.{a,so}; do
     [[ -s $folder/library/$file ]] || { echo "error: no $file" && exit 1; }
   done
 }
 
-run phantom 20
-[[ -s $work/phantom/phantom.npz ]] || { echo "error: no phantom.npz" && exit 1; }
+# gain FOLDER SCAN: how many dB the network's images are above zero-filled ones, in the median.
+gain() {
+  "$REPHASE" recon "$2" --model none --mask none -o "$work/full.npy" --quiet >/dev/null
+  "$REPHASE" recon "$2" --model none --crop before -o "$work/zero.npy" --quiet >/dev/null
+  "$REPHASE_PYTHON" - "$work/full.npy" "$work/zero.npy" "$work/$1/images.npy" <<'PYTHON'
+import sys
+import numpy as np
+
+full, zero, images = map(np.load, sys.argv[1:])
+error = lambda x: ((x - full) ** 2).sum((1, 2))
+gain = np.median(10 * np.log10(error(zero) / error(images)))
+print(f"the network's images are {gain:+.2f} dB above the zero-filled ones")
+if gain < 1.5:
+    sys.exit("error: that is less than 1.5 dB")
+PYTHON
+}
+
+run example 20
+if [[ -n ${REPHASE:-} ]]; then gain example "$root/examples/cine.npz"; fi
 
 if [[ -n ${REPHASE_SHARED_DATA:-} ]]; then
   for scan in "$REPHASE_SHARED_DATA"/scd_cine/*.npz; do

@@ -42,7 +42,7 @@ def prepare(*arguments, out="set"):
 
 
 def pairs(images, axis="columns", separate=False):
-    mask = kept(ROWS, COLUMNS, axis, 4, 8)
+    mask = kept(*images.shape[1:], axis, 4, 8)
     inputs = crop(np.abs(inverse(forward(images.astype(float)) * mask)), HEIGHT, WIDTH)
     targets = crop(images.astype(float), HEIGHT, WIDTH)
     low, high = (f(inputs, axis=(1, 2), keepdims=True) for f in (np.min, np.max))
@@ -76,11 +76,23 @@ for scale, axis in [("input", "columns"), ("input", "rows"), ("minmax", "columns
         check(got["subject"].tolist() == numbers, f"{what}: subjects {got['subject']}")
         frames = [i for name in members for i in range(len(subjects[name]))]
         check(got["frame"].tolist() == frames, f"{what}: frames {got['frame']}")
+    check(manifest["crop"] == "after", f"{manifest}")
     check({s["name"]: s["part"] for s in manifest["subjects"]}
           == {name: part for part, members in names.items() for name in members}, f"{manifest}")  # fmt: skip
     lines = kept(ROWS, COLUMNS, axis, 4, 8)
     check(abs(manifest["trueAcceleration"] - lines.size / lines.sum()) < 1e-9, f"{manifest}")
     check(manifest["nominalAcceleration"] == 4, f"{manifest}")
+
+# Cropped before: under-sampled with as many lines as the images have.
+manifest, parts = prepare(*files, *mask, *split, "--crop", "before")
+inputs, targets, _, _ = pairs(crop(subjects["bea"].astype(float), HEIGHT, WIDTH))
+close(parts["validation"]["input"][:, 0], inputs, 1e-5, "cropped before: inputs")
+close(parts["validation"]["target"][:, 0], targets, 1e-5, "cropped before: targets")
+check(manifest["crop"] == "before", f"{manifest}")
+lines = kept(HEIGHT, WIDTH, "columns", 4, 8)
+check(abs(manifest["trueAcceleration"] - lines.size / lines.sum()) < 1e-9, f"{manifest}")
+
+manifest, _ = prepare(*files, *mask, *split, "--scale", "minmax")
 digest = hashlib.sha256((scratch.path / "ada.npz").read_bytes()).hexdigest()
 check(manifest["subjects"][0]["scans"][0]["sha256"] == digest, "the hash of a scan is wrong")
 

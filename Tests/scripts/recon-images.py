@@ -138,11 +138,29 @@ check((scratch.path / "only.png").read_bytes()[:4] == b"\x89PNG", "only.png is n
 check(done.stderr.splitlines()[-1] == "reconstructed 5 of 5 frames", f"progress: {done.stderr}")
 check("57 of 150" not in done.stdout and "lines kept along columns" in done.stdout, done.stdout)
 
+# Cropped before: as if the field of view had been 96x80.
+cut = forward(crop(inverse(phantom.astype(complex)), 96, 80))
+images, said = recon("phantom.npz", "--model", "none", "--crop", "before", "--size", "96x80")
+close(images, np.abs(inverse(cut * kept(96, 80, "columns"))), 1e-5, "cropped before")
+check(said["lines"] == 80 and said["scan_rows"] == 96, f"lines: {said}")
+
+# The trained weights that come with rephase.
+scratch.succeed("init", "resnet4", "--trained", "-o", "trained.safetensors")
+images, said = recon("phantom.npz", "--model", "resnet4")
+check("come with rephase" in said["weights"], f"weights: {said}")
+same("trained weights as a file", images, "phantom.npz", "--weights", "trained.safetensors")
+done = scratch.run("recon", "phantom.npz", "--model", "resnet4", "--set", "residual=false", "-o", "no.npy")
+check(done.returncode == 1 and "residual" in done.stderr, f"other settings: {done.stderr}")
+done = scratch.run("recon", "phantom.npz", "--model", "resnet5", "-o", "no.npy")
+check(done.returncode == 64 and "--weights" in done.stderr, f"no trained weights: {done.stderr}")
+
 # A scan that is under-sampled itself is no reference.
 np.save(scratch.path / "part.npy", phantom * kept(160, 150, "columns"))
 part, said = recon("part.npy", "--model", "none", "--mask", "none")
 close(part, crop(np.abs(inverse(phantom * kept(160, 150, "columns")))), 1e-5, "under-sampled scan")
 check("zero_filled" not in said, f"there is no reference: {said}")
+done = scratch.run("recon", "part.npy", "--model", "none", "--crop", "before", "-o", "no.npy")
+check(done.returncode == 1 and "--crop after" in done.stderr, f"cropped before: {done.stderr}")
 
 if SHARED:
     for patient in ("SCD0000301", "SCD0000401"):

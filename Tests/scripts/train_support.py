@@ -20,14 +20,13 @@ def need_shared():
 def pairs(patient, every=1):
     """Zero-filled and full images of a patient as PAPER.md section 4 has them, every so many frames.
 
-    The k-space of each frame is under-sampled 4 times with 22 central columns; both images are cropped
-    to 192x128 and scaled by the maximum of the zero-filled one.
+    Frames are cropped to 192x128, so that 49 of 128 lines are left when their k-space is under-sampled 4
+    times with 22 central columns; both images are scaled by the maximum of the zero-filled one.
     """
     images = np.load(pathlib.Path(SHARED, "scd_cine", f"{patient}.npz"))["images"].astype(np.float64)
-    frames = images.reshape(-1, *images.shape[-2:])[::every]
-    mask = kept(*frames.shape[-2:], "columns")
-    zero_filled = crop(np.abs(inverse(forward(frames) * mask)))
-    target = crop(frames)
+    target = crop(images.reshape(-1, *images.shape[-2:])[::every])
+    mask = kept(*target.shape[-2:], "columns")
+    zero_filled = np.abs(inverse(forward(target) * mask))
     scale = zero_filled.max(axis=(1, 2), keepdims=True)
     scaled = (zero_filled / scale)[:, None], (target / scale)[:, None]
     return tuple(array.astype(np.float32) for array in scaled)
