@@ -2,6 +2,7 @@
 """Every format gives the zero-filled images that NumPy makes of the same data, and info says what it is."""
 
 import json
+import subprocess
 
 import h5py
 import nibabel
@@ -145,6 +146,13 @@ if SHARED:
         path = f"{SHARED}/dicom_small/{name}.dcm"
         pixels = pydicom.dcmread(path).pixel_array
         same(path, of_images(pixels.reshape(-1, 64, 64)), name, said={"format": "DICOM"})
+    for what, command in (("JPEG lossless", ["dcmcjpeg", "+e1"]), ("JPEG process 14", ["dcmcjpeg", "+el"]),
+                          ("JPEG-LS", ["dcmcjpls"])):  # fmt: skip
+        packed = scratch.path / "packed.dcm"
+        subprocess.run([*command, f"{SHARED}/dicom_small/MR_small.dcm", packed], check=True)
+        pixels = pydicom.dcmread(f"{SHARED}/dicom_small/MR_small.dcm").pixel_array
+        check(pydicom.dcmread(packed).file_meta.TransferSyntaxUID.is_compressed, f"{what}: not compressed")
+        same("packed.dcm", of_images(pixels[None]), what, said={"format": "DICOM"})
     for path in (f"{SHARED}/brain_t1_dicom/N2D_0274.dcm",
                  f"{SHARED}/scd_cine/dicom/SCD0000101_slice06_phase08.dcm"):  # fmt: skip
         same(path, of_images(pydicom.dcmread(path).pixel_array[None]), path.split("/")[-1])

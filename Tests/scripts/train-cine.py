@@ -99,8 +99,10 @@ def twin(count, inputs, targets, validation):
     ours = gain(work / "ours" / "last.safetensors", *validation)
     restored = [x + pytorch_networks.resnet(weights, x)[0] for x in torch.tensor(validation[0]).split(8)]
     theirs = np.median(snr(torch.cat(restored).numpy(), validation[1]) - snr(*validation))
-    print(f"after {count} steps: {ours:+.2f} dB, the PyTorch twin {theirs:+.2f} dB")
-    check(ours > 0 and abs(ours - theirs) < 0.2, "the twins differ by 0.2 dB, or do not gain")
+    print(f"after {count} steps: {ours:+.4f} dB, the PyTorch twin {theirs:+.4f} dB")
+    # Rounding errors grow with the number of steps.
+    allowed = 0.2 if count > 1000 else 0.02
+    check(ours > 2 * allowed and abs(ours - theirs) < allowed, f"the twins differ by {allowed} dB, or do not gain")
 
 
 match sys.argv[1:]:
