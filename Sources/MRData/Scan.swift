@@ -82,7 +82,8 @@ public struct Scan: Sendable {
 
   /// Frames that follow each other in time; nil where frames run over anything else.
   public var cineFrames: Int? {
-    guard let inner = series.last, [.frame, .repetition].contains(inner.axis), inner.count > 1 else { return nil }
+    guard let inner = series.last, [.frame, .repetition].contains(inner.axis), inner.count > 1
+    else { return nil }
     return inner.count
   }
 
