@@ -49,7 +49,7 @@ import Testing
     let wide = try Self.images([1, 1, 2, 3])
     let other = try NpzPairs(try write([("input", .float32(wide)), ("target", .float32(wide))]))
     let text = message { () throws(Diagnostic) in _ = try JoinedPairs(sets + [other]) }
-    #expect(text?.contains("prepare both alike") == true, "\(text ?? "accepted")")
+    #expect(text?.contains("its pairs are") == true, "\(text ?? "accepted")")
   }
 
   @Test func whatIsRefused() throws {
