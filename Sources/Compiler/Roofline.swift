@@ -43,7 +43,12 @@ extension LoopModule {
       let operands = arguments.dropLast().compactMap { buffer(named: $0)?.buffer.extents }
         .filter { $0.count == 4 }
       if name.contains(ConvolutionKernelGradient.mnemonic) {
-        return operands.count == 2 ? Self.kernelGradientWork(result, operands[1]) : 0
+        guard operands.count == 2 else { return 0 }
+        guard let m = Roofline.winogradOutputs(ofKernel: name) else {
+          return Self.kernelGradientWork(result, operands[1])
+        }
+        return Self.winogradGradientWork(
+          result, operands[0], operands[1], products: (m + 2) * (m + 2))
       }
       guard result.count == 4 else { return 0 }
       if let m = Roofline.winogradOutputs(ofKernel: name) {
@@ -72,6 +77,14 @@ extension LoopModule {
   private static func kernelGradientWork(_ result: [Int], _ cotangent: [Int]) -> Int {
     guard result.count == 5 else { return 0 }
     return 2 * result[2...].reduce(1, *) * cotangent.reduce(1, *)
+  }
+
+  /// The 3x3 taps that the transformed parts [task, product, o, i] of all input channels stand for.
+  private static func winogradGradientWork(
+    _ result: [Int], _ source: [Int], _ cotangent: [Int], products: Int
+  ) -> Int {
+    guard result.count == 4, result[1] == products else { return 0 }
+    return 2 * 9 * source[1] * cotangent.reduce(1, *)
   }
 
   /// Bytes of each call's buffers, each counted once.

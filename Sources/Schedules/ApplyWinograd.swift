@@ -2,8 +2,8 @@ import LoopIR
 
 /// Replaces convolutions by Winograd's algorithm where the cost model says that it is faster.
 ///
-/// The weights must be constants: `prepare` then transforms them in float64 and rounds once. Where they are inputs of
-/// `run`, as in training, the direct sum stays.
+/// Weights are transformed in float64 and rounded once: constants by `prepare`, those that change from run to run, as
+/// in training, by `run` before they are first read.
 struct ApplyWinograd {
   private var module: LoopModule
 
@@ -31,37 +31,54 @@ struct ApplyWinograd {
     let scheduled = winograd.scheduled()
     guard let index = module.kernels.firstIndex(where: { $0.name == kernel.name }) else { return }
     module.kernels[index] = scheduled
-    module.run = module.run.map { statement in
-      guard case .call(kernel.name, var arguments) = statement else { return statement }
-      arguments[nest.weights] = transformed(arguments[nest.weights], nest, shape)
-      return .call(scheduled.name, arguments)
+    var run: [Statement] = []
+    for statement in module.run {
+      guard case .call(kernel.name, var arguments) = statement else {
+        run.append(statement)
+        continue
+      }
+      arguments[nest.weights] = transformed(arguments[nest.weights], nest, shape, &run)
+      run.append(.call(scheduled.name, arguments))
     }
+    module.run = run
   }
 
-  /// The convolution of a kernel that `run` alone calls, always with constants as weights; nil for other kernels.
+  /// The convolution of a kernel that `run` alone calls; nil for other kernels.
   static func nest(of kernel: Kernel, in module: LoopModule) -> WinogradNest? {
     guard let nest = WinogradNest(kernel), !module.prepare.call(kernel.name),
       module.run.call(kernel.name)
     else { return nil }
-    let areConstants = module.run.allSatisfy { statement in
-      guard case .call(kernel.name, let arguments) = statement else { return true }
-      return module.buffer(named: arguments[nest.weights])?.role == .constant
-    }
-    return areConstants ? nest : nil
+    return nest
   }
 
-  /// The constant that holds the transformed weights; `prepare` makes it when it is first asked for.
+  /// The buffer that holds the transformed weights; `prepare`, or `run` before the next call, makes it when it is first
+  /// asked for.
   private mutating func transformed(
-    _ weights: String, _ nest: WinogradNest, _ shape: WinogradShape
+    _ weights: String, _ nest: WinogradNest, _ shape: WinogradShape, _ run: inout [Statement]
   ) -> String {
     let name = "\(weights).winograd\(shape.transform.label)_\(shape.block)"
     if module.buffer(named: name) != nil { return name }
-    let kernel = WinogradWeights(nest, shape).kernel()
-    if module.kernel(named: kernel.name) == nil { module.kernels.append(kernel) }
+    let kernel = share(WinogradWeights(nest, shape).kernel())
+    let isConstant = module.buffer(named: weights)?.role == .constant
     module.buffers.append(
-      ModuleBuffer(WinogradKernel.weights(nest, shape, name: name), .constant))
-    module.prepare.append(.call(kernel.name, [weights, name]))
+      ModuleBuffer(
+        WinogradKernel.weights(nest, shape, name: name),
+        isConstant ? .constant : .temporary(offset: nil)))
+    let call = Statement.call(kernel, [weights, name])
+    if isConstant { module.prepare.append(call) } else { run.append(call) }
     return name
+  }
+
+  /// The name of an equal kernel that is there already, or of this one after adding it.
+  private mutating func share(_ kernel: Kernel) -> String {
+    var candidate = kernel
+    var number = 1
+    while let other = module.kernel(named: candidate.name), other != candidate {
+      number += 1
+      candidate.name = "\(kernel.name)_v\(number)"
+    }
+    if module.kernel(named: candidate.name) == nil { module.kernels.append(candidate) }
+    return candidate.name
   }
 
   /// Constants that only `prepare` reads now are no part of the model any more.

@@ -12,6 +12,21 @@ struct CostModel {
 
   func lanes(_ element: ElementType) -> Int { max(1, target.vectorBytes / element.byteCount) }
 
+  /// Lanes of the widest vector of float32 that divides so many channels.
+  func lanes(dividing channels: Int) -> Int {
+    var lanes = lanes(.f32)
+    while lanes > 1, channels % lanes != 0 { lanes /= 2 }
+    return lanes
+  }
+
+  /// Cycles for one-dimensional transforms of a vector: two operations for each input, and a load and a store of what
+  /// they take and give.
+  func transformCycles(passes: Int, size: Int, results: Int) -> Double {
+    let operations = Double(passes * 2 * size) / Double(target.fmaPerCycle)
+    let memory = Double(passes * (size + 2 * results)) / 3
+    return max(operations, memory)
+  }
+
   /// Cycles for one tap of the reduction on one tile: bound by FMA issue, by loads (two a cycle), or by latency.
   func cyclesPerTap(_ tile: TileShape) -> Double {
     let fmas = Double(tile.columns * tile.vectors) / Double(target.fmaPerCycle)

@@ -197,7 +197,7 @@ extension Expression {
   /// Whether the buffer is read.
   fileprivate func loads(_ name: String) -> Bool { loadedBuffers.contains(name) }
 
-  fileprivate var loadedBuffers: Set<String> {
+  var loadedBuffers: Set<String> {
     var names: Set<String> = []
     forEachLoad { buffer, _ in names.insert(buffer) }
     return names
@@ -213,7 +213,7 @@ extension Expression {
 }
 
 extension [Statement] {
-  fileprivate var loadedBuffers: Set<String> {
+  var loadedBuffers: Set<String> {
     var names: Set<String> = []
     forEachLoad { buffer, _ in names.insert(buffer) }
     return names

@@ -19,11 +19,11 @@ public enum SplitSums {
   ) -> LoopModule {
     var result = module
     result.run = []
-    var made: [String: SplitSum] = [:]
+    var made: [String: Split] = [:]
     for statement in module.run {
       guard case .call(let name, let arguments) = statement,
         let kernel = module.kernel(named: name),
-        let split = made[name] ?? SplitSum(kernel, target, precision)
+        let split = made[name] ?? Split(kernel, target, precision)
       else {
         result.run.append(statement)
         continue
@@ -39,9 +39,36 @@ public enum SplitSums {
   }
 }
 
+/// A kernel's two parts, and what lies between them.
+private struct Split {
+  /// Its last parameter is the buffer.
+  var parts: Kernel
+  /// Its last parameter is the original result.
+  var total: Kernel
+  var buffer: Buffer
+
+  /// Nil where the kernel is no such sum.
+  init?(_ kernel: Kernel, _ target: Target, _ precision: Precision) {
+    if precision == .standard, let nest = WinogradGradientNest(kernel),
+      let shape = WinogradGradientChoice(
+        target: target, transforms: WinogradChoice.withinStandardPrecision
+      ).best(for: nest)
+    {
+      var gradient = WinogradGradient(nest, shape)
+      buffer = gradient.buffer
+      parts = gradient.parts()
+      total = gradient.total()
+    } else if let sum = SplitSum(kernel, target, precision) {
+      (parts, total, buffer) = (sum.parts, sum.total, sum.buffer)
+    } else {
+      return nil
+    }
+  }
+}
+
 extension LoopModule {
   /// Calls of both kernels, with a temporary between them.
-  fileprivate mutating func append(_ split: SplitSum, _ kernel: Kernel, _ arguments: [String]) {
+  fileprivate mutating func append(_ split: Split, _ kernel: Kernel, _ arguments: [String]) {
     var buffer = split.buffer
     var number = 0
     while self.buffer(named: buffer.name) != nil {

@@ -93,7 +93,7 @@ struct WinogradChoice {
   private func inputCycles(_ nest: WinogradNest, _ shape: WinogradShape) -> Double {
     let size = shape.transform.inputs
     let vectors = shape.tiles * (nest.input.extent / shape.inputLanes)
-    return Double(vectors) * transformCycles(passes: 2 * size, size: size, results: size)
+    return Double(vectors) * cost.transformCycles(passes: 2 * size, size: size, results: size)
   }
 
   private func outputCycles(_ nest: WinogradNest, _ shape: WinogradShape) -> Double {
@@ -101,14 +101,7 @@ struct WinogradChoice {
     let vectors = shape.tiles * (nest.channel.extent / shape.outputLanes)
     let tail = 4 * m * m
     return Double(vectors)
-      * (transformCycles(passes: size + m, size: size, results: m) + Double(tail) / 2)
-  }
-
-  /// Two operations for each input of a one-dimensional transform, and a load and a store of what it takes and gives.
-  private func transformCycles(passes: Int, size: Int, results: Int) -> Double {
-    let operations = Double(passes * 2 * size) / Double(target.fmaPerCycle)
-    let memory = Double(passes * (size + 2 * results)) / 3
-    return max(operations, memory)
+      * (cost.transformCycles(passes: size + m, size: size, results: m) + Double(tail) / 2)
   }
 
   private func productCycles(_ nest: WinogradNest, _ shape: WinogradShape) -> Double {

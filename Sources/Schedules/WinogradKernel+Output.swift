@@ -11,7 +11,7 @@ extension WinogradKernel {
       first: .variable(block) * .integer(shape.block) + .variable(v) * .integer(shape.outputLanes))
     let whole = wholeTile(tile, .variable(t), channel)
     let part = partialTile(tile, .variable(t), channel)
-    let isWhole = conjunction([
+    let isWhole = Expression.conjunction([
       .binary(.lessOrEqual, tile.row, .integer(nest.row.extent - m)),
       .binary(.lessOrEqual, tile.column, .integer(nest.column.extent - m)),
     ])
@@ -20,7 +20,7 @@ extension WinogradKernel {
         v, .integer(0), .integer(shape.productVectors),
         body: [.conditional(isWhole, then: whole, otherwise: part)]))
     let tiles = Expression.binary(
-      .minimum, .integer(shape.tiles), .integer(total) - .variable(strip) * .integer(shape.tiles))
+      .minimum, .integer(shape.tiles), .integer(grid.count) - .variable(strip) * .integer(shape.tiles))
     return [.loop(Loop(t, .integer(0), tiles, body: bindings + [vectors]))]
   }
 
@@ -33,12 +33,11 @@ extension WinogradKernel {
   private mutating func wholeTile(
     _ tile: Tile, _ t: Expression, _ channel: Channel
   ) -> [Statement] {
-    let l = names.fresh("l")
     let nest = nest
-    return outputTransform(l, t, channel) { column, row, value, names in
+    return outputTransform(t, channel) { row, column, value, lane, names in
       let sum = names.fresh("sum")
       let place = Self.place(
-        nest, tile, row: row, column: .integer(column), channel.first + .variable(l))
+        nest, tile, row: row, column: .integer(column), channel.first + lane)
       let tail = nest.nest.tail.mapExpressions { expression in
         expression.mapExpressions {
           if case .load(nest.nest.accumulator.name, _) = $0 { return .variable(sum) }
@@ -56,9 +55,9 @@ extension WinogradKernel {
   ) -> [Statement] {
     let result = Buffer(
       names.fresh("result"), .f32, extents: [m, m, shape.outputLanes], space: .stack)
-    let (k, l, i, j) = (names.fresh("l"), names.fresh("l"), names.fresh("i"), names.fresh("j"))
-    let body = outputTransform(k, t, channel) { column, row, value, _ in
-      [.store(result.name, [row, .integer(column), .variable(k)], value)]
+    let (l, i, j) = (names.fresh("l"), names.fresh("i"), names.fresh("j"))
+    let body = outputTransform(t, channel) { row, column, value, lane, _ in
+      [.store(result.name, [row, .integer(column), lane], value)]
     }
     let values = Self.place(
       nest, tile, row: .variable(i), column: .variable(j), channel.first + .variable(l))
@@ -89,16 +88,13 @@ extension WinogradKernel {
   }
 
   private mutating func outputTransform(
-    _ l: String, _ t: Expression, _ channel: Channel,
-    store: (Int, Expression, Expression, inout NameSupply) -> [Statement]
+    _ t: Expression, _ channel: Channel, store: TileTransform.Store
   ) -> [Statement] {
-    let half = half(m, shape.outputLanes)
-    let (size, source) = (shape.transform.inputs, product.name)
-    let body = transform(
-      shape.transform.outputMatrix, half, lane: .variable(l),
-      load: { row, column in
-        .load(source, [row * .integer(size) + column, t, channel.inBlock + .variable(l)])
+    let (size, source) = (Expression.integer(shape.transform.inputs), product.name)
+    return TileTransform(matrix: shape.transform.outputMatrix, lanes: shape.outputLanes).statements(
+      &names,
+      load: { row, column, lane in
+        .load(source, [row * size + column, t, channel.inBlock + lane])
       }, store: store)
-    return [.allocate(half), lanes(l, shape.outputLanes, body)]
   }
 }

@@ -41,7 +41,7 @@ struct WinogradShape: Hashable {
 ///   }
 /// }
 /// ```
-/// U is the transformed kernel, which `prepare` makes. Tiles are numbered over rows, columns and images, so that
+/// U is the transformed kernel (`WinogradWeights`). Tiles are numbered over rows, columns and images, so that
 /// strips have one size; the last strip repeats its last tile. Sums are other sums than those of the plain loops,
 /// with an error of their own (IR/decisions/0006).
 struct WinogradKernel {
@@ -53,17 +53,17 @@ struct WinogradKernel {
   private let weights: Buffer
   let strip: String
 
-  /// Bytes by which planes are further apart than they need be: planes a power of two apart share few cache sets.
-  private static let padding = 64
-
   init(_ nest: WinogradNest, _ shape: WinogradShape) {
     self.nest = nest
     self.shape = shape
     var names = NameSupply(nest.kernel)
     for name in nest.nest.outer.dimensions.map(\.name) { _ = names.fresh(name) }
     strip = names.fresh("strip")
-    transformed = Self.planes("transformed", shape, channels: nest.input.extent, &names)
-    product = Self.planes("products", shape, channels: shape.block, &names)
+    transformed = TileGrid.planes(
+      "transformed", products: shape.products, tiles: shape.tiles, channels: nest.input.extent,
+      &names)
+    product = TileGrid.planes(
+      "products", products: shape.products, tiles: shape.tiles, channels: shape.block, &names)
     weights = Self.weights(nest, shape, name: nest.kernel.parameters[nest.weights].buffer.name)
     self.names = names
   }
@@ -77,28 +77,20 @@ struct WinogradKernel {
       ])
   }
 
-  private static func planes(
-    _ name: String, _ shape: WinogradShape, channels: Int, _ names: inout NameSupply
-  ) -> Buffer {
-    let plane = shape.tiles * channels + padding / ElementType.f32.byteCount
-    return Buffer(
-      names.fresh(name), .f32, extents: [shape.products, shape.tiles, channels],
-      strides: [plane, channels, 1], space: .stack)
-  }
-
   /// Bytes of the local buffers: two sets of planes and some tiles.
   static func localBytes(_ nest: WinogradNest, _ shape: WinogradShape) -> Int {
     let elements =
       (nest.input.extent + shape.block) * shape.tiles + 3 * shape.inputLanes
       + 3 * shape.outputLanes
-    return shape.products * (elements * ElementType.f32.byteCount + 2 * padding)
+    return shape.products * (elements * ElementType.f32.byteCount + 2 * TileGrid.padding)
   }
 
   var m: Int { shape.transform.outputs }
-  private var rows: Int { (nest.row.extent + m - 1) / m }
-  private var columns: Int { (nest.column.extent + m - 1) / m }
-  var total: Int { rows * columns * nest.image.extent }
-  private var strips: Int { (total + shape.tiles - 1) / shape.tiles }
+  var grid: TileGrid {
+    TileGrid(
+      extent: m, images: nest.image.extent, rows: nest.row.extent, columns: nest.column.extent)
+  }
+  private var strips: Int { (grid.count + shape.tiles - 1) / shape.tiles }
 
   /// The kernel under its new name, with transformed kernels in the place of the weights.
   mutating func scheduled() -> Kernel {
@@ -121,32 +113,12 @@ struct WinogradKernel {
     return result
   }
 
-  // MARK: Tiles
-
-  /// The place of a tile: image, first row and first column.
-  struct Tile {
-    var image: Expression
-    var row: Expression
-    var column: Expression
-  }
-
   /// Binds the place of the strip's tile of the given number.
   mutating func place(_ number: Expression) -> (bindings: [Statement], tile: Tile) {
-    let index = .variable(strip) * .integer(shape.tiles) + number
-    let isWhole = total % shape.tiles == 0
-    let tile = names.fresh("tile")
-    let (n, y, x) = (names.fresh("n"), names.fresh("y"), names.fresh("x"))
-    let inImage = Expression.binary(.remainder, .variable(tile), .integer(rows * columns))
-    return (
-      [
-        .bind(tile, isWhole ? index : .binary(.minimum, index, .integer(total - 1))),
-        .bind(n, .binary(.divide, .variable(tile), .integer(rows * columns))),
-        .bind(y, .binary(.divide, inImage, .integer(columns))),
-        .bind(x, .binary(.remainder, inImage, .integer(columns))),
-      ],
-      Tile(
-        image: .variable(n), row: .variable(y) * .integer(m), column: .variable(x) * .integer(m))
-    )
+    let grid = grid
+    return grid.place(
+      .variable(strip) * .integer(shape.tiles) + number,
+      isInRange: grid.count % shape.tiles == 0, &names)
   }
 
   func lanes(_ l: String, _ count: Int, _ body: [Statement]) -> Statement {
@@ -155,42 +127,6 @@ struct WinogradKernel {
 
   private func unrolled(_ variable: String, _ count: Int, _ body: [Statement]) -> Statement {
     .loop(Loop(variable, .integer(0), .integer(count), kind: .unrolled, body: body))
-  }
-
-  func conjunction(_ conditions: [Expression]) -> Expression {
-    guard let first = conditions.first else { return .truth(true) }
-    return conditions.dropFirst().reduce(first) { .binary(.and, $0, $1) }
-  }
-
-  /// Applies a matrix to the columns and then to the rows of a square of vectors.
-  ///
-  /// `load` yields an element by row and column, `store` takes a result; both are inside a vectorized loop.
-  mutating func transform(
-    _ matrix: [[Fraction]], _ half: Buffer, lane: Expression,
-    load: (Expression, Expression) -> Expression,
-    store: (Int, Expression, Expression, inout NameSupply) -> [Statement]
-  ) -> [Statement] {
-    let map = LinearMap(matrix: matrix, element: .f32, isFused: true)
-    let size = matrix[0].count
-    let (j, i) = (names.fresh("j"), names.fresh("i"))
-    let down = map.apply(to: (0..<size).map { load(.integer($0), .variable(j)) }, &names)
-    let stores = down.results.enumerated().map { row, value in
-      Statement.store(half.name, [.integer(row), .variable(j), lane], value)
-    }
-    let across = map.apply(
-      to: (0..<size).map { .load(half.name, [.variable(i), .integer($0), lane]) }, &names)
-    let results = across.results.enumerated().flatMap { column, value in
-      store(column, .variable(i), value, &names)
-    }
-    return [
-      unrolled(j, size, down.statements + stores),
-      unrolled(i, matrix.count, across.statements + results),
-    ]
-  }
-
-  mutating func half(_ rows: Int, _ lanes: Int) -> Buffer {
-    Buffer(
-      names.fresh("half"), .f32, extents: [rows, shape.transform.inputs, lanes], space: .register)
   }
 }
 

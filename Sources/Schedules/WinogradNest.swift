@@ -74,34 +74,8 @@ private struct Taps {
   var conditions: [Expression] = []
   let weights: Int
   let input: LoopNest.Dimension
-  private let vertical: Axis
-  private let horizontal: Axis
-
-  /// A dimension of the result, and the loop over the taps that are added to it.
-  private struct Axis {
-    let position: String
-    let tap: String
-
-    /// The expression at tap 0; nil where it is no function of position + tap.
-    func collapsed(_ expression: Expression) -> Expression? {
-      let start = expression.substituting(tap, with: .integer(0))
-      let moved = start.substituting(position, with: .variable(position) + .variable(tap))
-      let indices: Set<String> = [position, tap]
-      guard
-        moved.simplified(indices: indices) == expression.simplified(indices: indices)
-      else { return nil }
-      return start
-    }
-
-    /// Whether it holds on an interval of positions, if it holds anywhere: one side grows steadily.
-    func isInterval(_ condition: Expression) -> Bool {
-      guard case .binary(let op, let a, let b) = condition, op == .less || op == .lessOrEqual
-      else { return false }
-      let next = (b - a).substituting(position, with: .variable(position) + .integer(1))
-      guard case .integer = (next - (b - a)).simplifiedIndex() else { return false }
-      return true
-    }
-  }
+  private let vertical: SlidingAxis
+  private let horizontal: SlidingAxis
 
   init?(_ kernel: Kernel, _ nest: ReductionNest, operand: Expression, weights: Expression) {
     let names = nest.outer.dimensions.map(\.name)
@@ -116,8 +90,8 @@ private struct Taps {
     guard taps.allSatisfy({ $0.extent == WinogradTransform.kernelTaps }) else { return nil }
     self.weights = position
     self.input = input
-    vertical = Axis(position: names[2], tap: ky)
-    horizontal = Axis(position: names[3], tap: kx)
+    vertical = SlidingAxis(position: names[2], tap: ky)
+    horizontal = SlidingAxis(position: names[3], tap: kx)
     guard !operand.variablesUsed.contains(names[1]),
       let rows = vertical.collapsed(operand), let both = horizontal.collapsed(rows)
     else { return nil }
@@ -128,13 +102,8 @@ private struct Taps {
   }
 
   private mutating func add(_ condition: Expression) -> Bool {
-    for axis in [vertical, horizontal] {
-      guard condition.variablesUsed.isSubset(of: [axis.position, axis.tap]),
-        let collapsed = axis.collapsed(condition), axis.isInterval(collapsed)
-      else { continue }
-      conditions.append(collapsed)
-      return true
-    }
-    return false
+    let places = [vertical, horizontal].compactMap { $0.interval(condition) }
+    conditions += places
+    return !places.isEmpty
   }
 }

@@ -36,6 +36,21 @@ struct KernelCase: Sendable, CustomTestStringConvertible {
     return try GraphLowering.lower(fused)
   }
 
+  /// The same with its weights as further inputs, as in training.
+  func plainWithWeightsAsInputs() throws -> LoopModule {
+    let text = GraphPrinter.text(Module([try function()]))
+    let arguments = parameters.map { parameter in
+      ", %\(parameter.name): tensor<" + parameter.extents.map { "\($0)x" }.joined() + "f32>"
+    }
+    let lines = text.split(separator: "\n").filter { !$0.contains(" = parameter ") }
+    let changed = lines.joined(separator: "\n").replacing(
+      ") ->", with: arguments.joined() + ") ->", maxReplacements: 1)
+    let module = try GraphParser.parse(
+      changed + "\n", file: "case.rir", table: OperationRegistry.table)
+    let fused = try GraphPasses.run(GraphPasses.standard, on: module.functions[0])
+    return try GraphLowering.lower(fused)
+  }
+
   var inputs: [Tensor<Double>] { get throws { [try noise(input, seed: 1)] } }
 
   var weights: [String: Tensor<Double>] {
@@ -84,6 +99,21 @@ extension KernelCase {
         """,
       input: [batch, inputs, size.0, size.1],
       parameters: [("w", [outputs, inputs, kernel, kernel]), ("b", [outputs])])
+  }
+
+  /// Two convolutions of 8 channels, with weights of their own or the same ones.
+  static func residual(sharedWeights: Bool = false) -> KernelCase {
+    let second = sharedWeights ? "w" : "v"
+    let weights = (sharedWeights ? ["w"] : ["w", "v"]).map { ($0, [8, 8, 3, 3]) }
+    return KernelCase(
+      testDescription: "residual block of 8 channels",
+      body: """
+        %a = convolution %x, %w, %b {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<2x8x9x10xf32>
+        %r = relu %a : tensor<2x8x9x10xf32>
+        %c = convolution %r, %\(second), %b {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<2x8x9x10xf32>
+        %y = add %c, %x : tensor<2x8x9x10xf32>
+        """,
+      input: [2, 8, 9, 10], parameters: weights + [("b", [8])])
   }
 
   static let convolutions: [KernelCase] =

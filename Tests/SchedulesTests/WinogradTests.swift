@@ -17,7 +17,7 @@ import Testing
       .convolution(16, 8, size: (7, 9), padding: [0, 0, 0, 0]),
       .convolution(4, 12, size: (6, 6), padding: [2, 1, 0, 2]),
       .convolution(8, 8, size: (5, 10), batch: 3), .convolution(24, 32, size: (4, 13)),
-      residual, upsampledSkip(16), upsampledSkip(12),
+      .residual(), upsampledSkip(16), upsampledSkip(12),
     ]
 
   /// Reads an upsampled image and a skip connection; 12 channels are no multiple of 8 lanes.
@@ -33,25 +33,14 @@ import Testing
       input: [1, channels, 4, 3], parameters: [("b", [8]), ("w", [8, channels + 8, 3, 3])])
   }
 
-  static let residual = KernelCase(
-    testDescription: "residual block of 8 channels",
-    body: """
-      %a = convolution %x, %w, %b {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<2x8x9x10xf32>
-      %r = relu %a : tensor<2x8x9x10xf32>
-      %c = convolution %r, %v, %b {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<2x8x9x10xf32>
-      %y = add %c, %x : tensor<2x8x9x10xf32>
-      """,
-    input: [2, 8, 9, 10],
-    parameters: [("w", [8, 8, 3, 3]), ("b", [8]), ("v", [8, 8, 3, 3])])
-
   /// Every convolution by the given transform, in the smallest strips and with the last one not full, or in the
   /// shape that the cost model likes best.
   private func scheduled(
-    _ item: KernelCase, _ target: Target, _ transform: WinogradTransform, smallest: Bool
+    _ plain: LoopModule, _ target: Target, _ transform: WinogradTransform, smallest: Bool
   ) throws -> LoopModule {
     let choice = WinogradChoice(target: target, transforms: [transform])
-    let plain = AssignLayouts.apply(to: try item.plain(), target: target)
-    let result = ApplyWinograd.apply(to: plain) { nest in
+    let laidOut = AssignLayouts.apply(to: plain, target: target)
+    let result = ApplyWinograd.apply(to: laidOut) { nest in
       let shapes = choice.shapes(for: nest)
       if smallest { return shapes.first { $0.tiles == 5 && $0.productTiles == 5 } }
       return shapes.min { choice.cycles(nest, $0) < choice.cycles(nest, $1) }
@@ -73,7 +62,7 @@ import Testing
   /// Every case with F(4), and partial tiles, a residual and a batch with the others.
   static let combinations: [(KernelCase, WinogradTransform)] =
     cases.map { ($0, WinogradTransform.all[1]) }
-    + [cases[1], cases[7], residual].flatMap { item in
+    + [cases[1], cases[7], .residual()].flatMap { item in
       [(item, WinogradTransform.all[0]), (item, WinogradTransform.all[2])]
     }
 
@@ -83,7 +72,7 @@ import Testing
       try item.plain(), parameters: try item.weights, inputs: try item.inputs)
     for (name, smallest) in [("x86-64-v2", false), ("x86-64-v3", true), ("x86-64-v4", false)] {
       let module = try scheduled(
-        item, try Targets.resolve(name), transform, smallest: smallest)
+        try item.plain(), try Targets.resolve(name), transform, smallest: smallest)
       try LoopVerifier.verify(module)
       let actual = try LoopInterpreter.run(
         module, parameters: try item.weights, inputs: try item.inputs)
@@ -100,7 +89,7 @@ import Testing
       try item.function(), inputs: try item.inputs, parameters: try item.weights)
     for smallest in [true, false] {
       let session = try NativeSession(
-        try scheduled(item, target, transform, smallest: smallest), target: target,
+        try scheduled(try item.plain(), target, transform, smallest: smallest), target: target,
         parameters: try item.weights.mapValues { $0.map { Float($0) } })
       let inputs = try item.inputs.map { $0.map { Float($0) } }
       let one = try session.run(inputs: inputs, threads: 1)
@@ -114,7 +103,8 @@ import Testing
     let item = KernelCase.convolution(8, 8, size: (8, 8))
     let target = try Targets.resolve("native")
     let session = try NativeSession(
-      try scheduled(item, target, WinogradTransform.all[1], smallest: false), target: target,
+      try scheduled(try item.plain(), target, WinogradTransform.all[1], smallest: false),
+      target: target,
       parameters: try item.weights.mapValues { $0.map { Float($0) } })
     var input = try item.inputs[0].map { Float($0) }
     input.values[8 * 3 + 3] = .nan
@@ -148,22 +138,27 @@ import Testing
     }
   }
 
-  @Test func weightsThatArriveAtRunTimeAreSummedDirectly() throws {
-    var module = try KernelCase.convolution(32, 32, size: (16, 32)).plain()
-    for case .call(let name, let arguments) in module.run where name.hasPrefix("convolution") {
-      let weights = arguments[1]
-      guard let index = module.buffers.firstIndex(where: { $0.buffer.name == weights }) else {
-        Issue.record("no buffer %\(weights)")
-        continue
-      }
-      module.buffers[index].role = .input("weights")
-      module.prepare.removeAll {
-        if case .call(_, let written) = $0 { written.last == weights } else { false }
-      }
+  /// As in training: `run` transforms them, once for all convolutions that read them, to the bits of constants.
+  @Test func weightsThatArriveAtRunTimeAreTransformedByRun() throws {
+    let item = KernelCase.residual(sharedWeights: true)
+    let target = try Targets.resolve("native")
+    let transform = WinogradTransform.all[1]
+    let constant = try scheduled(try item.plain(), target, transform, smallest: false)
+    let module = try scheduled(
+      try item.plainWithWeightsAsInputs(), target, transform, smallest: false)
+    let calls = module.run.compactMap(\.calledKernel)
+    #expect(calls.count { $0.hasPrefix("winograd4x4_weights") } == 1, "\(calls)")
+    #expect(calls.count { $0.hasSuffix("_winograd4x4") } == 2)
+    #expect(module.prepare.isEmpty && !module.buffers.contains { $0.role == .constant })
+    let inputs = try item.inputs.map { $0.map { Float($0) } }
+    let weights = try item.weights.mapValues { $0.map { Float($0) } }
+    let expected = try NativeSession(constant, target: target, parameters: weights)
+      .run(inputs: inputs, threads: 1)
+    let given = item.parameters.compactMap { weights[$0.name] }
+    let session = try NativeSession(module, target: target, parameters: [:])
+    for threads in [1, 3] {
+      #expect(try session.run(inputs: inputs + given, threads: threads) == expected)
     }
-    let result = Scheduler.schedule(
-      module, for: try Targets.resolve("x86-64-v3"), precision: .standard)
-    #expect(!LoopPrinter.text(result).contains("winograd"))
   }
 
   /// Only the transformed weights travel with the model.

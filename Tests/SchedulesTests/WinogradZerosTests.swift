@@ -38,7 +38,7 @@ import Testing
 
   @Test func otherImagesHaveNone() throws {
     for transform in WinogradTransform.all {
-      for item in [KernelCase.convolution(8, 8, size: (8, 8)), WinogradTests.residual] {
+      for item in [KernelCase.convolution(8, 8, size: (8, 8)), .residual()] {
         let parts = try zeros(item, transform)
         #expect(parts.map(\.channels) == [0..<8])
         #expect(parts.allSatisfy { $0.count(of: transform.inputs) == 0 })
