@@ -135,6 +135,8 @@ struct BenchCommand: ParsableCommand {
     var batch: Int
     var threads: Int
     var times_s: [Double]
+    /// Of the whole process, the compiler included.
+    var peak_bytes = PeakMemory.bytes
   }
 
   private func report(_ report: LayerReport) throws {

@@ -17,13 +17,25 @@ public enum SplitSums {
   public static func apply(
     to module: LoopModule, target: Target, precision: Precision = .standard
   ) -> LoopModule {
+    let choice = WinogradGradientChoice(
+      target: target, transforms: WinogradChoice.withinStandardPrecision)
+    return apply(to: module, target: target, precision: precision) {
+      precision == .standard ? choice.best(for: $0) : nil
+    }
+  }
+
+  /// Gradients of kernels go through Winograd's algorithm where there is a shape.
+  static func apply(
+    to module: LoopModule, target: Target, precision: Precision,
+    choosing shape: (WinogradGradientNest) -> WinogradGradientShape?
+  ) -> LoopModule {
     var result = module
     result.run = []
     var made: [String: Split] = [:]
     for statement in module.run {
       guard case .call(let name, let arguments) = statement,
         let kernel = module.kernel(named: name),
-        let split = made[name] ?? Split(kernel, target, precision)
+        let split = made[name] ?? Split(kernel, target, precision, shape)
       else {
         result.run.append(statement)
         continue
@@ -48,12 +60,11 @@ private struct Split {
   var buffer: Buffer
 
   /// Nil where the kernel is no such sum.
-  init?(_ kernel: Kernel, _ target: Target, _ precision: Precision) {
-    if precision == .standard, let nest = WinogradGradientNest(kernel),
-      let shape = WinogradGradientChoice(
-        target: target, transforms: WinogradChoice.withinStandardPrecision
-      ).best(for: nest)
-    {
+  init?(
+    _ kernel: Kernel, _ target: Target, _ precision: Precision,
+    _ choose: (WinogradGradientNest) -> WinogradGradientShape?
+  ) {
+    if let nest = WinogradGradientNest(kernel), let shape = choose(nest) {
       var gradient = WinogradGradient(nest, shape)
       buffer = gradient.buffer
       parts = gradient.parts()

@@ -23,7 +23,8 @@ struct TileTransform {
     let half = Buffer(
       names.fresh("half"), element, extents: [matrix.count, size, lanes], space: .register)
     let (lane, j, i) = (names.fresh("l"), names.fresh("j"), names.fresh("i"))
-    let (l, column, row) = (Expression.variable(lane), Expression.variable(j), Expression.variable(i))
+    let l = Expression.variable(lane)
+    let (column, row) = (Expression.variable(j), Expression.variable(i))
     let down = map.apply(to: (0..<size).map { load(.integer($0), column, l) }, &names)
     let stores = down.results.enumerated().map { row, value in
       Statement.store(half.name, [.integer(row), column, l], value)

@@ -172,8 +172,8 @@ struct WinogradGradient {
     return transforms(
       TileTransform(matrix: shape.transform.inputMatrix, lanes: shape.inputLanes), tile, t,
       channels: (first, shape.inputs), into: transformed.name,
-      conditions: { nest.sourceConditions(row: $0, column: $1) }
-    ) { nest.source(image: tile.image, row: $0, column: $1, channel: $2) }
+      conditions: { nest.sourceConditions(row: $0, column: $1) },
+      element: { nest.source(image: tile.image, row: $0, column: $1, channel: $2) })
   }
 
   private mutating func cotangentTile(
@@ -184,8 +184,8 @@ struct WinogradGradient {
       TileTransform(
         matrix: shape.transform.outputMatrix.transposed(), lanes: shape.outputLanes), tile, t,
       channels: (first, shape.outputs), into: cotangents.name,
-      conditions: { nest.cotangentConditions(row: $0, column: $1) }
-    ) { nest.cotangent(image: tile.image, row: $0, column: $1, channel: $2) }
+      conditions: { nest.cotangentConditions(row: $0, column: $1) },
+      element: { nest.cotangent(image: tile.image, row: $0, column: $1, channel: $2) })
   }
 
   /// The planes of a tile's channels from the first on; where some of its elements are outside, they are gathered.

@@ -30,7 +30,9 @@ struct WinogradGradientNest {
       case .fma(let a, let b, .load(nest.accumulator.name, _)) = nest.update
     else { return nil }
     let results = nest.outer.dimensions
-    guard results[2...].allSatisfy({ $0.extent == WinogradTransform.kernelTaps }) else { return nil }
+    guard results[2...].allSatisfy({ $0.extent == WinogradTransform.kernelTaps }) else {
+      return nil
+    }
     (output, input) = (results[0], results[1])
     (rowTap, columnTap) = (results[2].name, results[3].name)
     (image, row, column) = (nest.reductions[0], nest.reductions[1], nest.reductions[2])

@@ -20,7 +20,8 @@ extension WinogradKernel {
         v, .integer(0), .integer(shape.productVectors),
         body: [.conditional(isWhole, then: whole, otherwise: part)]))
     let tiles = Expression.binary(
-      .minimum, .integer(shape.tiles), .integer(grid.count) - .variable(strip) * .integer(shape.tiles))
+      .minimum, .integer(shape.tiles),
+      .integer(grid.count) - .variable(strip) * .integer(shape.tiles))
     return [.loop(Loop(t, .integer(0), tiles, body: bindings + [vectors]))]
   }
 

@@ -101,6 +101,33 @@ extension KernelCase {
       parameters: [("w", [outputs, inputs, kernel, kernel]), ("b", [outputs])])
   }
 
+  /// The gradient of a kernel from `inputs` to `outputs` channels, of images with so many channels.
+  static func kernelGradient(
+    _ inputs: Int, _ outputs: Int, kernel: Int = 3, size: (Int, Int) = (5, 7), batch: Int = 2,
+    padding: [Int]? = nil
+  ) -> KernelCase {
+    let pad = padding ?? [Int](repeating: kernel / 2, count: 4)
+    let height = size.0 + pad[0] + pad[1] - kernel + 1
+    let width = size.1 + pad[2] + pad[3] - kernel + 1
+    let gradient = "tensor<\(outputs)x\(inputs)x\(kernel)x\(kernel)xf32>"
+    let (rows, columns) = (max(size.0, height), max(size.1, width))
+    func slice(_ channels: Range<Int>, _ height: Int, _ width: Int) -> String {
+      let (first, end) = (channels.lowerBound, channels.upperBound)
+      return
+        "slice %x {start = [0, \(first), 0, 0], limit = [\(batch), \(end), \(height), \(width)], strides = [1, 1, 1, 1]} : tensor<\(batch)x\(channels.count)x\(height)x\(width)xf32>"
+    }
+    return KernelCase(
+      testDescription:
+        "kernel gradient \(kernel)x\(kernel) \(inputs)->\(outputs), \(batch)x\(size), padding \(pad)",
+      body: """
+        %a = \(slice(0..<inputs, size.0, size.1))
+        %d = \(slice(inputs..<inputs + outputs, height, width))
+        %g = convolution_kernel_gradient %a, %d {kernel = [\(kernel), \(kernel)], padding = \(pad), strides = [1, 1]} : \(gradient)
+        %y = negate %g : \(gradient)
+        """,
+      input: [batch, inputs + outputs, rows, columns])
+  }
+
   /// Two convolutions of 8 channels, with weights of their own or the same ones.
   static func residual(sharedWeights: Bool = false) -> KernelCase {
     let second = sharedWeights ? "w" : "v"

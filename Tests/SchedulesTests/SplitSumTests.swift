@@ -9,27 +9,6 @@ import Testing
 
 /// Sums over images and rows in parts, against the plain loops and the reference.
 @Suite struct SplitSumTests {
-  /// The gradient of a kernel from `inputs` to `outputs` channels, of images with so many channels.
-  private static func kernelGradient(
-    _ inputs: Int, _ outputs: Int, kernel: Int = 3, size: (Int, Int) = (5, 7), batch: Int = 2
-  ) -> KernelCase {
-    let image = "\(size.0), \(size.1)"
-    func type(_ channels: Int) -> String {
-      "tensor<\(batch)x\(channels)x\(size.0)x\(size.1)xf32>"
-    }
-    let pad = [Int](repeating: kernel / 2, count: 4)
-    return KernelCase(
-      testDescription:
-        "kernel gradient \(kernel)x\(kernel) \(inputs)->\(outputs), \(batch)x\(size)",
-      body: """
-        %a = slice %x {start = [0, 0, 0, 0], limit = [\(batch), \(inputs), \(image)], strides = [1, 1, 1, 1]} : \(type(inputs))
-        %d = slice %x {start = [0, \(inputs), 0, 0], limit = [\(batch), \(inputs + outputs), \(image)], strides = [1, 1, 1, 1]} : \(type(outputs))
-        %g = convolution_kernel_gradient %a, %d {kernel = [\(kernel), \(kernel)], padding = \(pad), strides = [1, 1]} : tensor<\(outputs)x\(inputs)x\(kernel)x\(kernel)xf32>
-        %y = negate %g : tensor<\(outputs)x\(inputs)x\(kernel)x\(kernel)xf32>
-        """,
-      input: [batch, inputs + outputs, size.0, size.1])
-  }
-
   /// The mean square of what is left of an image without its channels' means, by channel or altogether.
   private static func sum(_ extents: [Int], over dimensions: [Int]) -> KernelCase {
     let image = "tensor<" + extents.map { "\($0)x" }.joined() + "f32>"
@@ -49,11 +28,13 @@ import Testing
   }
 
   static let cases: [KernelCase] =
-    [(3, 5), (16, 32), (17, 33), (1, 16), (16, 1), (1, 1), (8, 48)].map { kernelGradient($0, $1) }
+    [(3, 5), (16, 32), (17, 33), (1, 16), (16, 1), (1, 1), (8, 48)].map {
+      KernelCase.kernelGradient($0, $1)
+    }
     + [
-      kernelGradient(4, 8, kernel: 1), kernelGradient(4, 8, kernel: 5),
-      kernelGradient(8, 8, size: (9, 40), batch: 1), kernelGradient(4, 16, batch: 35),
-      kernelGradient(2, 16, size: (19, 3), batch: 3),
+      .kernelGradient(4, 8, kernel: 1), .kernelGradient(4, 8, kernel: 5),
+      .kernelGradient(8, 8, size: (9, 40), batch: 1), .kernelGradient(4, 16, batch: 35),
+      .kernelGradient(2, 16, size: (19, 3), batch: 3),
     ]
     + [
       sum([2, 32, 6, 5], over: [0, 2, 3]), sum([3, 5, 4, 4], over: [0, 2, 3]),

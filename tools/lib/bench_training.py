@@ -1,8 +1,9 @@
-"""tools/bench --mode train: whole training steps (forward, loss, backward, update), Rephase beside PyTorch.
+"""tools/bench --mode train: whole training steps (forward, loss, backward, update), Rephase beside other engines.
 
-PyTorch trains the same network on the same batch in a long-lived process of its own; Rephase's turns are
-`rephase bench --mode train`, each in a fresh process that has stepped twice before it is timed. Round
-by round each takes its turn on the same cores.
+Each peer trains the same network on the same batch in a long-lived process of its own, and their first losses must
+agree; Rephase's turns are `rephase bench --mode train`, each in a fresh process that has stepped twice before it is
+timed. Round by round each takes its turn on the same cores. Peak memory is that of the whole process, the compiler
+included.
 """
 
 import argparse
@@ -22,7 +23,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Tests" / "scripts"))
 import pytorch_networks
 
-PEERS = ["torch", "torch-compile"]
+PEERS = ["torch", "torch-compile", "jax"]
+AGREEMENT = 1e-3  # of first losses, relative
 SETTLE_SECONDS = 0.1
 
 
@@ -51,6 +53,7 @@ def arguments():
     parser.add_argument("--threads", type=numbers, default=None)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", type=words, default=PEERS)
+    parser.add_argument("--missing", action="append", default=[], help=argparse.SUPPRESS)
     options = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
     options.threads = options.threads or [len(cores)]
@@ -62,6 +65,7 @@ def arguments():
     if max(options.threads) > len(cores):
         parser.error(f"{max(options.threads)} threads, but this process may use {len(cores)} cores")
     options.cores = cores
+    options.reasons = dict(text.split("=", 1) for text in options.missing)
     return options
 
 
@@ -81,34 +85,66 @@ def make_case(options, net, loss, batch, threads, folder):
 
 
 def rephase_step(binary, case):
-    """Seconds of one step: the median of three."""
+    """Seconds of one step, the median of three, and the process's peak memory."""
     text = bench_process.command(
         binary, "bench", case["net"], "--mode", "train", "--loss", case["loss"],
         "--batch", case["batch"], "--threads", case["threads"], "--rounds", 3, "--json",
         "--weights", case["weights"], cores=case["cores"],
     )  # fmt: skip
-    return statistics.median(json.loads(text)["times_s"])
+    result = json.loads(text)
+    return statistics.median(result["times_s"]), result["peak_bytes"]
+
+
+def start(options, case, folder):
+    """Rows of all engines, Rephase first, and the workers of those peers that are there."""
+    rows = [{"engine": engine, "status": "ok", "times_s": []} for engine in ["rephase", *options.peers]]
+    workers = {}
+    for row in rows[1:]:
+        engine = row["engine"]
+        try:
+            worker = bench_process.Worker(
+                "train-" + engine, folder / "case.json", folder / f"{engine}.log")
+        except bench_process.EngineError as error:
+            row |= {"status": error.status, "reason": options.reasons.get(engine, error.reason)}
+            continue
+        workers[engine] = worker
+        row |= worker.ready
+    return rows, workers
+
+
+def check(rows):
+    """Peers whose first loss is not that of the others did other work."""
+    losses = [row["first_loss"] for row in rows if "first_loss" in row]
+    for row in rows:
+        if "first_loss" in row:
+            middle = statistics.median_low(losses)
+            if not abs(row["first_loss"] - middle) <= AGREEMENT * abs(middle):
+                row |= {"status": "wrong", "reason": f"first loss {row['first_loss']}, not {middle}"}
+
+
+def turn(options, case, row, workers):
+    """One engine's turn; where it breaks, its row says so and it takes no more turns."""
+    time.sleep(SETTLE_SECONDS)
+    if row["engine"] == "rephase":
+        seconds, peak = rephase_step(options.binary, case)
+        row["times_s"].append(seconds)
+        row["peak_bytes"] = max(peak, row.get("peak_bytes", 0))
+    elif worker := workers.get(row["engine"]):
+        try:
+            row["times_s"].append(worker.ask(do="run")["seconds"])
+        except bench_process.EngineError as error:
+            row |= {"status": error.status, "reason": error.reason, "times_s": []}
+            workers.pop(row["engine"]).stop()
 
 
 def measure(options, case, folder):
-    """Rows {engine, times_s} of one case, interleaved."""
-    workers = {}
-    rows = [{"engine": engine, "status": "ok", "times_s": []} for engine in options.peers]
-    for row in rows:
-        try:
-            workers[row["engine"]] = bench_process.Worker(
-                "train-" + row["engine"], folder / "case.json", folder / f"{row['engine']}.log")
-        except bench_process.EngineError as error:
-            row |= {"status": error.status, "reason": error.reason}
-    rows.insert(0, {"engine": "rephase", "status": "ok", "times_s": []})
+    """All engines' rows of one case, interleaved."""
+    rows, workers = start(options, case, folder)
     try:
+        check(rows)
         for _ in range(options.rounds):
             for row in rows:
-                time.sleep(SETTLE_SECONDS)
-                if row["engine"] == "rephase":
-                    row["times_s"].append(rephase_step(options.binary, case))
-                elif worker := workers.get(row["engine"]):
-                    row["times_s"].append(worker.ask(do="run")["seconds"])
+                turn(options, case, row, workers)
         for row in rows:
             if worker := workers.get(row["engine"]):
                 row["peak_bytes"] = worker.end()
@@ -123,12 +159,15 @@ def table(case, rows):
     ours = rows[0]["times_s"]
     lines = [f"{case['net']} {case['loss']}, batch {case['batch']}, {case['threads']} threads"]
     for row in rows:
+        problem = "" if row["status"] == "ok" else f"   {row['status']}: {row.get('reason', '')}"
         if not row["times_s"]:
-            lines.append(f"  {row['engine']:14} {row['status']}: {row.get('reason', '')}")
+            lines.append(f"  {row['engine']:14}{problem}")
             continue
         ratio = statistics.median(a / b for a, b in zip(row["times_s"], ours))
         median = statistics.median(row["times_s"])
-        lines.append(f"  {row['engine']:14} {1000 * median:9.1f} ms a step   {ratio:5.2f} x rephase's time")
+        lines.append(
+            f"  {row['engine']:14} {1000 * median:9.1f} ms a step   {ratio:5.2f} x rephase's time"
+            f"   {row['peak_bytes'] / 2**20:7.0f} MiB at most{problem}")
     return "\n".join(lines)
 
 

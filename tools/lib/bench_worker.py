@@ -1,6 +1,7 @@
 """One engine in a process of its own, told what to do by JSON lines on standard input.
 
-bench_worker.py ENGINE CASE.json     answers {"ready": {"version", "layout"}}, or
+bench_worker.py ENGINE CASE.json     answers {"ready": {"version", "layout"}}, in training also
+                                     "first_loss", or
                                      {"unavailable": why} and ends; then to each line
   {"do": "run"}                      {"seconds": t}: one inference, after one that is not timed
   {"do": "output", "path": P}        {"done": true}: the output of the case's input, as a .npy
@@ -126,6 +127,22 @@ def train_torch_compile():
     return train_torch(compiled=True)
 
 
+def train_jax():
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    import jax
+    from safetensors.numpy import load_file
+
+    import jax_training
+
+    if CASE["loss"] not in jax_training.LOSSES:
+        raise ImportError(f"the loss {CASE['loss']} is not written for JAX here")
+    training = jax_training.Training(
+        CASE["net"], load_file(CASE["weights"]), CASE["loss"], load_file(CASE["vgg"])
+    )
+    run = lambda x: numpy.float32(training.step(x, numpy.flip(x, -1), 1e-3))
+    return run, jax.__version__, "jit, NHWC"
+
+
 ENGINES = {
     "rephase": rephase,
     "onnxruntime": onnxruntime,
@@ -135,6 +152,7 @@ ENGINES = {
     "jax": jax,
     "train-torch": train_torch,
     "train-torch-compile": train_torch_compile,
+    "train-jax": train_jax,
 }
 
 
@@ -175,8 +193,11 @@ def main(engine):
     except ImportError as error:
         answer({"unavailable": f"{type(error).__name__}: {error}".splitlines()[0]})
         return
-    run(x)
-    answer({"ready": {"version": version, "layout": layout}})
+    first = run(x)
+    ready = {"version": version, "layout": layout}
+    if engine.startswith("train-"):
+        ready["first_loss"] = float(first)
+    answer({"ready": ready})
     serve(run, x, sys.stdin, answer)
 
 
