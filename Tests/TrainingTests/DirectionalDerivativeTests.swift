@@ -32,7 +32,7 @@ import Testing
       network, loss: try LossFunction(parsing: loss), name: "f", isTraining: true)
     let derived = try Differentiate.differentiated(forward.function)
     let images = try setup.images(3)
-    let inputs = [images.input, images.target].map { $0.map(Double.init) }
+    let inputs = [images.input, images.target].map { $0.map { Double($0) } }
     var numbers = SplitMix64(seed: 17)
     var weights: [String: Tensor<Double>] = [:]
     var direction: [String: Tensor<Double>] = [:]
@@ -55,7 +55,7 @@ import Testing
         moved[name] = value
       }
       for (name, tensor) in setup.vgg {
-        moved[PerceptualLoss.prefix + name] = tensor.map(Double.init)
+        moved[PerceptualLoss.prefix + name] = tensor.map { Double($0) }
       }
       return moved
     }
