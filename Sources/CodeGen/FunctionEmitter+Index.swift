@@ -89,6 +89,7 @@ extension FunctionEmitter {
       return (exact + LinearIndex(first), rest - LinearIndex(first &* divisor))
     }
     guard rest.lane == 0 else { throw .needsScalarLanes }
+    if grid != nil, isNonNegative(rest) { return unsigned(exact, rest, divisor) }
     let part = floorQuotient(materialize(rest), divisor)
     let quotient = symbol(part)
     return (exact + quotient, rest.adding(quotient, times: 0 &- divisor))

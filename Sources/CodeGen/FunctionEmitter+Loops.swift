@@ -60,7 +60,9 @@ extension FunctionEmitter {
     let outer = cache
     LLVMPositionBuilderAtEnd(builder, body)
     let counter: LLVMValueRef = LLVMBuildPhi(builder, unit.index, loop.variable)
-    try iteration(loop, symbol(counter))
+    let value = symbol(counter)
+    markCounter(value, from: lower)
+    try iteration(loop, value)
     let next = LLVMBuildNSWAdd(builder, counter, integer(1), "")
     let again = LLVMBuildICmp(builder, LLVMIntSLT, next, last, "")
     var values: [LLVMValueRef?] = [first, next]

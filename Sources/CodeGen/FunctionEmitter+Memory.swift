@@ -34,6 +34,7 @@ extension FunctionEmitter {
   /// (so that it ends in the instruction).
   private func address(_ slot: Slot, _ index: LinearIndex) throws(EmitFailure) -> LLVMValueRef {
     let type = try unit.type(slot.buffer.element)
+    if grid != nil { return deviceAddress(slot, index, type) }
     var pointer = slot.pointer
     var prefix = LinearIndex(0)
     for term in index.terms {

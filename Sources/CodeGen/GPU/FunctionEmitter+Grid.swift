@@ -11,6 +11,49 @@ struct Grid {
   var thread: LinearIndex
   var isInThread = false
   var sharedBytes = 0
+  /// Symbols whose values are never negative.
+  var nonNegative: Set<Int> = []
+}
+
+/// Index arithmetic, in which GPUs want one 32-bit sum for each address and unsigned divisions.
+extension FunctionEmitter {
+  private func markNonNegative(_ index: LinearIndex) {
+    for term in index.terms { grid?.nonNegative.insert(term.symbol) }
+  }
+
+  /// Whether it follows from what is known of its symbols.
+  func isNonNegative(_ index: LinearIndex) -> Bool {
+    guard let grid, index.constant >= 0, index.lane >= 0 else { return false }
+    return index.terms.allSatisfy {
+      $0.coefficient > 0 && grid.nonNegative.contains($0.symbol)
+    }
+  }
+
+  /// Marks a loop's counter that starts at such a value.
+  func markCounter(_ counter: LinearIndex, from lower: LinearIndex) {
+    if grid != nil, isNonNegative(lower) { markNonNegative(counter) }
+  }
+
+  /// (exact + rest / divisor, rest mod divisor), each as one value.
+  func unsigned(
+    _ exact: LinearIndex, _ rest: LinearIndex, _ divisor: Int
+  ) -> (quotient: LinearIndex, remainder: LinearIndex) {
+    let value = materialize(rest)
+    let quotient = symbol(LLVMBuildUDiv(builder, value, integer(divisor), ""))
+    let remainder = symbol(LLVMBuildURem(builder, value, integer(divisor), ""))
+    for index in [quotient, remainder] { markNonNegative(index) }
+    return (exact + quotient, remainder)
+  }
+
+  /// The constant goes last, so that it ends in the instruction.
+  func deviceAddress(_ slot: Slot, _ index: LinearIndex, _ type: LLVMTypeRef) -> LLVMValueRef {
+    var pointer = slot.pointer
+    for part in [index.symbolic, LinearIndex(index.constant)] where part != LinearIndex(0) {
+      var step: [LLVMValueRef?] = [materialize(part)]
+      pointer = LLVMBuildGEP2(builder, type, pointer, &step, 1, "")
+    }
+    return pointer
+  }
 }
 
 /// Loops over blocks and threads, barriers and shared memory.
@@ -20,6 +63,7 @@ extension FunctionEmitter {
     let block = symbol(specialRegister("ctaid"))
     let thread = symbol(specialRegister("tid"))
     grid = Grid(size: size, block: block, thread: thread)
+    for index in [block, thread] { markNonNegative(index) }
   }
 
   private func specialRegister(_ name: String) -> LLVMValueRef {
