@@ -59,6 +59,8 @@ let package = Package(
         "Diagnostics", "Tensors", "LoopIR", "Schedules", "LLVM", "CLLVM", "CRephaseRuntime",
       ]),
     .target(name: "CRephaseRuntime"),
+    // For tests and `verify`, on machines without a GPU.
+    module("PTXEmulator", uses: ["Diagnostics"]),
     module(
       "Execution",
       uses: [
@@ -68,7 +70,7 @@ let package = Package(
       "Compiler",
       uses: [
         "Diagnostics", "Tensors", "GraphIR", "LoopIR", "Operations", "Networks", "GraphPasses",
-        "Schedules", "LLVM", "CodeGen", "Execution", "CRephaseRuntime",
+        "Schedules", "LLVM", "CodeGen", "PTXEmulator", "Execution", "CRephaseRuntime",
       ]),
 
     // MR physics and files; FFTW (GPL) is imported by MRData alone.
@@ -150,6 +152,7 @@ let package = Package(
         "Diagnostics", "Tensors", "GraphIR", "Operations", "Networks", "GraphPasses", "Schedules",
         "CodeGen", "TestSupport",
       ]),
+    tests(of: "PTXEmulator", uses: ["Diagnostics"]),
     tests(of: "MRData", uses: ["Diagnostics", "Tensors", "TestSupport", numerics, reals]),
     tests(of: "Evaluation", uses: ["Diagnostics", "Tensors", "TestSupport"]),
     tests(

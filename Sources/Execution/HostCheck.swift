@@ -23,6 +23,6 @@ public enum HostCheck {
   public static func needsGPU(_ what: String) -> Diagnostic {
     Diagnostic(
       "running \(what) in this process is not there yet",
-      help: "'rephase emit --stage ptx' writes a GPU's kernels; to run here, use --target native")
+      help: "'rephase verify --emulate' checks a GPU's kernels; to run here, use --target native")
   }
 }

@@ -14,6 +14,9 @@ struct VerifyCommand: ParsableCommand {
   @Option(help: "Of the random inputs.")
   var seed: UInt64 = 1
 
+  @Flag(help: "Run a GPU target's kernels by the PTX emulator, which checks every access.")
+  var emulate = false
+
   @Flag(help: "As JSON.")
   var json = false
 
@@ -28,6 +31,33 @@ struct VerifyCommand: ParsableCommand {
     var rows: [Entry]
   }
 
+  /// The model's compiled form.
+  private func compiled(
+    _ model: ResolvedModel
+  ) throws -> ([Tensor<Float>]) throws(Diagnostic) -> [Tensor<Float>] {
+    let target = try options.resolvedTarget()
+    guard emulate else {
+      let session = try model.locating {
+        try ModelSession(
+          model.staged, target: target, precision: options.precision, choices: options.choices(),
+          weights: model.weights
+        ).session
+      }
+      return { (inputs) throws(Diagnostic) in
+        try session.run(inputs: inputs, threads: options.threads)
+      }
+    }
+    guard target.gpu != nil else {
+      throw ValidationError("--emulate is for GPU targets: give --target sm_90")
+    }
+    let emulated = try model.locating {
+      try EmulatedModel(
+        model.staged, target: target, precision: options.precision, choices: options.choices(),
+        weights: model.weights)
+    }
+    return emulated.run
+  }
+
   func run() throws {
     let model = try options.resolve(needsWeights: true)
     guard case .graph(let function) = model.staged else {
@@ -35,19 +65,11 @@ struct VerifyCommand: ParsableCommand {
         "verify needs the graph to compare with; this dump is at a later stage",
         help: "give the network or a graph dump")
     }
-    let target = try options.resolvedTarget()
-    let session = try model.locating {
-      try ModelSession(
-        model.staged, target: target, precision: options.precision, choices: options.choices(),
-        weights: model.weights
-      ).session
-    }
+    let compiled = try compiled(model)
     let verification = Verification(function, weights: model.weights)
     var rows: [Verification.Row] = []
     for kind in Verification.inputKinds {
-      rows += try verification.compare(kind, seed: seed) { (inputs) throws(Diagnostic) in
-        try session.run(inputs: inputs, threads: options.threads)
-      }
+      rows += try verification.compare(kind, seed: seed, native: compiled)
     }
     let promise = options.precision.promise
     let worst = rows.map(\.ulps).max() ?? 0

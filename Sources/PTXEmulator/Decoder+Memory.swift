@@ -1,0 +1,176 @@
+/// Loads and stores.
+extension Decoder {
+  private enum Space { case global, shared, parameter }
+
+  mutating func access(_ instruction: PTXInstruction) throws(DecodeFailure) -> Work {
+    var parts = instruction.opcode.dropFirst()
+    let isLoad = instruction.opcode[0] == "ld"
+    let space: Space
+    switch parts.popFirst() {
+    case "global": space = .global
+    case "shared": space = .shared
+    case "param": space = .parameter
+    default: throw unknown(instruction)
+    }
+    if isLoad, space == .global, parts.first == "nc" { parts = parts.dropFirst() }
+    var count = 1
+    if let vector = parts.first, vector == "v2" || vector == "v4" {
+      count = vector == "v2" ? 2 : 4
+      parts = parts.dropFirst()
+    }
+    guard parts.count == 1, let type = PTXType(rawValue: parts[parts.startIndex]),
+      type.byteCount >= 4
+    else { throw unknown(instruction) }
+    try check(instruction, 2)
+    let (values, address) = (
+      instruction.operands[isLoad ? 0 : 1], instruction.operands[isLoad ? 1 : 0]
+    )
+    if space == .parameter {
+      guard isLoad, count == 1, type == .u64, kernel(has: address) else {
+        throw unknown(instruction)
+      }
+      let (d, s) = (try destination(values), register(named: address))
+      return Lanes.unary(d, s) { (a: UInt64) in a }
+    }
+    var registers: [Int] = []
+    for name in Self.vector(values) {
+      registers.append(isLoad ? try destination(name) : try source(name))
+    }
+    guard registers.count == count else { throw DecodeFailure("\(count) values are expected") }
+    let (base, offset) = try place(address)
+    let access = Access(
+      registers: registers, bytes: type.byteCount, base: base, offset: offset, isLoad: isLoad)
+    return space == .shared ? access.shared() : access.global()
+  }
+
+  private func kernel(has address: String) -> Bool {
+    parameterNames.contains(String(address.dropFirst().dropLast()))
+  }
+
+  private static func vector(_ text: String) -> [String] {
+    guard text.hasPrefix("{"), text.hasSuffix("}") else { return [text] }
+    return text.dropFirst().dropLast().split(separator: ",").map(\.trimmed)
+  }
+
+  /// `[register or variable + offset]`.
+  private mutating func place(
+    _ address: String
+  ) throws(DecodeFailure) -> (base: Int, offset: UInt64) {
+    guard address.hasPrefix("["), address.hasSuffix("]") else {
+      throw DecodeFailure("'\(address)' is no address")
+    }
+    let parts = address.dropFirst().dropLast().split(separator: "+", maxSplits: 1)
+    let offset = parts.count == 2 ? Int64(parts[1].trimmed) : 0
+    guard let name = parts.first, let offset else {
+      throw DecodeFailure("'\(address)' is no address")
+    }
+    return (try source(name.trimmed), UInt64(bitPattern: offset))
+  }
+}
+
+/// A load or store of one value or a vector by each lane.
+private struct Access {
+  var registers: [Int]
+  /// Of one value.
+  var bytes: Int
+  var base: Int
+  var offset: UInt64
+  var isLoad: Bool
+
+  private var total: Int { bytes * registers.count }
+  private var verb: String { isLoad ? "reads" : "writes" }
+
+  func shared() -> Work {
+    { warp, mask throws(AccessFailure) in
+      let memory = warp.shared
+      for lane in 0..<Warp.lanes where mask & 1 << UInt32(lane) != 0 {
+        let address = warp.registers[base + lane] &+ offset
+        let place = Int(truncatingIfNeeded: address &- SharedMemory.base)
+        guard place >= 0, place <= memory.bytes.count - total else {
+          throw AccessFailure(lane: lane, message: "\(verb) outside of shared memory")
+        }
+        guard place & (total - 1) == 0 else {
+          throw AccessFailure(lane: lane, message: "\(verb) at an address that is not aligned")
+        }
+        for word in place / 4..<(place + total) / 4 {
+          let complaint = memory.complaint(
+            word: word, thread: warp.firstThread + lane, isWrite: !isLoad)
+          if let complaint {
+            throw AccessFailure(
+              lane: lane, message: "shared memory, byte \(word * 4): \(complaint)")
+          }
+        }
+        move(memory.bytes, place, warp.registers, lane)
+      }
+    }
+  }
+
+  func global() -> Work {
+    { warp, mask throws(AccessFailure) in
+      for lane in 0..<Warp.lanes where mask & 1 << UInt32(lane) != 0 {
+        let address = warp.registers[base + lane] &+ offset
+        let number = Int(address >> UInt64(DeviceBuffer.addressBits)) - 1
+        let place = Int(address & (1 << UInt64(DeviceBuffer.addressBits) - 1))
+        guard warp.buffers.indices.contains(number),
+          place <= warp.buffers[number].range.count - total
+        else {
+          throw AccessFailure(lane: lane, message: "\(verb) outside of every buffer")
+        }
+        let buffer = warp.buffers[number]
+        let start = buffer.range.lowerBound + place
+        guard start & (total - 1) == 0 else {
+          throw AccessFailure(
+            lane: lane, message: "\(verb) %\(buffer.name) at an address that is not aligned")
+        }
+        if let complaint = complaint(buffer, start, warp, lane) {
+          throw AccessFailure(lane: lane, message: "%\(buffer.name), byte \(place): \(complaint)")
+        }
+        move(buffer.memory.bytes, start, warp.registers, lane)
+      }
+    }
+  }
+
+  /// What is wrong with an access to global memory, or nil.
+  private func complaint(
+    _ buffer: DeviceBuffer, _ start: Int, _ warp: Warp, _ lane: Int
+  ) -> String? {
+    let memory = buffer.memory
+    let thread = UInt32(
+      truncatingIfNeeded: warp.block * warp.blockThreads + warp.firstThread + lane)
+    guard isLoad || buffer.isWritable else { return "writes what the kernel only reads" }
+    for word in start / 4..<(start + total) / 4 {
+      let writer = memory.writers[word]
+      if writer.launch == warp.launch, writer.thread != thread {
+        return "races with another thread of the launch, which writes it"
+      }
+      if isLoad {
+        guard memory.isWritten[word] else { return "reads what nothing has written" }
+      } else {
+        memory.writers[word] = .init(launch: warp.launch, thread: thread)
+        memory.isWritten[word] = true
+      }
+    }
+    return nil
+  }
+
+  @inline(__always) private func move(
+    _ memory: UnsafeMutableRawBufferPointer, _ start: Int,
+    _ values: UnsafeMutablePointer<UInt64>, _ lane: Int
+  ) {
+    var place = start
+    for register in registers {
+      switch (isLoad, bytes) {
+      case (true, 4):
+        values[register + lane] = UInt64(memory.load(fromByteOffset: place, as: UInt32.self))
+      case (true, _): values[register + lane] = memory.load(fromByteOffset: place, as: UInt64.self)
+      case (false, 4):
+        memory.storeBytes(
+          of: UInt32(truncatingIfNeeded: values[register + lane]), toByteOffset: place,
+          as: UInt32.self)
+      case (false, _):
+        memory.storeBytes(of: values[register + lane], toByteOffset: place, as: UInt64.self)
+      }
+      place += bytes
+    }
+  }
+}

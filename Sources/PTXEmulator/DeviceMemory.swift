@@ -1,0 +1,126 @@
+import Diagnostics
+
+/// Memory of the emulated device, which knows what has been written to it.
+public final class DeviceMemory {
+  let bytes: UnsafeMutableRawBufferPointer
+  /// For each word of 4 bytes, whether it holds a value.
+  var isWritten: [Bool]
+  /// For each word, the last launch that wrote it and which of its threads did.
+  var writers: [Writer]
+
+  struct Writer {
+    var launch: UInt32 = 0
+    var thread: UInt32 = 0
+  }
+
+  /// Undefined content.
+  public init(byteCount: Int) {
+    bytes = .allocate(byteCount: max(byteCount, 1), alignment: 256)
+    let words = (byteCount + 3) / 4
+    isWritten = Array(repeating: false, count: words)
+    writers = Array(repeating: Writer(), count: words)
+  }
+
+  deinit { bytes.deallocate() }
+
+  /// What a host copies to the device.
+  public func fill(_ values: [UInt8]) {
+    precondition(values.count <= bytes.count, "more is copied than the memory holds")
+    values.withUnsafeBytes { bytes.copyMemory(from: $0) }
+    for word in 0..<(values.count + 3) / 4 where word < isWritten.count { isWritten[word] = true }
+  }
+
+  /// Makes the content of a range undefined.
+  func forget(_ range: Range<Int>) {
+    for word in range.lowerBound / 4..<(range.upperBound + 3) / 4 { isWritten[word] = false }
+  }
+
+  /// Copies floats to the host; nil where one of them was never written.
+  public func floats(_ count: Int) -> [Float]? {
+    guard count * 4 <= bytes.count, isWritten.prefix(count).allSatisfy({ $0 }) else { return nil }
+    return Array(bytes.bindMemory(to: Float.self).prefix(count))
+  }
+}
+
+/// What a kernel's parameter points to.
+public struct DeviceBuffer {
+  /// As messages call it.
+  public var name: String
+  public var memory: DeviceMemory
+  public var range: Range<Int>
+  public var isWritable: Bool
+
+  /// `range` is in bytes; it lies inside of the memory.
+  public init(name: String, memory: DeviceMemory, range: Range<Int>, isWritable: Bool) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= memory.bytes.count)
+    (self.name, self.memory, self.range, self.isWritable) = (name, memory, range, isWritable)
+  }
+
+  /// Every buffer has its own range of addresses, far from all others.
+  static let addressBits = 40
+  static func address(of number: Int) -> UInt64 { UInt64(number + 1) << UInt64(addressBits) }
+}
+
+/// The shared memory of the block that runs, with who touched each word since the last barrier.
+final class SharedMemory {
+  /// Where the first variable is; address 0 is none.
+  static let base: UInt64 = 4096
+
+  let bytes: UnsafeMutableRawBufferPointer
+  private var words: [Word]
+  private var epoch: UInt32 = 1
+  private var block: UInt32 = 0
+
+  private struct Word {
+    var epoch: UInt32 = 0
+    /// The last block that wrote it.
+    var block: UInt32 = 0
+    var writer: Int32 = none
+    var reader: Int32 = none
+  }
+
+  private static let none: Int32 = -1
+  private static let several: Int32 = -2
+
+  init(byteCount: Int) {
+    bytes = .allocate(byteCount: max(byteCount, 16), alignment: 256)
+    words = Array(repeating: Word(), count: (byteCount + 3) / 4)
+  }
+
+  deinit { bytes.deallocate() }
+
+  func startBlock() {
+    block += 1
+    epoch += 1
+  }
+
+  func passBarrier() { epoch += 1 }
+
+  /// What is wrong with an access to a word, or nil.
+  @inline(__always) func complaint(word: Int, thread: Int, isWrite: Bool) -> String? {
+    let thread = Int32(truncatingIfNeeded: thread)
+    if words[word].epoch != epoch {
+      words[word].epoch = epoch
+      words[word].writer = Self.none
+      words[word].reader = Self.none
+    }
+    let (writer, reader) = (words[word].writer, words[word].reader)
+    if isWrite {
+      if writer >= 0, writer != thread { return "races with thread \(writer), which writes it" }
+      if reader == Self.several || (reader >= 0 && reader != thread) {
+        return "races with another thread, which reads it"
+      }
+      words[word].writer = thread
+      words[word].block = block
+      return nil
+    }
+    if words[word].block != block { return "reads what no thread has written" }
+    if writer >= 0, writer != thread { return "races with thread \(writer), which writes it" }
+    if reader == Self.none {
+      words[word].reader = thread
+    } else if reader != thread {
+      words[word].reader = Self.several
+    }
+    return nil
+  }
+}

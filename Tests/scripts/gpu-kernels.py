@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Kernels for NVIDIA GPUs, checked without one.
+
+Everything that the zoo emits (both targets, both precisions, batches 1 and 32) must go through NVIDIA's assembler
+without spilled registers and under the register ceiling, and small images must go through the PTX emulator, which
+checks every access, with the error that is promised.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import sysconfig
+import tempfile
+
+REPHASE = os.environ["REPHASE"]
+PTXAS = pathlib.Path(sysconfig.get_paths()["purelib"]) / "nvidia/cu13/bin/ptxas"
+TARGETS = ("sm_80", "sm_90")
+PRECISIONS = ("strict", "standard")
+REGISTERS = 168
+NETWORKS = (
+    ("resnet4", []), ("resnet4", ["--batch", "32"]), ("unet", []), ("unet", ["--batch", "32"]),
+    ("vgg16-features", []), ("resnet2", ["--set", "channels=2", "--size", "50x37"]))
+# Image sizes that tiles do not divide, several blocks, two channels, a batch, odd filters, a kernel of 5x5.
+EMULATED = (
+    ("resnet2", [], ["--size", "24x20"]),
+    ("resnet1", ["--set", "channels=2", "--set", "residual=true"], ["--size", "18x21", "--batch", "2"]),
+    ("resnet1", ["--set", "kernel=5", "--set", "filters=10"], ["--size", "13x9"]),
+    ("unet", ["--set", "filters=8"], ["--size", "28x36"]),
+    ("unet", ["--set", "filters=6"], ["--size", "8x12", "--batch", "3"]))
+
+
+def run(*command):
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def assembled(folder, network, options, target, precision):
+    """Says what is wrong with the kernels of a network, or gives the most registers that one uses."""
+    ptx, cubin = folder / "model.ptx", folder / "model.cubin"
+    emitted = run(
+        REPHASE, "emit", network, *options, "--target", target, "--precision", precision, "--stage",
+        "ptx", "-o", str(ptx))
+    if emitted.returncode:
+        return emitted.stderr
+    result = run(str(PTXAS), "-v", f"-arch={target}", str(ptx), "-o", str(cubin))
+    if result.returncode:
+        return result.stderr
+    report = result.stdout + result.stderr
+    registers = [int(count) for count in re.findall(r"Used (\d+) registers", report)]
+    kernels = ptx.read_text().count(".visible .entry")
+    frames = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill", report)
+    if len(registers) != kernels or len(frames) != kernels:
+        return f"{kernels} kernels, but the assembler speaks of {len(registers)}"
+    if any(int(bytes) for frame in frames for bytes in frame):
+        return "registers are spilled, or local memory is used"
+    if max(registers) > REGISTERS:
+        return f"a kernel uses {max(registers)} registers, more than {REGISTERS}"
+    return max(registers)
+
+
+def emulated(folder, network, settings, options, target, precision):
+    """What is wrong with the results of a network in the emulator, or the line that sums them up."""
+    weights = str(folder / "weights.safetensors")
+    made = run(REPHASE, "init", network, *settings, "--seed", "5", "-o", weights)
+    if made.returncode:
+        return False, made.stderr
+    result = run(
+        REPHASE, "verify", network, *settings, *options, "--weights", weights, "--target", target,
+        "--precision", precision, "--emulate")
+    lines = result.stdout.splitlines() or [""]
+    return result.returncode == 0 and lines[-1].startswith("worst"), lines[-1] + result.stderr
+
+
+def main():
+    if not PTXAS.exists():
+        sys.exit(f"no {PTXAS}; run tools/setup")
+    failures = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        for target in TARGETS:
+            for precision in PRECISIONS:
+                for network, options in NETWORKS:
+                    found = assembled(folder, network, options, target, precision)
+                    failures += isinstance(found, str)
+                    print(f"{target} {precision} {network} {' '.join(options)}: registers {found}")
+                for network, settings, options in EMULATED:
+                    # The targets differ in tiles only; one precision of sm_80 is enough.
+                    if target == "sm_80" and precision == "standard":
+                        continue
+                    good, line = emulated(folder, network, settings, options, target, precision)
+                    failures += not good
+                    print(f"{target} {precision} {network} {' '.join(settings + options)}: {line}", flush=True)
+    sys.exit(f"{failures} failed" if failures else 0)
+
+
+main()
