@@ -53,11 +53,12 @@ public struct Tuner {
 
   /// `pipeline.choices` are not used; `progress` is called after each group of candidates.
   ///
-  /// Throws where the model is scheduled already.
+  /// Throws where the model is scheduled already, or where the target's code cannot run here.
   public init(
     _ model: StagedModel, pipeline: Pipeline, weights: [String: Tensor<Float>], threads: Int,
     rounds: Int, progress: @escaping (_ done: Int, _ total: Int) -> Void
   ) throws(Diagnostic) {
+    try HostCheck.check(pipeline.target)
     module = try pipeline.plain(model)
     self.pipeline = pipeline
     self.weights = weights
@@ -66,7 +67,7 @@ public struct Tuner {
     self.progress = progress
   }
 
-  /// Throws where a weight is missing or the target's code cannot run here.
+  /// Throws where a weight is missing.
   public func run() throws(Diagnostic) -> Result {
     var best = try withFastestBatch()
     let alternatives = try Scheduler.alternatives(for: module, target: pipeline.target, best)
