@@ -35,8 +35,12 @@ struct CostModel {
   }
 
   /// Accumulators, one vector of weights each, and one broadcast pixel must fit into the registers.
+  ///
+  /// A quarter is left for what the compiler keeps there: fuller tiles are slower (IR/decisions/0013).
   func fits(_ tile: TileShape) -> Bool {
-    tile.columns * tile.vectors + tile.vectors + 1 <= target.vectorRegisters
+    let accumulators = tile.columns * tile.vectors
+    return accumulators + tile.vectors + 1 <= target.vectorRegisters
+      && accumulators <= 3 * target.vectorRegisters / 4
   }
 
   /// The cheapest tile for rows of so many columns and channels; a multiple of `step` columns where one fits.

@@ -123,9 +123,15 @@ struct ScheduleReduction {
       return [.init(columns: standard, vectors: 1)]
         + (1...max(1, most)).filter { $0 != standard }.map { .init(columns: $0, vectors: 1) }
     }
-    return cost.tiles(
+    let tiles = cost.tiles(
       columns: column.extent, step: columnStep, channels: channel.extent,
       element: nest.accumulator.element)
+    guard nest.isSumOfProducts,
+      nest.reductions.reduce(1, { $0 * $1.extent }) <= cost.target.vectorRegisters
+    else { return tiles }
+    // In a short sum compilers keep the weights of all products in registers.
+    let small = tiles.filter { $0.columns * $0.vectors <= cost.target.vectorRegisters / 2 }
+    return small + tiles.filter { !small.contains($0) }
   }
 
   /// Tiles of a multiple of so many columns start at a pixel of what an upsampled image is read from.
