@@ -21,7 +21,7 @@ const char *@NAME@_manifest(void);
 
 /*
  * Memory for @NAME@_run: its size and alignment in bytes. Its contents need not be kept. In huge
- * pages, such as Linux's madvise(MADV_HUGEPAGE) asks for, the first run is a third faster.
+ * pages, such as Linux's madvise(MADV_HUGEPAGE) asks for, the first run is faster.
  */
 size_t @NAME@_workspace_bytes(void);
 size_t @NAME@_workspace_alignment(void);
