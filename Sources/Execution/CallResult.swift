@@ -12,12 +12,26 @@ struct CallResult {
   var place: Place
   /// Numbers, float32, without gaps.
   var count: Int
+  /// The buffer's name in the module.
+  var buffer: String
 
   /// One for each call of a module whose memory is planned; nil where a call does not write one dense float32 buffer.
   static func all(of module: LoopModule) -> [CallResult?] {
     module.run.compactMap { statement in
       guard case .call(let name, let arguments) = statement else { return nil }
       return .some(result(of: name, arguments, module))
+    }
+  }
+
+  /// For each call, the buffers that it reads or writes; a slice stands for the whole.
+  static func buffers(of module: LoopModule) -> [Set<String>] {
+    module.run.compactMap { statement in
+      guard case .call(_, let arguments) = statement else { return nil }
+      return Set(
+        arguments.map { name in
+          if case .slice(let whole, _) = module.buffer(named: name)?.role { return whole }
+          return name
+        })
     }
   }
 
@@ -32,11 +46,12 @@ struct CallResult {
     else { return nil }
     switch item.role {
     case .temporary(let offset?):
-      return CallResult(place: .workspace(offset), count: item.buffer.spanElements)
+      return CallResult(
+        place: .workspace(offset), count: item.buffer.spanElements, buffer: written[0])
     case .output:
       let outputs = module.buffers.filter { if case .output = $0.role { true } else { false } }
       guard let index = outputs.firstIndex(of: item) else { return nil }
-      return CallResult(place: .output(index), count: item.buffer.spanElements)
+      return CallResult(place: .output(index), count: item.buffer.spanElements, buffer: written[0])
     default: return nil
     }
   }

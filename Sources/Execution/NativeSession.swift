@@ -18,6 +18,8 @@ public final class NativeSession {
   let calls: [rephase_kernels]
   /// Where the result of each call lies.
   let callResults: [CallResult?]
+  /// What each call reads or writes.
+  let callBuffers: [Set<String>]
   private let jit: JIT
 
   /// Compiles the module for the target and folds the weights into constants.
@@ -63,6 +65,7 @@ public final class NativeSession {
       return nil
     }
     callResults = CallResult.all(of: module)
+    callBuffers = CallResult.buffers(of: module)
     let jit = try JIT(objects: [object])
     whole = try Self.function(jit, prefix + "_kernels")
     var calls: [rephase_kernels] = []

@@ -56,25 +56,34 @@ public final class Runner {
   /// The kernel call of this number alone (see `callNames`), for timing; 0 ..< callCount.
   public func runCall(_ number: Int) { run(session.calls[number]) }
 
-  /// The whole model, kernel by kernel; `exchange` changes the result of each kernel whose name starts with `prefix`
-  /// before the next one reads it.
+  /// The whole model, kernel by kernel; `exchange` starts to change the result of each kernel whose name starts with
+  /// `prefix`, and finishes before the first kernel that needs one of those results, or at the end.
   ///
   /// Throws what `exchange` throws, and where the session was not made for timing or a result is not dense.
   public func runOnce(
-    exchanging prefix: String,
-    _ exchange: (UnsafeMutableBufferPointer<Float>) throws(Diagnostic) -> Void
+    exchanging prefix: String, with exchange: any Exchange
   ) throws(Diagnostic) {
     guard callCount == session.callNames.count else {
       throw Diagnostic("the kernels of this session cannot be run one by one")
     }
+    var pending: Set<String> = []
     for (number, name) in session.callNames.enumerated() {
-      runCall(number)
-      guard name.hasPrefix(prefix) else { continue }
-      guard let result = session.callResults[number] else {
-        throw Diagnostic("the result of kernel \(name) is not a dense float32 tensor")
+      if !pending.isDisjoint(with: session.callBuffers[number]) {
+        try exchange.finish()
+        pending = []
       }
-      try exchange(memory(of: result))
+      runCall(number)
+      if name.hasPrefix(prefix) {
+        guard let result = session.callResults[number] else {
+          throw Diagnostic("the result of kernel \(name) is not a dense float32 tensor")
+        }
+        try exchange.start(memory(of: result))
+        pending.insert(result.buffer)
+      } else if !pending.isEmpty {
+        try exchange.progress()
+      }
     }
+    try exchange.finish()
   }
 
   private func memory(of result: CallResult) -> UnsafeMutableBufferPointer<Float> {

@@ -138,7 +138,7 @@ struct TrainCommand: ParsableCommand {
       total: work.plan.steps, batch: work.plan.order.batch, isQuiet: quiet || !work.writes)
     defer { progress.close() }
     try work.train(progress)
-    try processes?.finish()
+    try processes?.end()
   }
 }
 

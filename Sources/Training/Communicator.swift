@@ -1,7 +1,10 @@
 import Diagnostics
+import Execution
 
 /// Processes that compute one step together, each on its part of every batch.
-public protocol Communicator {
+///
+/// As an exchange, it replaces numbers by their means as `average` does. Every process starts and finishes the same.
+public protocol Communicator: Exchange {
   /// This process, 0 ..< count; process 0 writes.
   var rank: Int { get }
   var count: Int { get }

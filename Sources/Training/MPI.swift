@@ -8,26 +8,17 @@ public final class MPI: Communicator {
   public let rank: Int
   public let count: Int
   private let world: UnsafeMutableRawPointer
-  private let float: UnsafeMutableRawPointer
   private let byte: UnsafeMutableRawPointer
-  private let gather: Gather
+  private let exchange: MPIExchange
   private let send: Broadcast
   private let finalize: @convention(c) () -> Int32
 
-  private typealias Handle = UnsafeMutableRawPointer
+  typealias Handle = UnsafeMutableRawPointer
   private typealias Initialize =
-    @convention(c) (
-      UnsafeMutablePointer<Int32>?, UnsafeMutableRawPointer?
-    ) -> Int32
+    @convention(c) (UnsafeMutablePointer<Int32>?, UnsafeMutableRawPointer?) -> Int32
   private typealias Ask = @convention(c) (Handle, UnsafeMutablePointer<Int32>) -> Int32
-  private typealias Gather =
-    @convention(c) (
-      UnsafeRawPointer?, Int32, Handle, UnsafeMutableRawPointer?, Int32, Handle, Handle
-    ) -> Int32
   private typealias Broadcast =
-    @convention(c) (
-      UnsafeMutableRawPointer?, Int32, Handle, Int32, Handle
-    ) -> Int32
+    @convention(c) (UnsafeMutableRawPointer?, Int32, Handle, Int32, Handle) -> Int32
 
   /// The processes that `mpirun` started; nil for a process that it did not start, or that is alone.
   ///
@@ -41,11 +32,10 @@ public final class MPI: Communicator {
   }
 
   private init() throws(Diagnostic) {
-    let library = try Library()
+    let library = try MPILibrary()
     world = try library.symbol("ompi_mpi_comm_world")
-    float = try library.symbol("ompi_mpi_float")
+    let float = try library.symbol("ompi_mpi_float")
     byte = try library.symbol("ompi_mpi_byte")
-    gather = unsafeBitCast(try library.symbol("MPI_Allgather"), to: Gather.self)
     send = unsafeBitCast(try library.symbol("MPI_Bcast"), to: Broadcast.self)
     finalize = unsafeBitCast(
       try library.symbol("MPI_Finalize"), to: (@convention(c) () -> Int32).self)
@@ -58,28 +48,25 @@ public final class MPI: Communicator {
     }
     self.rank = Int(rank)
     self.count = Int(count)
+    exchange = try MPIExchange(library, processes: self.count, world: world, float: float)
   }
 
   /// Ends orderly; a process that fails ends without it, upon which `mpirun` ends the others.
-  public func finish() throws(Diagnostic) {
+  public func end() throws(Diagnostic) {
     guard finalize() == 0 else { throw Self.failure }
   }
 
   public func average(_ values: UnsafeMutableBufferPointer<Float>) throws(Diagnostic) {
-    guard let size = Int32(exactly: values.count) else {
-      throw Diagnostic("\(values.count) numbers are more than MPI exchanges at once")
-    }
-    var all = [Float](repeating: 0, count: values.count * count)
-    guard gather(values.baseAddress, size, float, &all, size, float, world) == 0 else {
-      throw Self.failure
-    }
-    let share = 1 / Float(count)
-    for index in values.indices {
-      var sum = all[index]
-      for other in 1..<count { sum += all[other * values.count + index] }
-      values[index] = sum * share
-    }
+    try start(values)
+    try finish()
   }
+
+  public func start(_ values: UnsafeMutableBufferPointer<Float>) throws(Diagnostic) {
+    try exchange.start(values)
+  }
+
+  public func progress() throws(Diagnostic) { try exchange.progress() }
+  public func finish() throws(Diagnostic) { try exchange.finish() }
 
   public func broadcast(_ bytes: [UInt8]) throws(Diagnostic) -> [UInt8] {
     var size = UInt64(bytes.count)
@@ -91,12 +78,12 @@ public final class MPI: Communicator {
     return received
   }
 
-  private static let failure = Diagnostic(
+  static let failure = Diagnostic(
     "MPI failed", help: "look at what mpirun says, and at the other processes")
 }
 
 /// The shared library of Open MPI; stays loaded until the process ends.
-private struct Library {
+struct MPILibrary {
   private let handle: UnsafeMutableRawPointer
 
   init() throws(Diagnostic) {

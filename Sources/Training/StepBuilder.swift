@@ -20,8 +20,13 @@ struct ParameterArguments {
 
   /// The same operations, with the function's own arguments first, then all parameters of the model; other
   /// parameters (those of the loss) stay.
-  mutating func replaced() throws(Diagnostic) -> GraphBuilder {
+  ///
+  /// `exchanging` takes the mean of each result over all processes, as soon as it is there: the exchange goes on while
+  /// later operations are computed.
+  mutating func replaced(exchanging: Bool = false) throws(Diagnostic) -> GraphBuilder {
     var mapping: [ValueID: ValueID] = [:]
+    var means: [ValueID: ValueID] = [:]
+    let isExchanged = exchanging ? Set(function.results) : []
     for argument in function.arguments {
       mapping[argument] = builder.argument(
         function.type(of: argument), name: function.name(of: argument) ?? "")
@@ -39,10 +44,13 @@ struct ParameterArguments {
       let results = try builder.results(
         node.operation, node.operands.compactMap { mapping[$0] }, regions: node.regions,
         names: node.results.map { function.name(of: $0) })
-      for (old, new) in zip(node.results, results) { mapping[old] = new }
+      for (old, new) in zip(node.results, results) {
+        mapping[old] = new
+        if isExchanged.contains(old) { means[old] = try builder.apply(AllReduce(), new) }
+      }
     }
     builder.location = nil
-    builder.setResults(function.results.compactMap { mapping[$0] })
+    builder.setResults(function.results.compactMap { means[$0] ?? mapping[$0] })
     return builder
   }
 }
@@ -68,14 +76,9 @@ struct StepBuilder {
 
   mutating func graph() throws(Diagnostic) -> TrainingGraph {
     var arguments = ParameterArguments(derived, model)
-    var builder = try arguments.replaced()
-    var results = builder.function.results
-    if options.processes > 1 {
-      // Statistics that are synchronized already stay as they are: the mean of equal numbers.
-      for place in results.indices {
-        results[place] = try builder.apply(AllReduce(), results[place])
-      }
-    }
+    // Statistics that are synchronized already stay as they are: the mean of equal numbers.
+    var builder = try arguments.replaced(exchanging: options.processes > 1)
+    let results = builder.function.results
     let statistics = Array(results[1..<1 + 2 * forward.statistics.count])
     let gradients = try regularized(
       Array(results[(1 + statistics.count)...]), arguments.values, &builder)

@@ -92,7 +92,7 @@ public final class TrainingSession: TrainingEngine {
     try runner.setInput(1, target)
     try runner.setInput(learningRate, Tensor(.scalar, repeating: rate))
     if let communicator {
-      try runner.runOnce(exchanging: AllReduce.mnemonic, communicator.average)
+      try runner.runOnce(exchanging: AllReduce.mnemonic, with: communicator)
     } else {
       runner.runOnce()
     }

@@ -1,3 +1,4 @@
+import CodeGen
 import Diagnostics
 import GraphIR
 import GraphPasses
@@ -86,6 +87,43 @@ import Testing
     #expect(try other.step(input: input, target: target, learningRate: 1e-3) == loss)
     #expect(try one.weights() == other.weights())
     #expect(try one.state() == other.state())
+  }
+
+  /// Another process with the same images; tells when exchanges begin and end.
+  private final class Twin: Communicator {
+    let rank = 0
+    let count = 2
+    private(set) var begun = 0
+    /// How many had begun at each end.
+    private(set) var ends: [Int] = []
+
+    func average(_ values: UnsafeMutableBufferPointer<Float>) {}
+    func broadcast(_ bytes: [UInt8]) -> [UInt8] { bytes }
+    func start(_ values: UnsafeMutableBufferPointer<Float>) { begun += 1 }
+    func progress() {}
+    func finish() { ends.append(begun) }
+  }
+
+  /// Gradients travel while earlier layers' are computed, and all have come before the weights change.
+  @Test func exchangesGradientsDuringTheBackwardPass() throws {
+    let setup = try Setup("resnet1", ["filters": "8"])
+    var options = try options("l2")
+    options.synchronizesBatchNorm = false
+    let (twin, target) = (Twin(), try Targets.resolve("native"))
+    let together = try TrainingSession(
+      setup.model, batch: setup.batch, height: setup.height, width: setup.width, options: options,
+      weights: setup.weights, target: target, threads: 1, communicator: twin)
+    let alone = try setup.session(options, threads: 1)
+    let (input, wanted) = try setup.images(0)
+    let loss = try together.step(input: input, target: wanted, learningRate: 1e-3)
+    #expect(try alone.step(input: input, target: wanted, learningRate: 1e-3) == loss)
+    #expect(try together.weights() == alone.weights())
+    let names = together.compiled.session.callNames
+    let exchanges = names.indices.filter { names[$0].hasPrefix(AllReduce.mnemonic) }
+    let gradients = names.indices.filter { names[$0].hasPrefix("convolution") }
+    #expect(twin.begun == exchanges.count && twin.ends.last == twin.begun)
+    #expect(twin.ends.count < twin.begun / 2)
+    #expect(try #require(gradients.last) > exchanges[exchanges.count / 2])
   }
 
   @Test func makesTheLossSmall() throws {
