@@ -33,6 +33,9 @@ static const unsigned char cpu_h[] = {
 static const unsigned char cpu_c[] = {
 #embed "cpu.c"
 };
+static const unsigned char device_c[] = {
+#embed "device.c"
+};
 static const unsigned char status_h[] = {
 #embed "include/status.h"
 };
@@ -52,6 +55,7 @@ const rephase_runtime_file *rephase_runtime_files(size_t *count) {
   static const rephase_runtime_file files[] = {
       REPHASE_FILE("cpu.c", cpu_c),
       REPHASE_FILE("cpu.h", cpu_h),
+      REPHASE_FILE("device.c", device_c),
       REPHASE_FILE("model.c", model_c),
       REPHASE_FILE("model_header.h", model_header_h),
       REPHASE_FILE("parallel.h", parallel_h),

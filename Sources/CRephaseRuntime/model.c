@@ -11,6 +11,9 @@
 #include "status.c"
 
 #include "model_data.h"
+#ifndef REPHASE_DEVICE
+#define REPHASE_DEVICE 0 /* 1: the kernels are PTX, and device.c launches them */
+#endif
 #include "model_header.h"
 #if REPHASE_HAS_SELFTEST
 #include "selftest.c"
@@ -22,8 +25,10 @@
 #define REPHASE_EXPORT __attribute__((visibility("default")))
 
 /* What the generated object defines. */
+#if !REPHASE_DEVICE
 void N(kernels)(const void *const *inputs, void *const *outputs, const void *constants,
                 void *workspace, const rephase_parallel *parallel);
+#endif
 #if REPHASE_WEIGHTS_EMBEDDED
 extern const unsigned char N(constants)[];
 #endif
@@ -37,6 +42,10 @@ _Static_assert(REPHASE_INPUT_COUNT > 0 && REPHASE_OUTPUT_COUNT > 0, "inputs and 
 static const int64_t rephase_input_elements[REPHASE_INPUT_COUNT] = REPHASE_INPUT_ELEMENTS;
 static const int64_t rephase_output_elements[REPHASE_OUTPUT_COUNT] = REPHASE_OUTPUT_ELEMENTS;
 
+#if REPHASE_DEVICE
+#include "device.c"
+#endif
+
 typedef struct rephase_context {
   uint64_t magic; /* says that the context lives, and lives here */
   atomic_bool busy;
@@ -46,6 +55,9 @@ typedef struct rephase_context {
   rephase_parallel host; /* what generated code gets when the host runs the loops */
   atomic_bool host_running, host_failed;
   rephase_pool pool;
+#if REPHASE_DEVICE
+  rephase_device device;
+#endif
 } rephase_context;
 
 /* The context begins at the first multiple of its alignment in the host's memory. */
@@ -229,6 +241,11 @@ REPHASE_EXPORT rephase_status N(create)(void *ctx, size_t ctx_bytes, const void 
   if (status != REPHASE_OK) return status;
 
   rephase_context *context = rephase_context_in(ctx);
+#if REPHASE_DEVICE
+  status = rephase_device_create(&context->device, weights);
+  if (status != REPHASE_OK) return status;
+  options.threads = 1;
+#endif
   atomic_init(&context->busy, false);
   context->weights = weights;
   context->host_parallel_for = options.parallel_for;
@@ -245,6 +262,9 @@ REPHASE_EXPORT void N(destroy)(void *ctx) {
   if (rephase_context_open(ctx, &context) != REPHASE_OK) return;
   context->magic = 0;
   rephase_pool_destroy(&context->pool);
+#if REPHASE_DEVICE
+  rephase_device_destroy(&context->device);
+#endif
 }
 
 /* MARK: running */
@@ -252,6 +272,10 @@ REPHASE_EXPORT void N(destroy)(void *ctx) {
 /* Calls the generated code; everything has been checked. */
 static rephase_status rephase_execute(rephase_context *context, const float *const *inputs,
                                       float *const *outputs, void *workspace) {
+#if REPHASE_DEVICE
+  (void)workspace;
+  return rephase_device_run(&context->device, inputs, outputs);
+#else
   const void *from[REPHASE_INPUT_COUNT];
   void *to[REPHASE_OUTPUT_COUNT];
   for (int i = 0; i < REPHASE_INPUT_COUNT; i++) from[i] = inputs[i];
@@ -262,6 +286,7 @@ static rephase_status rephase_execute(rephase_context *context, const float *con
                context->host_parallel_for != NULL ? &context->host
                                                   : rephase_pool_parallel(&context->pool));
   return atomic_load(&context->host_failed) ? REPHASE_PARALLEL_FOR_FAILED : REPHASE_OK;
+#endif
 }
 
 REPHASE_EXPORT rephase_status N(run)(void *ctx, const float *const inputs[], float *const outputs[],

@@ -3,7 +3,9 @@
  *
  * The host owns all memory. Nothing here allocates, prints, aborts or installs handlers; only
  * @NAME@_create may make threads (1 MiB of stack each, taken by the C library), and
- * @NAME@_destroy ends them. Every argument is checked before the first write.
+ * @NAME@_destroy ends them. Every argument is checked before the first write. Where the target is a
+ * GPU, @NAME@_create takes memory on it and the driver may do what else it likes; @NAME@_destroy
+ * gives it back.
  */
 #ifndef REPHASE_MODEL_@UPPER@_H
 #define REPHASE_MODEL_@UPPER@_H

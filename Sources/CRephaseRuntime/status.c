@@ -33,6 +33,15 @@ REPHASE_LOCAL const char *rephase_status_text(rephase_status status) {
       return "The outputs of the self-test differ from those the compiler saw.";
     case REPHASE_PARALLEL_FOR_FAILED:
       return "The host's parallel_for did not run every iteration once.";
+    case REPHASE_GPU_DRIVER_MISSING:
+      return "NVIDIA's driver (libcuda.so.1) cannot be loaded: install it, or compile the model for "
+             "a CPU target.";
+    case REPHASE_GPU_MISSING: return "The NVIDIA driver finds no GPU.";
+    case REPHASE_GPU_UNSUPPORTED:
+      return "The GPU, or its driver, is too old for the code of this model: compile it for an "
+             "older target, or update the driver.";
+    case REPHASE_GPU_MEMORY: return "The GPU has too little memory left for this model.";
+    case REPHASE_GPU_FAILED: return "The NVIDIA driver reports an error.";
   }
   return "Unknown status.";
 }

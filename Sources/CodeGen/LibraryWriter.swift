@@ -6,8 +6,8 @@ import Foundation
 public struct LibraryContents: Sendable {
   /// Begins every symbol and file name.
   public var name: String
-  /// The object with `<name>_kernels`, hidden.
-  public var kernels: [UInt8]
+  /// The object with `<name>_kernels`, hidden; nil where a GPU runs the kernels.
+  public var kernels: [UInt8]?
   /// The C definitions that the runtime's `model.c` asks for.
   public var modelData: String
   /// One sentence or more about the model, for the header's first lines.
@@ -19,7 +19,7 @@ public struct LibraryContents: Sendable {
   public var embedsConstants: Bool
 
   public init(
-    name: String, kernels: [UInt8], modelData: String, documentation: String, manifest: String,
+    name: String, kernels: [UInt8]?, modelData: String, documentation: String, manifest: String,
     constants: [UInt8], embedsConstants: Bool
   ) {
     self.name = name
@@ -79,11 +79,15 @@ public struct LibraryWriter: Sendable {
     try work.write("model_header.h", header.utf8)
     try work.write("\(contents.name).h", header.utf8)
     try work.write("model_data.h", contents.modelData.utf8)
-    try work.write("kernels.o", contents.kernels)
-    guard contents.embedsConstants else { return ["kernels.o"] }
+    var objects: [String] = []
+    if let kernels = contents.kernels {
+      try work.write("kernels.o", kernels)
+      objects.append("kernels.o")
+    }
+    guard contents.embedsConstants else { return objects }
     try work.write(
       "constants.o", try generator.constants(contents.constants, prefix: contents.name))
-    return ["kernels.o", "constants.o"]
+    return objects + ["constants.o"]
   }
 
   private func build(_ name: String, _ objects: [String], _ folder: URL) throws(Diagnostic) {

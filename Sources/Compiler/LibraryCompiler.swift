@@ -32,11 +32,14 @@ public struct LibraryCompiler {
     to folder: String
   ) throws(Diagnostic) -> [String] {
     try ModelName.check(name)
-    guard target.gpu == nil else { throw Self.noGPULibraries }
     let pipeline = Pipeline(target: target, precision: precision, choices: choices)
     let module = try pipeline.scheduled(model)
     try MemoryLimit.check(module)
-    let object = try self.object(model, module, name: name, pipeline)
+    let device = try target.gpu.map { _ throws(Diagnostic) in
+      try DeviceData(model, module, pipeline)
+    }
+    let object =
+      device == nil ? try self.object(model, module, name: name, pipeline) : nil
     let blob = try Preparation.constants(of: module, parameters: weights).bytes
     let manifest = Manifest(
       name: name, module: module, target: target, source: source, constants: blob,
@@ -46,16 +49,13 @@ public struct LibraryCompiler {
     let digest = try selftestDigest(model, module, weights)
     let data = ModelData(
       module: module, target: target, constants: blob, embedsConstants: embedsWeights,
-      manifest: json, digest: digest)
+      manifest: json, digest: digest, device: device)
     let contents = LibraryContents(
       name: name, kernels: object, modelData: try data.text(), documentation: data.documentation,
       manifest: json, constants: blob, embedsConstants: embedsWeights)
-    return try LibraryWriter(CodeGenerator(target: target)).write(contents, to: folder)
+    let host = device == nil ? target : try Targets.resolve("x86-64")
+    return try LibraryWriter(CodeGenerator(target: host)).write(contents, to: folder)
   }
-
-  private static let noGPULibraries = Diagnostic(
-    "libraries for NVIDIA GPUs are not there yet",
-    help: "'rephase emit --stage ptx' writes the kernels; choose a CPU target for a library")
 
   private func object(
     _ model: StagedModel, _ module: LoopModule, name: String, _ pipeline: Pipeline
@@ -68,7 +68,8 @@ public struct LibraryCompiler {
     case .llvm(let text, _):
       let hidden = LLVMText.entry(text, from: module.name, to: name, hidden: true)
       return try GeneratedCode(parsing: hidden, target: target).object()
-    case .ptx: throw Self.noGPULibraries
+    case .ptx:
+      throw Diagnostic("the dump is PTX, not code for \(target.name)", help: "give --target sm_90")
     case .assembly(let text, _):
       return try Assembly.object(text, from: module.name, to: name, hidden: true)
     }
@@ -108,6 +109,8 @@ struct ModelData {
   var embedsConstants: Bool
   var manifest: String
   var digest: [UInt8]?
+  /// Set where a GPU runs the kernels.
+  var device: DeviceData?
 
   private var inputs: [Buffer] {
     module.buffers.compactMap {
@@ -144,21 +147,22 @@ struct ModelData {
       "REPHASE_OUTPUT_COUNT \(outputs.count)",
       "REPHASE_INPUT_ELEMENTS \(elements(inputs))",
       "REPHASE_OUTPUT_ELEMENTS \(elements(outputs))",
-      "REPHASE_WORKSPACE_BYTES \(try module.workspaceByteCount())",
+      "REPHASE_WORKSPACE_BYTES \(device == nil ? try module.workspaceByteCount() : 0)",
       "REPHASE_WORKSPACE_ALIGNMENT \(PlanMemory.alignment)",
       "REPHASE_CONSTANT_BYTES \(constants.count)",
       "REPHASE_CONSTANT_SHA256 \(bytes(Digest.bytes(constants)))",
       "REPHASE_WEIGHTS_EMBEDDED \(embedsConstants ? 1 : 0)",
       "REPHASE_MANIFEST \(Self.literal(manifest))",
-      "REPHASE_CPU_FEATURES 0x\(String(Targets.featureMask(of: target), radix: 16))ULL",
+      "REPHASE_CPU_FEATURES 0x\(String(device == nil ? Targets.featureMask(of: target) : 0, radix: 16))ULL",
       "REPHASE_HAS_SELFTEST \(digest == nil ? 0 : 1)",
     ]
     if let digest { lines.append("REPHASE_SELFTEST_DIGEST \(bytes(digest))") }
+    if let device { lines += try device.definitions(module) }
     return lines.map { "#define \($0)\n" }.joined()
   }
 
   /// A C string literal; every byte that is not plain text is escaped in octal.
-  private static func literal(_ text: String) -> String {
+  static func literal(_ text: String) -> String {
     var literal = "\""
     for byte in text.utf8 {
       switch byte {

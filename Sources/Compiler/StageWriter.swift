@@ -8,6 +8,8 @@ import Schedules
 public struct StageWriter {
   private let pipeline: Pipeline
 
+  init(_ pipeline: Pipeline) { self.pipeline = pipeline }
+
   public init(
     target: Target, precision: Precision = .standard, choices: ScheduleChoices? = nil
   ) {

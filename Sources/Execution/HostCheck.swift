@@ -23,6 +23,7 @@ public enum HostCheck {
   public static func needsGPU(_ what: String) -> Diagnostic {
     Diagnostic(
       "running \(what) in this process is not there yet",
-      help: "'rephase verify --emulate' checks a GPU's kernels; to run here, use --target native")
+      help: "compile a library and run that, check the kernels with 'rephase verify --emulate', "
+        + "or use --target native")
   }
 }

@@ -24,7 +24,12 @@ typedef enum rephase_status {
   REPHASE_OVERLAP = 15,                /* an output or the workspace overlaps other memory */
   REPHASE_SELFTEST_MISSING = 16,       /* the model was compiled without a self-test */
   REPHASE_SELFTEST_FAILED = 17,        /* the outputs differ from those seen by the compiler */
-  REPHASE_PARALLEL_FOR_FAILED = 18     /* the host's parallel_for left iterations out */
+  REPHASE_PARALLEL_FOR_FAILED = 18,    /* the host's parallel_for left iterations out */
+  REPHASE_GPU_DRIVER_MISSING = 19,     /* NVIDIA's driver library cannot be loaded */
+  REPHASE_GPU_MISSING = 20,            /* the driver finds no GPU */
+  REPHASE_GPU_UNSUPPORTED = 21,        /* the GPU or its driver is too old for the model's code */
+  REPHASE_GPU_MEMORY = 22,             /* the GPU has too little memory left */
+  REPHASE_GPU_FAILED = 23              /* the driver reports an error */
 } rephase_status;
 
 /* A loop body: runs the iterations begin ..< end. */
