@@ -20,6 +20,7 @@ struct BenchCommand: ParsableCommand {
   )
 
   @OptionGroup var options: ModelOptions
+  @OptionGroup var tuned: TunedSchedule
 
   @Option(help: "infer, or train: whole training steps.")
   var mode: BenchMode = .infer
@@ -71,7 +72,7 @@ struct BenchCommand: ParsableCommand {
     let target = try options.resolvedTarget()
     let session = try model.locating {
       try ModelSession(
-        model.staged, target: target, precision: options.precision, choices: options.choices(),
+        model.staged, target: target, precision: options.precision, choices: tuned.choices(),
         weights: model.weights, timingCalls: layers)
     }
     let bench = Benchmark(
@@ -90,6 +91,7 @@ struct BenchCommand: ParsableCommand {
   }
 
   private func train() throws {
+    try tuned.refuseTraining()
     let (network, height, width) = try options.trainable()
     let bench = TrainingBench(
       network: network, batch: options.batch ?? 1, height: height, width: width,
@@ -120,7 +122,7 @@ struct BenchCommand: ParsableCommand {
   private func showMemory(of model: ResolvedModel) throws {
     let pipeline = Pipeline(
       target: try options.resolvedTarget(), precision: options.precision,
-      choices: try options.choices())
+      choices: try tuned.choices())
     let map = try model.locating { () throws(Diagnostic) in
       try MemoryMap(try pipeline.scheduled(model.staged))
     }

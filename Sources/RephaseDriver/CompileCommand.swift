@@ -15,6 +15,7 @@ struct CompileCommand: ParsableCommand {
     abstract: "Compile a model to object code, static and shared library, C header and manifest.")
 
   @OptionGroup var options: ModelOptions
+  @OptionGroup var tuned: TunedSchedule
 
   @Option(help: "Begins every symbol and file name; the model's name unless given.")
   var name: String?
@@ -38,7 +39,7 @@ struct CompileCommand: ParsableCommand {
     let name = name ?? model.staged.name
     let compiler = LibraryCompiler(
       target: target, precision: options.precision, embedsWeights: weightsMode == .embed,
-      choices: try options.choices())
+      choices: try tuned.choices())
     Console.progress("compiling \(name) for \(target.name)", quiet: quiet)
     let files = try model.locating {
       try compiler.compile(

@@ -8,6 +8,7 @@ struct EmitCommand: ParsableCommand {
     commandName: "emit", abstract: "Write a model at a named stage of its path to machine code.")
 
   @OptionGroup var options: ModelOptions
+  @OptionGroup var tuned: TunedSchedule
 
   @Option(help: "graph, optimized, loops, scheduled, llvm, asm or ptx.")
   var stage: Stage = .graph
@@ -28,12 +29,13 @@ struct EmitCommand: ParsableCommand {
     let model = try train.map(trainingStep) ?? options.resolve(needsWeights: false)
     let writer = StageWriter(
       target: try options.resolvedTarget(), precision: options.precision,
-      choices: try options.choices())
+      choices: try tuned.choices())
     let text = try model.locating { try writer.text(of: model.staged, at: stage) }
     try Output.write(text, to: output)
   }
 
   private func trainingStep(_ loss: LossOption) throws -> ResolvedModel {
+    try tuned.refuseTraining()
     let (network, height, width) = try options.trainable()
     let graph = try TrainingGraph.make(
       network, batch: options.batch ?? 1, height: height, width: width,

@@ -75,10 +75,6 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "strict (direct summation) or standard.")
   var precision: Precision = .standard
 
-  @Option(
-    help: "What 'rephase tune' measured for this model and machine, instead of the cost model.")
-  var schedule: String?
-
   func validate() throws {
     if let batch, !(1...4096).contains(batch) {
       throw ValidationError("--batch must lie between 1 and 4096, not \(batch)")
@@ -97,17 +93,6 @@ struct ModelOptions: ParsableArguments {
 
   func resolvedTarget() throws(UsageError) -> Schedules.Target {
     try UsageError.of { () throws(Diagnostic) in try Targets.resolve(target) }
-  }
-
-  /// The schedule file's choices; nil where none is given.
-  func choices() throws(Diagnostic) -> ScheduleChoices? {
-    guard let schedule else { return nil }
-    let bytes = try FileBytes.read(schedule, limit: 1 << 20)
-    guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw Diagnostic(
-        "\(schedule) is no text", help: "give a file that 'rephase tune' wrote")
-    }
-    return try ScheduleChoices(parsing: text, file: schedule)
   }
 
   var settingValues: [String: String] {

@@ -20,6 +20,7 @@ struct RunCommand: ParsableCommand {
     abstract: "Run a model once: by JIT, by the float64 reference, or from a compiled library.")
 
   @OptionGroup var options: ModelOptions
+  @OptionGroup var tuned: TunedSchedule
 
   @Option(help: "The input, a .npy of float numbers; repeat for several inputs.")
   var input: [String]
@@ -50,7 +51,7 @@ struct RunCommand: ParsableCommand {
   private func results(_ inputs: [Tensor<Float>]) throws -> [Tensor<Float>] {
     if let path = options.model, Self.isLibrary(path) {
       guard engine == .native else { throw ValidationError("a library has no reference engine") }
-      guard options.schedule == nil else {
+      guard tuned.schedule == nil else {
         throw ValidationError("a library is scheduled already; give --schedule to compile")
       }
       let weights = try options.weights.map { path throws(Diagnostic) in try FileBytes.read(path) }
@@ -71,14 +72,14 @@ struct RunCommand: ParsableCommand {
       let target = try options.resolvedTarget()
       let session = try model.locating {
         try ModelSession(
-          model.staged, target: target, precision: options.precision, choices: options.choices(),
+          model.staged, target: target, precision: options.precision, choices: tuned.choices(),
           weights: model.weights)
       }
       return try locatingInputs {
         try session.session.run(inputs: inputs, threads: self.options.threads)
       }
     case .reference:
-      guard options.schedule == nil else {
+      guard tuned.schedule == nil else {
         throw ValidationError("--schedule belongs to --engine native")
       }
       guard case .graph(let function) = model.staged else {

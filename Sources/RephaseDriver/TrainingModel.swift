@@ -12,9 +12,6 @@ extension ModelOptions {
         "\(model ?? "a dump") is no network that can be trained",
         help: "give a zoo name, or 'self' in an executable of your own")
     }
-    guard schedule == nil else {
-      throw ValidationError("--schedule is for inference; training takes what the cost model says")
-    }
     let size = size?.size ?? Self.standardSize
     return (network, size.height, size.width)
   }

@@ -30,7 +30,6 @@ struct TuneCommand: ParsableCommand {
     guard (1...10_000).contains(rounds) else {
       throw ValidationError("--rounds must lie between 1 and 10000, not \(rounds)")
     }
-    guard options.schedule == nil else { throw ValidationError("tune makes a --schedule") }
     guard !json || output != "-" else {
       throw ValidationError("--json and -o - would both write to standard output")
     }

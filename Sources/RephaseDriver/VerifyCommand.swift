@@ -10,6 +10,7 @@ struct VerifyCommand: ParsableCommand {
     discussion: "Errors are max-norms over the reference's max-norm, in units of 2^-23.")
 
   @OptionGroup var options: ModelOptions
+  @OptionGroup var tuned: TunedSchedule
 
   @Option(help: "Of the random inputs.")
   var seed: UInt64 = 1
@@ -39,7 +40,7 @@ struct VerifyCommand: ParsableCommand {
     guard emulate else {
       let session = try model.locating {
         try ModelSession(
-          model.staged, target: target, precision: options.precision, choices: options.choices(),
+          model.staged, target: target, precision: options.precision, choices: tuned.choices(),
           weights: model.weights
         ).session
       }
@@ -52,7 +53,7 @@ struct VerifyCommand: ParsableCommand {
     }
     let emulated = try model.locating {
       try EmulatedModel(
-        model.staged, target: target, precision: options.precision, choices: options.choices(),
+        model.staged, target: target, precision: options.precision, choices: tuned.choices(),
         weights: model.weights)
     }
     return emulated.run
