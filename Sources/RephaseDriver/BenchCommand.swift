@@ -31,6 +31,12 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "The optimizer of --mode train: rmsprop, rmsprop-pytorch or adam.")
   var optimizer: OptimizerOption = .standard
 
+  @Flag(
+    help:
+      "With --mode train: compute activations again in the backward pass instead of keeping them."
+  )
+  var recompute = false
+
   @Option(help: "Timed repetitions.")
   var rounds: Int = 20
 
@@ -53,7 +59,7 @@ struct BenchCommand: ParsableCommand {
 
   func validate() throws {
     if memory && layers { throw ValidationError("--memory and --layers exclude each other") }
-    if memory && mode == .train { throw ValidationError("--memory needs --mode infer") }
+    if recompute && mode != .train { throw ValidationError("--recompute needs --mode train") }
     if html != nil && !memory && !layers {
       throw ValidationError("--html needs --layers or --memory")
     }
@@ -93,10 +99,17 @@ struct BenchCommand: ParsableCommand {
   private func train() throws {
     try tuned.refuseTraining()
     let (network, height, width) = try options.trainable()
+    var training = TrainingOptions(
+      loss: try loss?.loss ?? LossFunction(parsing: "l2"), optimizer: optimizer.optimizer)
+    training.recomputes = recompute
+    if memory {
+      let graph = try TrainingGraph.make(
+        network, batch: options.batch ?? 1, height: height, width: width, options: training)
+      return try showMemory(
+        of: ResolvedModel(staged: .graph(graph.function), network: network, weights: [:]))
+    }
     let bench = TrainingBench(
-      network: network, batch: options.batch ?? 1, height: height, width: width,
-      options: TrainingOptions(
-        loss: try loss?.loss ?? LossFunction(parsing: "l2"), optimizer: optimizer.optimizer),
+      network: network, batch: options.batch ?? 1, height: height, width: width, options: training,
       weights: try options.weightsOrFresh(network), target: try options.resolvedTarget(),
       threads: options.threads, rounds: rounds)
     if layers {

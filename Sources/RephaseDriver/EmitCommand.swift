@@ -22,8 +22,16 @@ struct EmitCommand: ParsableCommand {
   @Option(help: "The training step's optimizer: rmsprop (TensorFlow 1's), rmsprop-pytorch or adam.")
   var optimizer: OptimizerOption = .standard
 
+  @Flag(
+    help: "With --train: compute activations again in the backward pass instead of keeping them.")
+  var recompute = false
+
   @Option(name: .shortAndLong, help: "The file to write; - is standard output.")
   var output = "-"
+
+  func validate() throws {
+    if recompute && train == nil { throw ValidationError("--recompute needs --train") }
+  }
 
   func run() throws {
     let model = try train.map(trainingStep) ?? options.resolve(needsWeights: false)
@@ -37,9 +45,10 @@ struct EmitCommand: ParsableCommand {
   private func trainingStep(_ loss: LossOption) throws -> ResolvedModel {
     try tuned.refuseTraining()
     let (network, height, width) = try options.trainable()
+    var training = TrainingOptions(loss: loss.loss, optimizer: optimizer.optimizer)
+    training.recomputes = recompute
     let graph = try TrainingGraph.make(
-      network, batch: options.batch ?? 1, height: height, width: width,
-      options: TrainingOptions(loss: loss.loss, optimizer: optimizer.optimizer))
+      network, batch: options.batch ?? 1, height: height, width: width, options: training)
     return ResolvedModel(staged: .graph(graph.function), network: network, weights: [:])
   }
 }

@@ -61,6 +61,9 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Largest norm of all gradients together.")
   var clip: Double?
 
+  @Flag(help: "Compute activations again in the backward pass instead of keeping them.")
+  var recompute = false
+
   @Option(help: "Learning rate over time: constant, cosine, or step:EPOCHS:FACTOR.")
   var schedule = "constant"
 

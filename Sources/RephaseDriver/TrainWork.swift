@@ -173,6 +173,7 @@ extension TrainWork {
       var options = TrainingOptions(loss: loss, optimizer: optimizer)
       options.weightDecay = command.weightDecay
       options.clip = command.clip
+      options.recomputes = command.recompute
       options.synchronizesBatchNorm = !command.isUnsynchronized
       return options
     }

@@ -35,8 +35,11 @@ public struct TrainingGraph: Sendable {
       network, loss: options.loss, name: "\(network.name)_train", isTraining: true,
       synchronized: options.synchronizesBatchNorm ? options.processes : 1)
     let (derived, differentiated) = try Differentiate.differentiated(forward.function)
+    let function =
+      options.recomputes
+      ? try Recompute.apply(to: derived, forwardCount: forward.function.nodes.count) : derived
     var step = StepBuilder(
-      derived, forward: forward, differentiated: differentiated, model: model, options: options)
+      function, forward: forward, differentiated: differentiated, model: model, options: options)
     return try step.graph()
   }
 

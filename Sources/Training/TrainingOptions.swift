@@ -16,6 +16,9 @@ public struct TrainingOptions: Hashable, Sendable {
   /// Batch norm takes its statistics over the batches of all processes.
   public var synchronizesBatchNorm = true
 
+  /// Computes activations again in the backward pass instead of keeping them: less memory, more time, the same bits.
+  public var recomputes = false
+
   public init(loss: LossFunction, optimizer: Optimizer = .rmsprop) {
     self.loss = loss
     self.optimizer = optimizer

@@ -126,6 +126,26 @@ import Testing
     #expect(try #require(gradients.last) > exchanges[exchanges.count / 2])
   }
 
+  /// With and without recomputation: equal bits from less memory.
+  @Test(arguments: Case.all) func recomputesTheSameBits(_ item: Case) throws {
+    let setup = try Setup(item.network, item.settings)
+    let plain = try options(item.loss, item.optimizer)
+    var saving = plain
+    saving.recomputes = true
+    let (one, two) = (try setup.session(plain), try setup.session(saving))
+    for number in 0..<2 {
+      let (input, target) = try setup.images(UInt64(number))
+      let loss = try one.step(input: input, target: target, learningRate: 1e-3)
+      #expect(try two.step(input: input, target: target, learningRate: 1e-3) == loss)
+    }
+    #expect(try one.weights() == two.weights())
+    #expect(try one.state() == two.state())
+    // One block is the last one: nothing lies between it and the backward pass.
+    let repeats = item.network != "resnet1" || item.loss.contains("perceptual")
+    let counts = try [plain, saving].map { try setup.graph($0).function.nodes.count }
+    #expect((counts[0] < counts[1]) == repeats)
+  }
+
   @Test func makesTheLossSmall() throws {
     let setup = try Setup("resnet1", ["filters": "8", "residual": "true"])
     let session = try setup.session(try options("l2", .adam))

@@ -76,12 +76,29 @@ public struct BatchNormTraining: CompositeOperation {
       x, try builder.broadcast(mean, to: shape, dimensions: [1]))
     let squares = try builder.sum(try builder.multiply(centred, centred), over: [0, 2, 3])
     let variance = try joined(try builder.multiply(squares, share), &builder)
+    let y = try scaled(centred, variance, operands, &builder)
+    return [y, mean, variance]
+  }
+
+  /// y once more from x, scale and offset with mean and variance that are known, to the same bits.
+  public func normalized(
+    _ operands: [ValueID], mean: ValueID, variance: ValueID, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> ValueID {
+    let x = operands[0]
+    let centred = try builder.subtract(
+      x, try builder.broadcast(mean, to: builder.shape(of: x), dimensions: [1]))
+    return try scaled(centred, variance, operands, &builder)
+  }
+
+  private func scaled(
+    _ centred: ValueID, _ variance: ValueID, _ operands: [ValueID], _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> ValueID {
+    let shape = builder.shape(of: centred)
     let inverse = try builder.apply(Rsqrt(), try builder.add(variance, epsilon))
     let factor = try builder.broadcast(
       try builder.multiply(operands[1], inverse), to: shape, dimensions: [1])
     let offset = try builder.broadcast(operands[2], to: shape, dimensions: [1])
-    let y = try builder.add(try builder.multiply(centred, factor), offset)
-    return [y, mean, variance]
+    return try builder.add(try builder.multiply(centred, factor), offset)
   }
 
   /// `batch_norm_grad`, and what mean and variance receive where someone uses them.
