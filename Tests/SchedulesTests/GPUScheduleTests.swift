@@ -18,19 +18,6 @@ import Testing
     try LoopInterpreter.run(module, parameters: try item.weights, inputs: try item.inputs)
   }
 
-  /// In units of 2^-23 of the largest value; infinite where one is no number.
-  private func largestError(_ a: [Tensor<Double>], _ b: [Tensor<Double>]) -> Double {
-    var worst = 0.0
-    for (x, y) in zip(a, b) {
-      let norm = y.values.map(abs).max() ?? 0
-      for (p, q) in zip(x.values, y.values) where p != q {
-        let error = abs(p - q) / norm
-        worst = error.isFinite ? max(worst, error) : .infinity
-      }
-    }
-    return worst * 0x1p23
-  }
-
   @Test(arguments: KernelCase.all) func valuesAreThoseOfThePlainLoops(_ item: KernelCase) throws {
     let expected = try run(try item.plain(), item)
     for precision in Precision.allCases {

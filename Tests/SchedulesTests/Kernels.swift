@@ -248,5 +248,18 @@ extension KernelCase {
   static let all = convolutions + others + chains + [poolings]
 }
 
+/// In units of 2^-23 of the largest value; infinite where one is no number.
+func largestError(_ a: [Tensor<Double>], _ b: [Tensor<Double>]) -> Double {
+  var worst = 0.0
+  for (x, y) in zip(a, b) {
+    let norm = y.values.map(abs).max() ?? 0
+    for (p, q) in zip(x.values, y.values) where p != q {
+      let error = abs(p - q) / norm
+      worst = error.isFinite ? max(worst, error) : .infinity
+    }
+  }
+  return worst * 0x1p23
+}
+
 /// Processors with vectors of 4, 8 and 16 floats.
 let targetNames = ["x86-64-v2", "x86-64-v3", "x86-64-v4"]

@@ -341,9 +341,9 @@ int main(void) {
   test_many_contexts();
   test_parallel_hosts();
   test_texts();
-  for (int i = 0; i <= LAST; i++)
+  for (int i = 0; i <= LAST_OF_CPU; i++)
     if (!(seen >> i & 1)) fprintf(stderr, "never seen: %s\n", alpha_status_text((rephase_status)i));
-  CHECK(seen == (2u << LAST) - 1);
+  CHECK(seen == (2u << LAST_OF_CPU) - 1);
   if (failures == 0) puts("host: all statuses seen, all outputs equal");
   return failures != 0;
 }

@@ -107,11 +107,11 @@ extension FunctionEmitter {
     let inner = loop.body.count == 1 ? Self.blockCount(loop.body[0]) : 1
     var own = grid.block
     if inner > 1 {
-      let (name, rest) = (loop.variable + ".number", loop.variable + ".rest")
+      let name = loop.variable + ".number"
       bindings[name] = .index(grid.block)
       own = try index(.binary(.divide, .variable(name), .integer(inner)))
       self.grid?.block = try index(.binary(.remainder, .variable(name), .integer(inner)))
-      (bindings[name], bindings[rest]) = (nil, nil)
+      bindings[name] = nil
     }
     try iteration(loop, lower + own)
     self.grid?.block = grid.block

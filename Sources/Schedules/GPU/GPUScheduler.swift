@@ -13,16 +13,13 @@ struct GPUScheduler {
   /// A kernel of no known form stays as it is; code generation refuses it.
   func schedule(_ module: LoopModule) -> LoopModule {
     var result = AssignLayouts.apply(to: module, target: target)
-    let called = Self.kernels(calledBy: result.run)
-    for index in result.kernels.indices where called.contains(result.kernels[index].name) {
+    for index in result.kernels.indices {
       // A kernel that prepares weights runs on the host, once.
-      if Self.kernels(calledBy: result.prepare).contains(result.kernels[index].name) {
-        result.runCopy(of: index)
-      }
+      let name = result.kernels[index].name
+      if result.run.call(name), result.prepare.call(name) { result.runCopy(of: index) }
     }
     result.separateNests()
-    let running = Self.kernels(calledBy: result.run)
-    for index in result.kernels.indices where running.contains(result.kernels[index].name) {
+    for index in result.kernels.indices where result.run.call(result.kernels[index].name) {
       result.kernels[index] = schedule(result.kernels[index])
     }
     result = PlanMemory.apply(to: result)
@@ -37,13 +34,6 @@ struct GPUScheduler {
     }
     if var elements = ElementPerThread(kernel) { return elements.scheduled() }
     return kernel
-  }
-
-  private static func kernels(calledBy program: [Statement]) -> Set<String> {
-    Set(
-      program.compactMap { statement -> String? in
-        if case .call(let kernel, _) = statement { return kernel } else { return nil }
-      })
   }
 }
 
@@ -62,9 +52,7 @@ extension LoopModule {
   /// One kernel, and one call, for each nest of a kernel with several: a grid has no order among its blocks.
   fileprivate mutating func separateNests() {
     var parts: [String: [Kernel]] = [:]
-    let isRun = Set(
-      run.compactMap { if case .call(let kernel, _) = $0 { return kernel } else { return nil } })
-    for kernel in kernels where isRun.contains(kernel.name) && kernel.body.count > 1 {
+    for kernel in kernels where run.call(kernel.name) && kernel.body.count > 1 {
       guard kernel.body.allSatisfy({ LoopNest($0) != nil }) else { continue }
       for statement in kernel.body {
         var part = kernel
