@@ -48,16 +48,17 @@ public struct Lifetime: Hashable, Sendable {
 extension LoopModule {
   /// One for each temporary, in the order of the buffers.
   public func lifetimes() -> [Lifetime] {
-    buffers.enumerated().compactMap { index, item in
+    var uses: [String: (first: Int, last: Int)] = [:]
+    for (number, statement) in run.enumerated() {
+      guard case .call(_, let arguments) = statement else { continue }
+      for name in arguments { uses[name] = (uses[name]?.first ?? number, number) }
+    }
+    return buffers.enumerated().compactMap { index, item in
       guard case .temporary = item.role else { return nil }
-      let uses = run.indices.filter { number in
-        guard case .call(_, let arguments) = run[number] else { return false }
-        return arguments.contains(item.buffer.name)
-      }
+      let used = uses[item.buffer.name] ?? (0, 0)
       let lines = (item.buffer.byteCount + PlanMemory.alignment - 1) / PlanMemory.alignment
       return Lifetime(
-        buffer: index, bytes: lines * PlanMemory.alignment, first: uses.first ?? 0,
-        last: uses.last ?? 0)
+        buffer: index, bytes: lines * PlanMemory.alignment, first: used.first, last: used.last)
     }
   }
 }

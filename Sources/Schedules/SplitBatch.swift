@@ -45,13 +45,18 @@ public enum SplitBatch {
       self.images = images
     }
 
-    /// The most images, a divisor of all, whose temporaries take half of the cache; nil where all fit.
+    /// Programs of more calls take long to make.
+    private static let mostParts = 256
+
+    /// The most images, a divisor of all, whose temporaries take half of the cache, or more where there would be too
+    /// many parts; nil where all fit.
     func imagesAtOnce(_ cacheBytes: Int) -> Int? {
       let planned = PlanMemory.apply(to: module)
       let arena = planned.buffers.compactMap(\.arenaEnd).max() ?? 0
       func fits(_ count: Int) -> Bool { arena / images * count <= cacheBytes / 2 }
       if fits(images) { return nil }
-      return (1..<images).last { images % $0 == 0 && fits($0) } ?? 1
+      let fitting = (1..<images).last { images % $0 == 0 && fits($0) } ?? 1
+      return (fitting...images).first { images % $0 == 0 && images / $0 <= Self.mostParts }
     }
 
     /// Nil where a kernel does not treat images apart.
