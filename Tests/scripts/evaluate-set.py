@@ -69,7 +69,7 @@ for measure in ("snr_db", "ssim"):
 names = {path.name for path in (scratch.path / "report").iterdir()}
 tables = [f"quartiles-{m}" for m in ("snr_db", "ssim", "psnr_db", "nmse")]
 tables += [f"{t}-{m}" for t in ("normality", "pairs") for m in ("snr_db", "ssim")]
-figures = ["boxes-snr_db", "boxes-ssim", "comparison"]
+figures = ["boxes-snr_db", "boxes-ssim", "comparison", "profile"]
 expected = {f"{t}.{e}" for t in tables for e in ("csv", "tex")} | {f"{f}.{e}" for f in figures for e in ("png", "svg")}
 check(names == expected | {"report.html", "results.json"}, f"files: {names ^ expected}")
 text = (scratch.path / "report/report.html").read_text()
