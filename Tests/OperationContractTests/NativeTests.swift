@@ -67,7 +67,11 @@ import Testing
     let session = try Self.session(item, PlanMemory.apply(to: module), target)
     for inputs in item.inputsWithNaN {
       let reference = try Reference.evaluate(function, inputs: inputs, parameters: item.parameters)
-      for (native, wanted) in zip(try Self.results(session, inputs), reference) {
+      let results = try Self.results(session, inputs)
+      if !session.callNames.contains(where: { $0.contains("_winograd") }) {
+        try expectClose(results, reference, .f32, "NaN in one operand")
+      }
+      for (native, wanted) in zip(results, reference) {
         let hidden = zip(native.values, wanted.values).contains { !$0.isNaN && $1.isNaN }
         #expect(!hidden, "a NaN of the reference is a number")
       }
