@@ -48,18 +48,17 @@ public struct Verification {
     }
   }
 
-  /// Runs both; `native` is the model's compiled form.
+  /// Runs both; `name` tells the rows of these inputs from others, `native` is the model's compiled form.
   public func compare(
-    _ kind: String, seed: UInt64,
+    _ name: String, _ inputs: [Tensor<Float>],
     native: ([Tensor<Float>]) throws(Diagnostic) -> [Tensor<Float>]
   ) throws(Diagnostic) -> [Row] {
-    let inputs = self.inputs(kind, seed: seed)
     let expected = try Reference.evaluate(
       function, inputs: inputs.map { $0.map(Double.init) }, parameters: weights)
     let actual = try native(inputs)
     return zip(expected, actual).enumerated().map { number, pair in
       let (ulps, norm) = Self.error(of: pair.1, against: pair.0)
-      return Row(input: kind, output: number, ulps: ulps, outputNorm: norm)
+      return Row(input: name, output: number, ulps: ulps, outputNorm: norm)
     }
   }
 

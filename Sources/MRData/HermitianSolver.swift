@@ -28,16 +28,32 @@ struct HermitianSolver {
   }
 
   func solve(_ right: [Complex<Double>]) -> [Complex<Double>] {
-    var solution = right
-    for row in 0..<count {
-      for index in 0..<row { solution[row] -= factor[row * count + index] * solution[index] }
-      solution[row] /= factor[row * count + row]
-    }
+    var solution = solveFactor(right)
     for row in (0..<count).reversed() {
       for index in row + 1..<count {
         solution[row] -= factor[index * count + row].conjugate * solution[index]
       }
       solution[row] /= factor[row * count + row].conjugate
+    }
+    return solution
+  }
+
+  /// L⁻¹, row-major.
+  var inverseFactor: [Complex<Double>] {
+    var inverse = [Complex<Double>](repeating: .zero, count: count * count)
+    for column in 0..<count {
+      let unit = (0..<count).map { Complex<Double>($0 == column ? 1 : 0) }
+      for (row, value) in solveFactor(unit).enumerated() { inverse[row * count + column] = value }
+    }
+    return inverse
+  }
+
+  /// Solves L x = b.
+  private func solveFactor(_ right: [Complex<Double>]) -> [Complex<Double>] {
+    var solution = right
+    for row in 0..<count {
+      for index in 0..<row { solution[row] -= factor[row * count + index] * solution[index] }
+      solution[row] /= factor[row * count + row]
     }
     return solution
   }

@@ -19,14 +19,18 @@ public struct ScanOptions: Sendable {
   public var axes: [Axis]?
   /// What complex values are; else k-space.
   public var content: Content?
+  /// Whether coils become virtual coils with equal, uncorrelated noise, by the scan's own noise lines (ISMRMRD).
+  public var prewhitens: Bool
 
   public init(
-    array: String? = nil, slice: Int? = nil, axes: [Axis]? = nil, content: Content? = nil
+    array: String? = nil, slice: Int? = nil, axes: [Axis]? = nil, content: Content? = nil,
+    prewhitens: Bool = false
   ) {
     self.array = array
     self.slice = slice
     self.axes = axes
     self.content = content
+    self.prewhitens = prewhitens
   }
 }
 
@@ -77,7 +81,12 @@ public enum ScanReader {
   static func assemble(
     _ array: FileArray, _ path: String, _ format: ScanFormat, _ options: ScanOptions
   ) throws(Diagnostic) -> Scan {
-    try ScanAssembly(array, options: options).scan(path: path, format: format)
+    guard !options.prewhitens else {
+      throw Diagnostic(
+        "a scan in this format has no noise lines",
+        help: "read it without --prewhiten, which is for ISMRMRD raw data")
+    }
+    return try ScanAssembly(array, options: options).scan(path: path, format: format)
   }
 
   private static func npzArray(

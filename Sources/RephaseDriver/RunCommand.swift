@@ -34,13 +34,7 @@ struct RunCommand: ParsableCommand {
   var output: [String]
 
   func run() throws {
-    var inputs: [Tensor<Float>] = []
-    for path in input {
-      do throws(Diagnostic) { inputs.append(try NpyFile.read(path).floats()) } catch {
-        throw error.located(at: SourceLocation(file: path))
-      }
-    }
-    let outputs = try results(inputs)
+    let outputs = try results(try ModelInputs(reading: input))
     guard output.count == outputs.count else {
       throw ValidationError(
         "the model has \(outputs.count) outputs, but \(output.count) -o are given")
@@ -48,7 +42,7 @@ struct RunCommand: ParsableCommand {
     for (path, tensor) in zip(output, outputs) { try NpyFile.write(.float32(tensor), to: path) }
   }
 
-  private func results(_ inputs: [Tensor<Float>]) throws -> [Tensor<Float>] {
+  private func results(_ inputs: ModelInputs) throws -> [Tensor<Float>] {
     if let path = options.model, Self.isLibrary(path) {
       guard engine == .native else { throw ValidationError("a library has no reference engine") }
       guard tuned.schedule == nil else {
@@ -56,16 +50,11 @@ struct RunCommand: ParsableCommand {
       }
       let weights = try options.weights.map { path throws(Diagnostic) in try FileBytes.read(path) }
       let library = try LoadedLibrary(path: path)
-      return try locatingInputs {
-        try library.run(inputs: inputs, threads: self.options.threads, weights: weights)
+      return try inputs.locating {
+        try library.run(inputs: inputs.tensors, threads: self.options.threads, weights: weights)
       }
     }
-    var options = options
-    // The input's own extents, where the user says nothing else.
-    if let extents = inputs.first?.shape.extents, extents.count == 4 {
-      options.batch = options.batch ?? extents[0]
-      options.size = options.size ?? SizeOption(.init(height: extents[2], width: extents[3]))
-    }
+    let options = inputs.completing(options)
     let model = try options.resolve(needsWeights: true)
     switch engine {
     case .native:
@@ -75,8 +64,8 @@ struct RunCommand: ParsableCommand {
           model.staged, target: target, precision: options.precision, choices: tuned.choices(),
           weights: model.weights)
       }
-      return try locatingInputs {
-        try session.session.run(inputs: inputs, threads: self.options.threads)
+      return try inputs.locating {
+        try session.session.run(inputs: inputs.tensors, threads: options.threads)
       }
     case .reference:
       guard tuned.schedule == nil else {
@@ -87,19 +76,12 @@ struct RunCommand: ParsableCommand {
           "the reference engine runs graphs; this dump is at a later stage",
           help: "give the network or a graph dump")
       }
-      let doubles = try locatingInputs {
+      let doubles = try inputs.locating {
         try Reference.evaluate(
-          function, inputs: inputs.map { $0.map(Double.init) },
+          function, inputs: inputs.tensors.map { $0.map(Double.init) },
           parameters: model.weights.mapValues { $0.map(Double.init) })
       }
       return doubles.map { $0.map { Float($0) } }
-    }
-  }
-
-  /// Runs the model; what it has against its inputs, if it does not say more, is said of the first one's file.
-  private func locatingInputs<Result>(_ work: () throws -> Result) throws -> Result {
-    do { return try work() } catch let diagnostic as Diagnostic {
-      throw diagnostic.located(at: input.first.map { SourceLocation(file: $0) })
     }
   }
 

@@ -21,6 +21,9 @@ struct ScanReadOptions: ParsableArguments {
   @Option(help: "What complex values are: kspace (unless given) or images.")
   var content: ScanOptions.Content?
 
+  @Flag(help: "Decorrelate the noise of the coils by the noise lines of ISMRMRD raw data.")
+  var prewhiten = false
+
   func validate() throws {
     if let slice, slice < 0 { throw ValidationError("--slice counts from 0, not \(slice)") }
     guard let dimensions else { return }
@@ -31,6 +34,7 @@ struct ScanReadOptions: ParsableArguments {
 
   func options() throws(Diagnostic) -> ScanOptions {
     let axes = try dimensions.map { (text) throws(Diagnostic) in try Axis.list(parsing: text) }
-    return ScanOptions(array: array, slice: slice, axes: axes, content: content)
+    return ScanOptions(
+      array: array, slice: slice, axes: axes, content: content, prewhitens: prewhiten)
   }
 }

@@ -7,10 +7,16 @@ struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
     abstract: "Compare native code with the float64 reference on random and adversarial inputs.",
-    discussion: "Errors are max-norms over the reference's max-norm, in units of 2^-23.")
+    discussion: """
+      With --input on these images too, whose batch and size the model then has. Errors are max-norms over the reference's \
+      max-norm, in units of 2^-23.
+      """)
 
   @OptionGroup var options: ModelOptions
   @OptionGroup var tuned: TunedSchedule
+
+  @Option(help: "Images of your own, a .npy of float numbers; repeat for several inputs.")
+  var input: [String] = []
 
   @Option(help: "Of the random inputs.")
   var seed: UInt64 = 1
@@ -60,7 +66,8 @@ struct VerifyCommand: ParsableCommand {
   }
 
   func run() throws {
-    let model = try options.resolve(needsWeights: true)
+    let images = try ModelInputs(reading: input)
+    let model = try images.completing(options).resolve(needsWeights: true)
     guard case .graph(let function) = model.staged else {
       throw Diagnostic(
         "verify needs the graph to compare with; this dump is at a later stage",
@@ -70,7 +77,13 @@ struct VerifyCommand: ParsableCommand {
     let verification = Verification(function, weights: model.weights)
     var rows: [Verification.Row] = []
     for kind in Verification.inputKinds {
-      rows += try verification.compare(kind, seed: seed, native: compiled)
+      let inputs = verification.inputs(kind, seed: seed)
+      rows += try verification.compare(kind, inputs, native: compiled)
+    }
+    if !input.isEmpty {
+      rows += try images.locating {
+        try verification.compare("given", images.tensors, native: compiled)
+      }
     }
     let promise = options.precision.promise
     let worst = rows.map(\.ulps).max() ?? 0

@@ -24,7 +24,8 @@ import Testing
       weights: try sampleWeights())
     let verification = Verification(function, weights: try sampleWeights())
     for kind in Verification.inputKinds {
-      let rows = try verification.compare(kind, seed: 1, native: model.run)
+      let inputs = verification.inputs(kind, seed: 1)
+      let rows = try verification.compare(kind, inputs, native: model.run)
       #expect(rows.allSatisfy { $0.ulps <= precision.promise }, "\(kind)")
     }
   }

@@ -36,7 +36,8 @@ import Testing
     let session = try ModelSession(model, target: try native(), weights: weights)
     let verification = Verification(function, weights: weights)
     for kind in Verification.inputKinds {
-      let rows = try verification.compare(kind, seed: 1) { (inputs) throws(Diagnostic) in
+      let images = verification.inputs(kind, seed: 1)
+      let rows = try verification.compare(kind, images) { (inputs) throws(Diagnostic) in
         try session.session.run(inputs: inputs, threads: 2)
       }
       #expect(rows.count == 1)

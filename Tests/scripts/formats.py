@@ -115,6 +115,15 @@ wanted = ismrmrd(scratch.path / "raw.h5", kspace, oversampling=2)
 same("raw.h5", wanted, "ISMRMRD", said={
     "format": "ISMRMRD raw data", "series": [{"axis": "frame", "count": 3}]})  # fmt: skip
 check(any("noise" in note for note in info("raw.h5")["notes"]), "the noise lines are not told")
+generator = np.random.default_rng(5)
+mixing = np.eye(kspace.shape[1]) + 0.4 * generator.normal(size=(kspace.shape[1],) * 2)
+noise = mixing @ (generator.normal(size=(3, kspace.shape[1], 64, 2)) @ [1, 1j])
+wanted = ismrmrd(scratch.path / "white.h5", kspace, noise=noise)
+covariance = sum(line @ line.conj().T for line in noise)
+factor = np.linalg.cholesky(covariance / np.trace(covariance) * len(covariance))
+same("white.h5", np.einsum("ij,fjrc->firc", np.linalg.inv(factor), wanted), "ISMRMRD, prewhitened",
+     "--prewhiten")  # fmt: skip
+same("white.h5", wanted, "ISMRMRD, noise lines left out")
 six = np.concatenate([kspace, kspace * 2])
 wanted = ismrmrd(scratch.path / "series.h5", six, counters=("slice", "repetition"), counts=(2, 3))
 same("series.h5", wanted, "ISMRMRD, slices and repetitions", said={

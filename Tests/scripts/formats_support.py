@@ -70,11 +70,11 @@ def write_ismrmrd(path, xml, records):
 
 
 def ismrmrd(path, kspace, oversampling=1, counters=("phase",), counts=None, samples=None, centre=None,
-            partitions=False, **options):  # fmt: skip
+            partitions=False, noise=None, **options):  # fmt: skip
     """Writes [frame, coil, row, column] with rows along the readout; what a reader must find comes back.
 
     Every line comes twice, as 1.5 and 0.5 times itself: averages. Noise and navigator lines stand between.
-    `partitions`: frames are the second phase encoding.
+    `partitions`: frames are the second phase encoding. `noise`: the noise scan, [line, coil, sample].
     """
     frames, coils, rows, columns = kspace.shape
     wanted = kspace.astype(complex)
@@ -93,7 +93,8 @@ def ismrmrd(path, kspace, oversampling=1, counters=("phase",), counts=None, samp
         wanted[:, :, outside] = 0
     first = length // 2 - centre if samples else 0
     counts = counts or (frames,)
-    records = [_record(np.full((coils, 16), 9e3), {}, NOISE)]
+    noise = np.full((1, coils, 16), 9e3) if noise is None else noise
+    records = [_record(line, {}, NOISE) for line in noise]
     for frame in range(frames):
         indices = np.unravel_index(frame, counts)
         where = {"kspace_encode_step_2": frame} if partitions else dict(zip(counters, indices))

@@ -182,8 +182,22 @@ def raw_cases():
     result += [Case("ismrmrd", name, recon("bad.h5"), {"bad.h5": lambda path, xml=xml: raw(path, xml=xml or " ")}, mentions=(word,))
                for name, (xml, word) in xmls.items()]  # fmt: skip
     for name, arguments, word in [("axes named", ["--dimensions", "row,column"], "says itself"),
-                                  ("no such slice", ["--slice", "3"], "no slice 3")]:  # fmt: skip
+                                  ("no such slice", ["--slice", "3"], "no slice 3"),
+                                  ("no noise lines", ["--prewhiten"], "no noise lines")]:  # fmt: skip
         result.append(Case("ismrmrd", name, recon("bad.h5") + arguments, {"bad.h5": raw}, mentions=(word,)))
+    noises = {
+        "the same noise in all coils": np.full((1, COILS, 16), 9e3),
+        "fewer noise samples than coils": np.ones((1, COILS, 1)),
+        "noise that is not finite": np.full((1, COILS, 16), np.nan),
+        "no noise": np.zeros((1, COILS, 16)),
+        "noise of fewer coils": np.ones((1, COILS - 1, 16)),
+    }
+    for name, noise in noises.items():
+        result.append(Case("ismrmrd", name, recon("bad.h5") + ["--prewhiten"],
+                           {"bad.h5": lambda path, noise=noise: ismrmrd(path, kspace, noise=noise)},
+                           mentions=("noise" if noise.shape[1] == COILS else "acquisition 0",)))  # fmt: skip
+    result.append(Case("npy", "noise lines asked of an array", recon("bad.npy") + ["--prewhiten"],
+                       {"bad.npy": lambda path: np.save(path, kspace)}, mentions=("--prewhiten",)))  # fmt: skip
     return result
 
 

@@ -161,6 +161,8 @@ def _values(base):
         (["opt", base.path("asm"), "-o", "{out}/x"], "assembly"),
         (["init", base.path("graph"), "-o", "{out}/w"], "network"),
         (["verify", base.path("loops"), "--weights", w], "graph"),
+        (["verify", *NETWORK, "--weights", w, "--input", w], "w.safetensors"),
+        (["verify", *NETWORK, "--weights", w, "--input", x, "--input", x], "x.npy"),
         (["run", base.path("loops"), "--engine", "reference", "--weights", w, "--input", x, "-o", "{out}/y"], "graph"),
         (["run", "unet", "--weights", w, "--input", x, "-o", "{out}/y.npy"], "w.safetensors"),
         (["run", *NETWORK, "--weights", w, "--input", x, "--input", x, "-o", "{out}/y.npy"], "input"),

@@ -6,7 +6,7 @@ import Tensors
 
 /// Cartesian raw data in ISMRMRD's HDF5 layout: a group with `xml` and the records `data`.
 ///
-/// Noise scans, navigators, phase-correction and dummy lines are left out. Calibration lines stand at their place in
+/// Noise scans (unless `ScanOptions.prewhitens`), navigators, phase-correction and dummy lines are left out. Calibration lines stand at their place in
 /// k-space and are kept, unless the header says that they are from a scan of their own. Lines measured more than once
 /// are averaged. Rows are the readout, without its oversampling; columns the first phase encoding.
 ///
@@ -41,6 +41,11 @@ struct ISMRMRDFile {
     let lines = try ISMRMRDLines(file, dataset, header, slice: options.slice)
     let layout = try ISMRMRDLayout(lines, header)
     var kSpace = try filled(lines, layout)
+    var notes = header.notes + lines.notes
+    if options.prewhitens {
+      kSpace = try NoiseWhitening(noise: noise(lines, coils: layout.coils)).apply(kSpace)
+      notes.append("coils prewhitened by \(lines.noise.count) noise lines")
+    }
     if layout.partitions > 1 {
       kSpace = try Fourier.inverse(kSpace, alongFirstOf: layout.partitions)
     }
@@ -50,10 +55,44 @@ struct ISMRMRDFile {
     var facts = ScanFacts()
     facts.imageSize = header.imageSize
     facts.spacing = header.spacing
-    facts.notes = header.notes + lines.notes
+    facts.notes = notes
     return Scan(
       content: .kSpace(try KSpace(kSpace)), path: file.path, format: .ismrmrd,
       series: layout.series, facts: facts)
+  }
+
+  /// All noise samples of each coil.
+  private func noise(
+    _ lines: ISMRMRDLines, coils: Int
+  ) throws(Diagnostic) -> [[Complex<Double>]] {
+    guard !lines.noise.isEmpty else {
+      throw Diagnostic("the scan has no noise lines", help: "read it without --prewhiten")
+    }
+    var noise = [[Complex<Double>]](repeating: [], count: coils)
+    for line in lines.noise {
+      let samples = try file.sequences(
+        dataset, member: ["data"], rows: line.record..<line.record + 1,
+        maximum: 2 * coils * 65_536)[0]
+      try check(line, has: samples.count, coils: coils)
+      for coil in 0..<coils {
+        for index in coil * line.samples..<(coil + 1) * line.samples {
+          noise[coil].append(
+            Complex(Double(samples[2 * index]), Double(samples[2 * index + 1])))
+        }
+      }
+    }
+    return noise
+  }
+
+  private func check(
+    _ line: ISMRMRDLine, has count: Int, coils: Int
+  ) throws(Diagnostic) {
+    guard count == 2 * line.samples * coils else {
+      throw Diagnostic(
+        "acquisition \(line.record) has \(count / 2) values, not the \(line.samples) samples of "
+          + "\(coils) coils that its header says",
+        help: "the file is damaged; copy or write it again")
+    }
   }
 
   /// [frame, coil, row, column]; lines that were not measured are zero.
@@ -73,12 +112,7 @@ struct ISMRMRDFile {
         dataset, member: ["data"], rows: records, maximum: 2 * layout.coils * 65_536)
       for line in part {
         let samples = data[line.record - first]
-        guard samples.count == 2 * line.samples * layout.coils else {
-          throw Diagnostic(
-            "acquisition \(line.record) has \(samples.count / 2) values, not the "
-              + "\(line.samples) samples of \(layout.coils) coils that its header says",
-            help: "the file is damaged; copy or write it again")
-        }
+        try check(line, has: samples.count, coils: layout.coils)
         let place = layout.place(of: line)
         counts[place.frame * layout.columns + place.column] += 1
         for coil in 0..<layout.coils {

@@ -26,11 +26,14 @@ struct ISMRMRDLines {
   ]
 
   let lines: [ISMRMRDLine]
+  /// Lines measured without a signal.
+  let noise: [ISMRMRDLine]
   /// How many lines were left out, and why.
   let notes: [String]
 
   private enum Use: Hashable {
     case image
+    case noise
     case leftOut(String)
   }
 
@@ -50,9 +53,11 @@ struct ISMRMRDLines {
       try file.integers(dataset, member: ["head", "idx", name])
     }
     var lines: [ISMRMRDLine] = []
+    var noise: [ISMRMRDLine] = []
     var left: [String: Int] = [:]
     for record in flags.indices {
-      if case .leftOut(let why) = Self.use(flags[record], space: space[record], header) {
+      let use = Self.use(flags[record], space: space[record], header)
+      if case .leftOut(let why) = use {
         left[why, default: 0] += 1
         continue
       }
@@ -61,6 +66,10 @@ struct ISMRMRDLines {
         centre: centre[record] > 0 ? centre[record] : samples[record] / 2,
         discardedBefore: before[record], discardedAfter: after[record],
         isReversed: flags[record] >> 21 & 1 == 1, counters: counters.map { $0[record] })
+      if use == .noise {
+        noise.append(line)
+        continue
+      }
       try Self.check(line)
       if slice == nil || slice == line.counters[0] { lines.append(line) }
     }
@@ -70,12 +79,15 @@ struct ISMRMRDLines {
         help: "look at the file with 'rephase info'")
     }
     self.lines = lines
+    self.noise = noise
+    if !noise.isEmpty { left["noise"] = noise.count }
     notes = left.sorted { $0.key < $1.key }.map { "\($1) lines left out: \($0)" }
   }
 
   private static func use(_ flags: Int, space: Int, _ header: ISMRMRDHeader) -> Use {
+    if flags >> 18 & 1 == 1 { return .noise }
     let reasons = [
-      19: "noise", 23: "navigator", 24: "phase correction", 26: "feedback", 27: "dummy",
+      23: "navigator", 24: "phase correction", 26: "feedback", 27: "dummy",
       28: "feedback", 29: "surface coil correction", 30: "phase stabilization",
       31: "phase stabilization",
     ]
