@@ -58,6 +58,12 @@ public enum Targets {
     ("sm_90", "+ptx80", GPU(multiprocessors: 132)),
   ]
 
+  /// The newest target whose code runs on a GPU of a compute capability (times ten), or nil where there is none.
+  public static func gpuName(capability: Int) -> String? {
+    func least(_ name: String) -> Int { Int(name.dropFirst("sm_".count)) ?? .max }
+    return gpus.map(\.name).filter { least($0) <= capability }.max { least($0) < least($1) }
+  }
+
   /// Nil for names of other kinds of processors.
   private static func gpu(_ name: String) throws(Diagnostic) -> Schedules.Target? {
     guard name.hasPrefix("sm_") else { return nil }

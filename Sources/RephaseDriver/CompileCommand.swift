@@ -34,7 +34,7 @@ struct CompileCommand: ParsableCommand {
 
   func run() throws {
     if let name { try UsageError.of { () throws(Diagnostic) in try ModelName.check(name) } }
-    let target = try options.resolvedTarget()
+    let target = try options.resolvedTarget(runningHere: false)
     let model = try options.resolve(needsWeights: true)
     let name = name ?? model.staged.name
     let compiler = LibraryCompiler(

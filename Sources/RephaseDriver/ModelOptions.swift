@@ -1,5 +1,4 @@
 import ArgumentParser
-import CodeGen
 import Compiler
 import Diagnostics
 import Foundation
@@ -65,7 +64,8 @@ struct ModelOptions: ParsableArguments {
   var size: SizeOption?
 
   @Option(
-    help: "native, an x86-64 level or processor such as x86-64-v3, or an NVIDIA GPU (sm_80, sm_90)."
+    help:
+      "native, an x86-64 level or processor such as x86-64-v3, an NVIDIA GPU (sm_80, sm_90), or auto: this machine's GPU, else native."
   )
   var target = "native"
 
@@ -91,8 +91,9 @@ struct ModelOptions: ParsableArguments {
   /// The matrix of Ghodrati 2019.
   static let standardSize = ImageSize(height: 192, width: 128)
 
-  func resolvedTarget() throws(UsageError) -> Schedules.Target {
-    try UsageError.of { () throws(Diagnostic) in try Targets.resolve(target) }
+  /// `runningHere` where the command runs the code in this process.
+  func resolvedTarget(runningHere: Bool) throws(UsageError) -> Schedules.Target {
+    try TargetOption.resolve(target, runningHere: runningHere)
   }
 
   var settingValues: [String: String] {

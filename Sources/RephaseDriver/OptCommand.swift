@@ -1,5 +1,4 @@
 import ArgumentParser
-import CodeGen
 import Compiler
 import Diagnostics
 import Foundation
@@ -27,7 +26,7 @@ struct OptCommand: ParsableCommand {
   @Option(help: "A folder that gets one numbered file for each pass that changed something.")
   var dumpDir: String?
 
-  @Option(help: "native, or an x86-64 level or processor, for loop passes.")
+  @Option(help: "native, auto, an x86-64 level or processor, or an NVIDIA GPU, for loop passes.")
   var target = "native"
 
   @Option(help: "strict (direct summation) or standard, for loop passes.")
@@ -42,7 +41,7 @@ struct OptCommand: ParsableCommand {
       return
     }
     guard let input else { throw ValidationError("give the dump to read, or --list-passes") }
-    let target = try UsageError.of { () throws(Diagnostic) in try Targets.resolve(self.target) }
+    let target = try TargetOption.resolve(self.target, runningHere: false)
     let model = input == "-" ? try standardInput() : try ModelOptions.dump(input)
     let names = passes.map { $0.split(separator: ",").map(String.init) }
     let runner = PassRunner(target: target, precision: precision)

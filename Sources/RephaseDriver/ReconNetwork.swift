@@ -46,7 +46,7 @@ extension ReconNetwork {
     name = model.network?.name ?? model.staged.name
     engine = "jit"
     weights = try options.weightsPath(orTrained: true)
-    let target = try options.resolvedTarget()
+    let target = try options.resolvedTarget(runningHere: true)
     let session = try model.locating {
       try ModelSession(
         model.staged, target: target, precision: options.precision, weights: model.weights)

@@ -38,7 +38,7 @@ struct ReconModelOptions: ParsableArguments {
       "The images' size, as HxW: cropped or padded (192x128, or what a library was compiled for).")
   var size: SizeOption?
 
-  @Option(help: "native (the default), or an x86-64 level or processor such as x86-64-v3.")
+  @Option(help: "native (the default), auto, or an x86-64 level or processor such as x86-64-v3.")
   var target: String?
 
   @Option(help: "Threads of the network; 0 means all cores.")

@@ -58,7 +58,7 @@ struct RunCommand: ParsableCommand {
     let model = try options.resolve(needsWeights: true)
     switch engine {
     case .native:
-      let target = try options.resolvedTarget()
+      let target = try options.resolvedTarget(runningHere: true)
       let session = try model.locating {
         try ModelSession(
           model.staged, target: target, precision: options.precision, choices: tuned.choices(),

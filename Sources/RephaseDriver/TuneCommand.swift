@@ -37,7 +37,8 @@ struct TuneCommand: ParsableCommand {
 
   func run() throws {
     let model = try options.resolveForTiming()
-    let pipeline = Pipeline(target: try options.resolvedTarget(), precision: options.precision)
+    let pipeline = Pipeline(
+      target: try options.resolvedTarget(runningHere: true), precision: options.precision)
     var bar: CountProgress?
     let result = try model.locating {
       let tuner = try Tuner(

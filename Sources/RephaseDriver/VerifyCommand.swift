@@ -42,7 +42,7 @@ struct VerifyCommand: ParsableCommand {
   private func compiled(
     _ model: ResolvedModel
   ) throws -> ([Tensor<Float>]) throws(Diagnostic) -> [Tensor<Float>] {
-    let target = try options.resolvedTarget()
+    let target = try options.resolvedTarget(runningHere: !emulate)
     guard emulate else {
       let session = try model.locating {
         try ModelSession(

@@ -112,6 +112,11 @@ import Testing
     }
   }
 
+  @Test(arguments: [(75, nil), (80, "sm_80"), (89, "sm_80"), (90, "sm_90"), (120, "sm_90")])
+  func aGPURunsTheNewestTargetThatIsNotTooNew(_ capability: Int, _ name: String?) {
+    #expect(Targets.gpuName(capability: capability) == name)
+  }
+
   @Test func parametersAreCheckedByName() throws {
     let convolution = Convolution(channels: 3, outputs: 16, height: 4, width: 9, tile: 4, lanes: 8)
     let module = convolution.module(convolution.scheduled, scheduled: true)

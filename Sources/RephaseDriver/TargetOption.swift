@@ -1,0 +1,21 @@
+import CodeGen
+import Diagnostics
+import Execution
+import Schedules
+
+/// What `--target` names.
+enum TargetOption {
+  /// Says on standard error what `auto` is here and why; `runningHere` where the code is to run in this process.
+  static func resolve(
+    _ name: String, runningHere: Bool
+  ) throws(UsageError) -> Schedules.Target {
+    guard name == AutomaticTarget.name else {
+      return try UsageError.of { () throws(Diagnostic) in try Targets.resolve(name) }
+    }
+    let automatic = try UsageError.of { () throws(Diagnostic) in
+      try AutomaticTarget(runningHere: runningHere)
+    }
+    Console.error("target auto: \(automatic.target.name), because \(automatic.reason)")
+    return automatic.target
+  }
+}
