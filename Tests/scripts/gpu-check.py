@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""tools/gpu-check packs what a machine with a GPU needs, and tells what it finds where there is none."""
+"""tools/gpu-check packs what a machine with a GPU needs, tells what it finds where there is none, and makes a table of
+what was measured; a stand-in for NVIDIA's driver goes through all of it but the numbers."""
 
+import copy
 import importlib.machinery
 import importlib.util
 import json
@@ -10,7 +12,12 @@ import subprocess
 import sys
 import tempfile
 
+import numpy
+
 root = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(root / "tools/lib"))
+
+import gpu_report  # noqa: E402
 
 
 def run(*command, **environment):
@@ -20,48 +27,135 @@ def run(*command, **environment):
 
 
 def peers_compute_the_reference(folder):
-    """The networks that PyTorch is timed with are the packed ones."""
-    import numpy
+    """The networks that PyTorch and ONNX Runtime are timed with are the packed ones."""
+    import bench_networks
+    import gpu_peers
+    import gpu_run
+    import onnxruntime
     import torch
-    from safetensors.torch import load_file
 
+    for network in ("resnet1", "unet"):
+        x, y = (numpy.load(folder / f"{network}-{end}.npy") for end in "xy")
+        model = bench_networks.torch_module(network, gpu_peers.folded(folder, network))
+        with torch.inference_mode():
+            error = gpu_run.ulps(model(torch.from_numpy(x)).numpy(), y)
+        assert error < 64, (network, error)
+        session = onnxruntime.InferenceSession(
+            str(folder / f"{network}-b2.onnx"), providers=["CPUExecutionProvider"])
+        (output,) = session.run(None, {session.get_inputs()[0].name: numpy.repeat(x, 2, 0)})
+        error = gpu_run.ulps(output, numpy.repeat(y, 2, 0))
+        assert error < 64, (network, error)
+
+
+def precisions_are_the_programs():
     loader = importlib.machinery.SourceFileLoader("gpu_check", str(root / "tools/gpu-check"))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("gpu_check", loader))
     loader.exec_module(module)
-    for network in ("resnet1", "unet"):
-        tensors = load_file(folder / f"{network}.safetensors")
-        model = module.torch_model(torch, network, tensors)
-        x, y = (numpy.load(folder / f"{network}-{end}.npy") for end in "xy")
-        with torch.inference_mode():
-            error = module.ulps(model(torch.from_numpy(x)).numpy(), y)
-        assert error < 64, (network, error)
+    assert {"strict", "standard"} <= set(module.known_precisions()), module.known_precisions()
+
+
+def check_runs(folder, fake):
+    check = (folder / "gpu-check", "run", folder, "--rounds", 3)
+    report = folder / "report.json"
+    if subprocess.run("ldconfig -p | grep -q libcuda.so.1", shell=True).returncode != 0:
+        alone = run(*check)
+        assert alone.returncode == 1 and "libcuda.so.1) cannot be loaded" in alone.stderr, alone.stderr
+        assert not report.exists()
+    for setting, words in ((dict(FAKE_CUDA_DEVICES=0), "finds no GPU"), (dict(FAKE_CUDA_CAPABILITY=75), "capability 7.5")):
+        none = run(*check, LD_LIBRARY_PATH=fake, **setting)
+        assert none.returncode == 1 and words in none.stderr and not report.exists(), none.stderr
+
+    # The stand-in computes nothing, and that must not pass for a result; PyTorch sees no GPU in it.
+    wrong = run(*check, LD_LIBRARY_PATH=fake)
+    assert wrong.returncode == 1 and wrong.stderr.count("past the promise") == 4, wrong.stderr
+    assert wrong.stderr.count("self-test:") == 4 and "finds no GPU: left out" in wrong.stderr, wrong.stderr
+    found = json.loads(report.read_text())
+    assert len(found["rows"]) == 4 and {row["target"] for row in found["rows"]} == {"sm_90"}, found
+    # Its events say that whatever lies between them takes a millisecond.
+    assert all(row["calls"] == 2 and abs(row["median_us"] - 500) < 1 for row in found["rows"]), found
+    assert all(row["graph"] == 1 and row["ulps"] > row["promise"] for row in found["rows"]), found
+    assert found["versions"]["gpu"] == "stand-in" and found["versions"]["torch"] is None, found
+    old = run(*check, LD_LIBRARY_PATH=fake, FAKE_CUDA_CAPABILITY=86)
+    rows = json.loads(report.read_text())["rows"]
+    assert old.returncode == 1 and {row["target"] for row in rows} == {"sm_80"}, old.stderr
+
+    numpy.load(folder / "unet-y.npy").repeat(2, 0).astype("f4").tofile(folder / "output")
+    right = run(*check, LD_LIBRARY_PATH=fake, FAKE_CUDA_OUTPUT=folder / "output")
+    assert right.returncode == 1 and right.stderr.count("past the promise") == 3, right.stderr
+    row = next(row for row in json.loads(report.read_text())["rows"] if (row["network"], row["batch"]) == ("unet", 2))
+    assert row["ulps"] < 1, row
+    refused = run(*check, "--no-peers", LD_LIBRARY_PATH=fake, FAKE_CUDA_FAIL="cuMemAlloc_v2=2")
+    assert refused.returncode == 1 and refused.stderr.count("cannot run here") == 4, refused.stderr
+    assert "too little memory" in (folder / "report.md").read_text()
+
+
+def synthetic():
+    """Timings as a GPU might give them."""
+    group = dict(network="resnet4", batch=1, kind="float32")
+    ours = dict(
+        group, promise=16, selftest=None, ptxas="13.0.88", code=1, code_error=0, graph=1, graph_error=0, ulps=1.5,
+        best_us=39)
+    return dict(
+        versions=dict(gpu="A GPU", capability=9.0, cuda_of_driver="13.0", torch="2.13", onnxruntime=None), rounds=30,
+        rows=[
+            dict(group, what="PyTorch eager", ulps=2, median_us=400, best_us=390),
+            dict(ours, what="rephase strict", precision="strict", median_us=50),
+            dict(ours, what="rephase standard", precision="standard", median_us=40, code=0, code_error=209, graph=0,
+                 graph_error=801),
+            dict(group, what="PyTorch CUDA graph", ulps=2, median_us=120, best_us=119),
+            dict(group, kind="tf32", what="PyTorch eager", ulps=900, median_us=30, best_us=29),
+            dict(group, kind="bf16", name="resnet4_b1_sm_90_bf16", precision="bf16", problem="The GPU is too old."),
+        ])
+
+
+def check_table(folder):
+    report = synthetic()
+    lines = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in gpu_report.markdown(report).splitlines()
+        if line.startswith("| resnet4")]
+    float32 = [line for line in lines if line[2] == "float32"]
+    assert [line[3] for line in float32] == [
+        "rephase standard", "rephase strict", "PyTorch CUDA graph", "PyTorch eager"], float32
+    # The fastest peer of the same class, over ours; peers themselves have no ratio.
+    assert [line[6] for line in float32] == ["3.00", "2.40", "", ""], float32
+    assert float32[0][9] == "PTX, refused as 209; launches (graph: error 801)", float32
+    assert float32[1][9] == "machine code (13.0.88); graph", float32
+    assert lines[0][3:8] == ["resnet4_b1_sm_90_bf16", "-", "-", "", "The GPU is too old."], lines
+    assert "GPU A GPU; compute capability 9.0; CUDA of the driver 13.0; PyTorch 2.13; ONNX Runtime none." in \
+        gpu_report.markdown(report)
+
+    (folder / "report.json").write_text(json.dumps(report))
+    failed = run(root / "tools/gpu-check", "table", folder)
+    assert failed.returncode == 1 and failed.stderr == "resnet4, batch 1, bf16: cannot run here: The GPU is too old.\n"
+    good = copy.deepcopy(report)
+    del good["rows"][-1]
+    (folder / "report.json").write_text(json.dumps(good))
+    done = run(root / "tools/gpu-check", "table", folder)
+    assert done.returncode == 0 and done.stdout.strip() == (folder / "report.md").read_text().strip(), done.stderr
+    good["rows"][1].update(ulps=float("nan"))
+    good["rows"][2].update(selftest="The outputs differ.")
+    assert len(gpu_report.problems(good)) == 2, gpu_report.problems(good)
+    assert gpu_report.problems(dict(report, rows=report["rows"][:1])) == ["nothing was run"]
 
 
 def main():
     with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name) / "pack"
-        packed = run(
-            root / "tools/gpu-check", "pack", "-o", folder, "--networks", "resnet1,unet", "--batches", "1,2", "--size",
-            "16x12", "--targets", "sm_90")
-        assert packed.returncode == 0, packed.stderr
-        assert len(json.loads((folder / "entries.json").read_text())) == 8
-        check = (folder / "gpu-check", "run", folder, "--rounds", 2)
-
-        peers_compute_the_reference(folder)
-        if subprocess.run("ldconfig -p | grep -q libcuda.so.1", shell=True).returncode != 0:
-            alone = run(*check)
-            assert alone.returncode == 1 and "8 libraries cannot run here" in alone.stderr, alone.stderr
-            assert "libcuda.so.1" in alone.stdout, alone.stdout
-
-        # The stand-in computes nothing, and that must not pass for a result.
-        fake = pathlib.Path(name) / "fake"
+        folder, fake = pathlib.Path(name) / "pack", pathlib.Path(name) / "fake"
         fake.mkdir()
         subprocess.run(
             ["cc", "-shared", "-fPIC", "-o", fake / "libcuda.so.1", root / "Tests/runtime/fake_cuda.c"], check=True)
-        wrong = run(*check, "--no-torch", LD_LIBRARY_PATH=fake)
-        assert wrong.returncode == 1 and "8 outputs are past the promise" in wrong.stderr, wrong.stderr
-        report = json.loads((folder / "report.json").read_text())
-        assert all(row["median_us"] > 0 and row["ulps"] > row["promise"] for row in report["rows"]), report
+        check_table(pathlib.Path(name))
+        precisions_are_the_programs()
+        packed = run(
+            root / "tools/gpu-check", "pack", "-o", folder, "--networks", "resnet1,unet", "--batches", "1,2", "--size",
+            "16x12", "--precisions", "strict")
+        assert packed.returncode == 0, packed.stderr
+        assert len(json.loads((folder / "entries.json").read_text())) == 8
+        peers_compute_the_reference(folder)
+        check_runs(folder, fake)
+    for wrong in (("run",), ("run", "x", "--rounds", "0"), ("pack",), ("pack", "-o", "x", "--batches", "1,a")):
+        refused = run(root / "tools/gpu-check", *wrong)
+        assert refused.returncode == 2 and "usage:" in refused.stderr, refused.stderr
 
 
 main()

@@ -1,0 +1,152 @@
+"""Checks and times packed libraries beside their peers, for gpu-check."""
+
+import json
+import statistics
+import sys
+
+import gpu_driver
+import gpu_peers
+import numpy
+
+# What the calls between two events take together at least, and how many there may be.
+MEASURED_SECONDS = 2e-3
+MOST_CALLS = 200
+WARM_UPS = 5
+
+
+class Contestant:
+    """Something that is timed: a function that puts a run into a stream."""
+
+    def __init__(self, row, function, stream, prepare=None):
+        self.row, self.function, self.stream, self.prepare = row, function, stream, prepare or (lambda: None)
+        self.calls, self.times = 1, []
+
+    def warm(self, stopwatch):
+        self.prepare()
+        once = min(stopwatch.seconds(self.function, 1, self.stream) for _ in range(WARM_UPS))
+        self.calls = max(1, min(MOST_CALLS, round(MEASURED_SECONDS / max(once, 1e-9))))
+
+    def measure(self, stopwatch):
+        self.prepare()
+        self.times.append(stopwatch.seconds(self.function, self.calls, self.stream))
+
+    def finish(self):
+        self.row.update(
+            median_us=statistics.median(self.times) * 1e6, best_us=min(self.times) * 1e6, calls=self.calls)
+
+
+def ulps(actual, expected):
+    """Max-norm of the error over that of the reference, in units of 2^-23."""
+    error = numpy.abs(actual.astype("f8") - expected).max()
+    return float(error / numpy.abs(expected).max() * 2**23)
+
+
+def fitting(entries, capability):
+    """The entries for the newest target that runs on the GPU."""
+
+    def least(entry):
+        return int("".join(filter(str.isdigit, entry["target"])))
+
+    good = {least(entry) for entry in entries if least(entry) <= capability}
+    if not good:
+        raise SystemExit(f"no library was packed for a GPU of compute capability {capability / 10}")
+    return [entry for entry in entries if least(entry) == max(good)]
+
+
+class Group:
+    """All contestants of one network and batch."""
+
+    def __init__(self, folder, driver, entries):
+        self.folder, self.driver, self.entries = folder, driver, entries
+        self.network, self.batch = entries[0]["network"], entries[0]["batch"]
+        self.stream = driver.stream()
+        image, output = (numpy.load(folder / f"{self.network}-{end}.npy") for end in "xy")
+        self.x = numpy.repeat(image, self.batch, 0)
+        self.expected = numpy.repeat(output.astype("f8"), self.batch, 0)
+        self.addresses, self.libraries, self.rows, self.contestants = [], [], [], []
+
+    def add_libraries(self):
+        for entry in self.entries:
+            try:
+                library = gpu_driver.Library(self.folder / "lib" / f"lib{entry['name']}.so", entry["name"])
+                self.libraries.append(library)
+                self.add_library(library, entry)
+            except RuntimeError as problem:
+                self.rows.append(dict(entry, kind=kind_of(entry), problem=str(problem)))
+
+    def add_library(self, library, entry):
+        x, y = (self.driver.array(values, self.stream) for values in (self.x, numpy.zeros(self.expected.shape, "f4")))
+        self.addresses += [x, y]
+        function = library.runner(x, y, self.stream)
+        function()
+        output = self.driver.values(y, self.expected.shape, self.stream)
+        row = dict(
+            entry, what="rephase " + entry["precision"], kind=kind_of(entry), ulps=ulps(output, self.expected),
+            promise=library.manifest["promise_ulps"], selftest=library.selftest(), **library.info)
+        row["ptxas"] = library.manifest["gpu_code"].get("ptxas")
+        self.rows.append(row)
+        self.contestants.append(Contestant(row, function, self.stream))
+
+    def add_peers(self, peers):
+        for kind in sorted({kind_of(entry) for entry in self.entries}):
+            for peer in peers:
+                stream = getattr(peer, "stream", None)
+                handle = getattr(stream, "cuda_stream", stream)
+                for name, function, output in peer.variants(self.folder, self.network, self.x, kind):
+                    row = dict(
+                        network=self.network, batch=self.batch, what=name, kind=kind,
+                        ulps=ulps(output, self.expected))
+                    self.rows.append(row)
+                    prepare = (lambda peer=peer, kind=kind: peer.use(kind)) if hasattr(peer, "use") else None
+                    self.contestants.append(Contestant(row, function, as_stream(handle), prepare))
+
+    def measure(self, rounds):
+        """All in turns, and each round begins with another."""
+        stopwatch = gpu_driver.Stopwatch(self.driver)
+        for contestant in self.contestants:
+            contestant.warm(stopwatch)
+        for turn in range(rounds):
+            shift = turn % max(1, len(self.contestants))
+            for contestant in self.contestants[shift:] + self.contestants[:shift]:
+                contestant.measure(stopwatch)
+        for contestant in self.contestants:
+            contestant.finish()
+
+    def close(self):
+        for library in self.libraries:
+            library.close()
+        for address in self.addresses:
+            self.driver.free(address)
+
+
+def as_stream(handle):
+    import ctypes
+
+    return handle if isinstance(handle, ctypes.c_void_p) else ctypes.c_void_p(handle)
+
+
+def kind_of(entry):
+    return gpu_peers.CLASSES.get(entry["precision"], entry["precision"])
+
+
+def report(folder, rounds, with_peers):
+    driver = gpu_driver.Driver()
+    entries = fitting(json.loads((folder / "entries.json").read_text()), driver.capability)
+    peers = [gpu_peers.Torch(driver), gpu_peers.OnnxRuntime(driver)] if with_peers else []
+    versions = dict(driver.versions, capability=driver.capability / 10)
+    for peer in peers:
+        versions.update(peer.versions)
+        if peer.none:
+            print(f"{peer.none}: left out", file=sys.stderr)
+    rows = []
+    for key in sorted({(entry["network"], entry["batch"]) for entry in entries}):
+        print(f"{key[0]}, batch {key[1]}", file=sys.stderr, flush=True)
+        group = Group(folder, driver, [entry for entry in entries if (entry["network"], entry["batch"]) == key])
+        try:
+            group.add_libraries()
+            group.add_peers(peers)
+            group.measure(rounds)
+            rows += group.rows
+        finally:
+            group.close()
+    return dict(versions=versions, rounds=rounds, rows=rows)
