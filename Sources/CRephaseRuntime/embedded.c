@@ -36,6 +36,21 @@ static const unsigned char cpu_c[] = {
 static const unsigned char device_c[] = {
 #embed "device.c"
 };
+static const unsigned char device_calls_c[] = {
+#embed "device_calls.c"
+};
+static const unsigned char device_driver_c[] = {
+#embed "device_driver.c"
+};
+static const unsigned char device_graph_c[] = {
+#embed "device_graph.c"
+};
+static const unsigned char device_header_h[] = {
+#embed "device_header.h"
+};
+static const unsigned char device_selftest_c[] = {
+#embed "device_selftest.c"
+};
 static const unsigned char status_h[] = {
 #embed "include/status.h"
 };
@@ -56,6 +71,11 @@ const rephase_runtime_file *rephase_runtime_files(size_t *count) {
       REPHASE_FILE("cpu.c", cpu_c),
       REPHASE_FILE("cpu.h", cpu_h),
       REPHASE_FILE("device.c", device_c),
+      REPHASE_FILE("device_calls.c", device_calls_c),
+      REPHASE_FILE("device_driver.c", device_driver_c),
+      REPHASE_FILE("device_graph.c", device_graph_c),
+      REPHASE_FILE("device_header.h", device_header_h),
+      REPHASE_FILE("device_selftest.c", device_selftest_c),
       REPHASE_FILE("model.c", model_c),
       REPHASE_FILE("model_header.h", model_header_h),
       REPHASE_FILE("parallel.h", parallel_h),

@@ -134,7 +134,7 @@ static size_t rephase_round_up(size_t bytes) {
 /* The arena, then the self-test's inputs and outputs, each aligned. */
 static size_t rephase_workspace_size(void) {
   size_t bytes = REPHASE_WORKSPACE_BYTES;
-  if (!REPHASE_HAS_SELFTEST) return bytes;
+  if (!REPHASE_HAS_SELFTEST || REPHASE_DEVICE) return bytes;
   bytes = rephase_round_up(bytes);
   for (int i = 0; i < REPHASE_INPUT_COUNT; i++)
     bytes += rephase_round_up((size_t)rephase_input_elements[i] * sizeof(float));
@@ -197,15 +197,15 @@ static rephase_status rephase_read_options(const rephase_options *given, rephase
   size_t size = given->size;
   if (size < offsetof(rephase_options, parallel_for)) return REPHASE_OPTIONS_INVALID;
   options->threads = given->threads;
-  options->reserved = given->reserved;
+  options->device = given->device;
   if (size >= sizeof *options) {
     options->parallel_for = given->parallel_for;
     options->parallel_user = given->parallel_user;
   } else if (size != offsetof(rephase_options, parallel_for)) {
     return REPHASE_OPTIONS_INVALID; /* a function without its user data */
   }
-  return options->reserved != 0 || options->threads > REPHASE_MAX_THREADS ? REPHASE_OPTIONS_INVALID
-                                                                         : REPHASE_OK;
+  if (!REPHASE_DEVICE && options->device != 0) return REPHASE_OPTIONS_INVALID;
+  return options->threads > REPHASE_MAX_THREADS ? REPHASE_OPTIONS_INVALID : REPHASE_OK;
 }
 
 /* Checks separate weights; sets `*weights` to those to use. */
@@ -242,7 +242,7 @@ REPHASE_EXPORT rephase_status N(create)(void *ctx, size_t ctx_bytes, const void 
 
   rephase_context *context = rephase_context_in(ctx);
 #if REPHASE_DEVICE
-  status = rephase_device_create(&context->device, weights);
+  status = rephase_device_create(&context->device, weights, options.device);
   if (status != REPHASE_OK) return status;
   options.threads = 1;
 #endif
@@ -301,9 +301,18 @@ REPHASE_EXPORT rephase_status N(run)(void *ctx, const float *const inputs[], flo
   return status;
 }
 
+#if REPHASE_DEVICE
+#include "device_calls.c"
+#endif
+
 /* MARK: the self-test */
 
-#if REPHASE_HAS_SELFTEST
+#if REPHASE_HAS_SELFTEST && REPHASE_DEVICE
+static rephase_status rephase_selftest(rephase_context *context, void *workspace, size_t bytes) {
+  rephase_status status = rephase_check_workspace(workspace, bytes);
+  return status == REPHASE_OK ? rephase_device_selftest(&context->device) : status;
+}
+#elif REPHASE_HAS_SELFTEST
 /* Lays the tensors out behind the arena, runs, and compares the digest of the outputs. */
 static rephase_status rephase_selftest(rephase_context *context, void *workspace, size_t bytes) {
   static const uint8_t expected[REPHASE_SHA256_BYTES] = REPHASE_SELFTEST_DIGEST;
@@ -319,7 +328,7 @@ static rephase_status rephase_selftest(rephase_context *context, void *workspace
   unsigned char *next = (unsigned char *)workspace + rephase_round_up(REPHASE_WORKSPACE_BYTES);
   for (int i = 0; i < REPHASE_INPUT_COUNT; i++) {
     inputs[i] = (float *)(void *)next;
-    rephase_selftest_fill(inputs[i], rephase_input_elements[i], (uint64_t)i);
+    rephase_selftest_fill(inputs[i], 0, rephase_input_elements[i], (uint64_t)i);
     next += rephase_round_up((size_t)rephase_input_elements[i] * sizeof(float));
   }
   for (int i = 0; i < REPHASE_OUTPUT_COUNT; i++) {

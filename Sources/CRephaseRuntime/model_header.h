@@ -49,7 +49,10 @@ rephase_status @NAME@_create(void *ctx, size_t ctx_bytes, const void *weights, s
 rephase_status @NAME@_run(void *ctx, const float *const inputs[], float *const outputs[],
                           void *workspace, size_t workspace_bytes);
 
-/* Runs a built-in input and compares the outputs, to the bit, with those the compiler saw. */
+/*
+ * Runs a built-in input and compares the outputs with those the compiler saw: to the bit on CPUs, on
+ * GPUs within the promise, with no need of a workspace.
+ */
 rephase_status @NAME@_selftest(void *ctx, void *workspace, size_t workspace_bytes);
 
 /* One English sentence, never NULL. */
@@ -60,7 +63,7 @@ const char *@NAME@_status_text(rephase_status status);
  * fork(), a child may run and destroy the parent's contexts; they use one thread there.
  */
 void @NAME@_destroy(void *ctx);
-
+@DEVICE@
 #ifdef __cplusplus
 }
 #endif

@@ -11,8 +11,8 @@ REPHASE_LOCAL const char *rephase_status_text(rephase_status status) {
     case REPHASE_CONTEXT_BUSY:
       return "Another thread is using this context: give each thread its own.";
     case REPHASE_OPTIONS_INVALID:
-      return "The options are not valid: set size to sizeof(options), reserved to 0, and threads "
-             "to at most 256.";
+      return "The options are not valid: set size to sizeof(options), device to 0 unless the "
+             "model is for a GPU, and threads to at most 256.";
     case REPHASE_CPU_UNSUPPORTED:
       return "This CPU or operating system lacks instructions the model was compiled for: compile "
              "it for another target.";
@@ -36,12 +36,17 @@ REPHASE_LOCAL const char *rephase_status_text(rephase_status status) {
     case REPHASE_GPU_DRIVER_MISSING:
       return "NVIDIA's driver (libcuda.so.1) cannot be loaded: install it, or compile the model for "
              "a CPU target.";
-    case REPHASE_GPU_MISSING: return "The NVIDIA driver finds no GPU.";
+    case REPHASE_GPU_MISSING: return "The NVIDIA driver finds no GPU, or none of this number.";
     case REPHASE_GPU_UNSUPPORTED:
       return "The GPU, or its driver, is too old for the code of this model: compile it for an "
              "older target, or update the driver.";
     case REPHASE_GPU_MEMORY: return "The GPU has too little memory left for this model.";
     case REPHASE_GPU_FAILED: return "The NVIDIA driver reports an error.";
+    case REPHASE_GPU_MISALIGNED: return "An input or output on the GPU is not 64-byte aligned.";
+    case REPHASE_GPU_POINTER:
+      return "An input or output is not memory of this context's GPU, or ends too early: copy it "
+             "there, or use run().";
+    case REPHASE_GPU_STREAM: return "The stream is not one of this context's GPU.";
   }
   return "Unknown status.";
 }

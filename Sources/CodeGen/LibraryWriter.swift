@@ -40,10 +40,11 @@ public struct LibraryWriter: Sendable {
     self.generator = generator
   }
 
-  /// The functions of the C interface, without the model's name; all else is local to the library.
+  /// The functions of the C interface, without the model's name; all else is local to the library. The last two are
+  /// in libraries for GPUs alone.
   static let exports = [
     "manifest", "workspace_bytes", "workspace_alignment", "context_bytes", "create", "run",
-    "selftest", "status_text", "destroy",
+    "selftest", "status_text", "destroy", "device_info", "run_device",
   ]
 
   /// Writes the library into a folder, made where it is missing; the names of the files are given back.
@@ -72,8 +73,10 @@ public struct LibraryWriter: Sendable {
   private func writeInputs(
     _ contents: LibraryContents, _ work: borrowing WorkFolder
   ) throws(Diagnostic) -> [String] {
-    let header = try Self.header(name: contents.name, documentation: contents.documentation)
-    for (name, text) in Self.runtimeFiles where name != "model_header.h" {
+    let header = try Self.header(
+      name: contents.name, documentation: contents.documentation,
+      forGPU: contents.kernels == nil)
+    for (name, text) in Self.runtimeFiles where !name.hasSuffix("_header.h") {
       try work.write(name, text.utf8)
     }
     try work.write("model_header.h", header.utf8)
@@ -124,16 +127,18 @@ public struct LibraryWriter: Sendable {
 
   /// The host's header: the runtime's template with the model's name.
   public static func header(
-    name: String, documentation: String
+    name: String, documentation: String, forGPU: Bool
   ) throws(Diagnostic) -> String {
     let files = runtimeFiles
     guard let template = files.first(where: { $0.name == "model_header.h" }),
+      let device = files.first(where: { $0.name == "device_header.h" }),
       let types = files.first(where: { $0.name == "rephase_types.h" })
     else { throw Diagnostic("this build of the compiler lacks the runtime's C files") }
     let comment = documentation.replacingOccurrences(of: "*/", with: "* /")
       .split(separator: "\n", omittingEmptySubsequences: false)
       .map { $0.isEmpty ? " *" : " * \($0)" }.joined(separator: "\n")
     return template.text.replacingOccurrences(of: "@TYPES@", with: types.text)
+      .replacingOccurrences(of: "@DEVICE@", with: forGPU ? device.text : "")
       .replacingOccurrences(of: "@NAME@", with: name)
       .replacingOccurrences(of: "@UPPER@", with: name.uppercased())
       .replacingOccurrences(of: "@DOC@", with: comment)

@@ -6,24 +6,36 @@ struct Tool {
   private let executable: URL
   private let name: String
 
-  /// Finds it on the search path; throws, with the remedy, where it is missing.
-  init(_ name: String) throws(Diagnostic) {
-    let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(
-      separator: ":")
-    let found = folders.lazy.map { "\($0)/\(name)" }.first {
-      FileManager.default.isExecutableFile(atPath: $0)
-    }
-    guard let found else {
+  /// Finds it on the search path, or takes a path; throws, with the remedy, where it is missing.
+  init(
+    _ name: String,
+    help: String = "install a C compiler and binutils: apt-get install gcc binutils"
+  ) throws(Diagnostic) {
+    guard let found = Self.path(of: name) else {
       throw Diagnostic(
-        "compiling a library needs the program '\(name)', which is not installed",
-        help: "install a C compiler and binutils: apt-get install gcc binutils")
+        "compiling a library needs the program '\(name)', which is not installed", help: help)
     }
     executable = URL(fileURLWithPath: found)
     self.name = name
   }
 
-  /// Runs it in a folder; throws what it wrote to standard error where it fails.
-  func run(_ arguments: [String], in folder: URL) throws(Diagnostic) {
+  static func isInstalled(_ name: String) -> Bool { path(of: name) != nil }
+
+  private static func path(of name: String) -> String? {
+    let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(
+      separator: ":")
+    let candidates = name.contains("/") ? [name] : folders.map { "\($0)/\(name)" }
+    return candidates.first { path in
+      var isFolder: ObjCBool = false
+      return FileManager.default.isExecutableFile(atPath: path)
+        && FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+        && !isFolder.boolValue
+    }
+  }
+
+  /// Runs it in a folder and gives back its standard output; throws its standard error where it fails.
+  @discardableResult
+  func run(_ arguments: [String], in folder: URL) throws(Diagnostic) -> String {
     let process = Process()
     process.executableURL = executable
     process.arguments = arguments
@@ -33,9 +45,10 @@ struct Tool {
       "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "LC_ALL": "C",
       "SOURCE_DATE_EPOCH": "0", "TMPDIR": folder.path,
     ]
-    let errors = Pipe()
+    let (errors, output) = (Pipe(), folder.appendingPathComponent("output"))
+    _ = FileManager.default.createFile(atPath: output.path, contents: nil)
     process.standardInput = FileHandle.nullDevice
-    process.standardOutput = FileHandle.nullDevice
+    process.standardOutput = FileHandle(forWritingAtPath: output.path)
     process.standardError = errors
     do {
       try process.run()
@@ -49,5 +62,6 @@ struct Tool {
       throw Diagnostic(
         "'\(name)' failed while making the library", notes: lines.prefix(20).map(String.init))
     }
+    return (try? String(contentsOf: output, encoding: .utf8)) ?? ""
   }
 }

@@ -9,11 +9,23 @@ struct DeviceData {
   let program: DeviceProgram
   /// 90 for `sm_90`: the least compute capability, times ten.
   let capability: String
+  /// Machine code for exactly the target, where an assembler was at hand.
+  let cubin: [UInt8]?
 
-  init(_ model: StagedModel, _ module: LoopModule, _ pipeline: Pipeline) throws(Diagnostic) {
-    ptx = try StageWriter(pipeline).text(of: model, at: .ptx)
+  init(
+    _ model: StagedModel, _ module: LoopModule, _ pipeline: Pipeline, _ assembler: DeviceAssembler?
+  ) throws(Diagnostic) {
+    let text = try StageWriter(pipeline).text(of: model, at: .ptx)
+    // The interface in the dump's comments says nothing to a driver.
+    let code =
+      text.split(separator: "\n").filter { !$0.hasPrefix("//") }
+      .joined(separator: "\n") + "\n"
+    ptx = code
     program = try DeviceProgram(module)
-    capability = String(pipeline.target.processor.drop { !$0.isNumber })
+    capability = pipeline.target.processor.filter(\.isNumber)
+    cubin = try assembler.map { (assembler) throws(Diagnostic) in
+      try assembler.assemble(code, for: pipeline.target)
+    }
   }
 
   func definitions(_ module: LoopModule) throws(Diagnostic) -> [String] {
@@ -28,17 +40,16 @@ struct DeviceData {
           + "{\(places.joined(separator: ", "))}}")
     }
     let parameters = program.launches.map(\.arguments.count).max() ?? 1
-    // The interface in the dump's comments says nothing to a driver.
-    let code = ptx.split(separator: "\n").filter { !$0.hasPrefix("//") }.joined(separator: "\n")
     return [
       "REPHASE_DEVICE 1",
       "REPHASE_DEVICE_CAPABILITY \(capability)",
+      "REPHASE_DEVICE_ALIGNMENT \(PlanMemory.alignment)",
       "REPHASE_DEVICE_PARAMETERS \(parameters)",
       "REPHASE_DEVICE_ARENA_BYTES \(try module.workspaceByteCount())",
-      "REPHASE_DEVICE_KERNELS {\(entries.map(ModelData.literal).joined(separator: ", "))}",
+      "REPHASE_DEVICE_KERNELS {\(entries.map { ModelData.literal($0.utf8) }.joined(separator: ", "))}",
       "REPHASE_DEVICE_LAUNCHES {\(launches.joined(separator: ", "))}",
-      "REPHASE_DEVICE_PTX \(ModelData.literal(code + "\n"))",
-    ]
+      "REPHASE_DEVICE_PTX \(ModelData.literal(ptx.utf8))",
+    ] + (cubin.map { ["REPHASE_DEVICE_CUBIN \(ModelData.literal($0))"] } ?? [])
   }
 
   /// A buffer of a launch as device.c names it.

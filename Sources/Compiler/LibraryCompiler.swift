@@ -1,4 +1,3 @@
-import CRephaseRuntime
 import CodeGen
 import Diagnostics
 import Execution
@@ -14,14 +13,18 @@ public struct LibraryCompiler {
   public var embedsWeights: Bool
   /// A schedule file's, instead of the cost model's.
   public var choices: ScheduleChoices?
+  /// Makes machine code for a GPU; without it there is PTX alone.
+  public var assembler: DeviceAssembler?
 
   public init(
-    target: Target, precision: Precision, embedsWeights: Bool, choices: ScheduleChoices? = nil
+    target: Target, precision: Precision, embedsWeights: Bool, choices: ScheduleChoices? = nil,
+    assembler: DeviceAssembler? = nil
   ) {
     self.target = target
     self.precision = precision
     self.embedsWeights = embedsWeights
     self.choices = choices
+    self.assembler = assembler
   }
 
   /// Writes the library into a folder and gives back the names of its files.
@@ -36,7 +39,7 @@ public struct LibraryCompiler {
     let module = try pipeline.scheduled(model)
     try MemoryLimit.check(module)
     let device = try target.gpu.map { _ throws(Diagnostic) in
-      try DeviceData(model, module, pipeline)
+      try DeviceData(model, module, pipeline, assembler)
     }
     let object =
       device == nil ? try self.object(model, module, name: name, pipeline) : nil
@@ -44,12 +47,12 @@ public struct LibraryCompiler {
     let manifest = Manifest(
       name: name, module: module, target: target, source: source, constants: blob,
       embedsConstants: embedsWeights, precision: precision,
-      workspaceBytes: try module.workspaceByteCount())
+      workspaceBytes: device == nil ? try module.workspaceByteCount() : 0,
+      gpuCode: device.map { Manifest.GPUCode($0, assembler) })
     let json = try manifest.json()
-    let digest = try selftestDigest(model, module, weights)
     let data = ModelData(
       module: module, target: target, constants: blob, embedsConstants: embedsWeights,
-      manifest: json, digest: digest, device: device)
+      manifest: json, selftest: try selftest(model, pipeline, weights), device: device)
     let contents = LibraryContents(
       name: name, kernels: object, modelData: try data.text(), documentation: data.documentation,
       manifest: json, constants: blob, embedsConstants: embedsWeights)
@@ -75,29 +78,16 @@ public struct LibraryCompiler {
     }
   }
 
-  /// SHA-256 of the outputs for the self-test's inputs, or nil where this machine cannot run the target's code.
-  private func selftestDigest(
-    _ model: StagedModel, _ module: LoopModule, _ weights: [String: Tensor<Float>]
-  ) throws(Diagnostic) -> [UInt8]? {
-    let runsHere: Void? = try? HostCheck.check(target)
-    guard runsHere != nil else { return nil }
-    let session = try ModelSession(
-      model, target: target, precision: precision, choices: choices, weights: weights
-    ).session
-    var inputs: [Tensor<Float>] = []
-    for item in module.buffers {
-      guard case .input = item.role else { continue }
-      var tensor = Tensor<Float>(try Shape(item.buffer.extents), repeating: 0)
-      let count = Int64(tensor.values.count)
-      rephase_selftest_fill(&tensor.values, count, UInt64(inputs.count))
-      inputs.append(tensor)
+  /// The definitions of the self-test; none where this machine cannot compute what it compares with.
+  private func selftest(
+    _ model: StagedModel, _ pipeline: Pipeline, _ weights: [String: Tensor<Float>]
+  ) throws(Diagnostic) -> [String] {
+    if target.gpu != nil {
+      return try DeviceSelftest(model, precision, weights)?.definitions ?? []
     }
-    let outputs = try session.run(inputs: inputs, threads: 1)
-    var bytes: [UInt8] = []
-    for output in outputs {
-      output.values.withUnsafeBytes { bytes += Array($0) }
-    }
-    return Digest.bytes(bytes)
+    guard let outputs = try Selftest.outputs(of: model, pipeline, weights) else { return [] }
+    let digest = Selftest.digest(outputs).map(String.init).joined(separator: ", ")
+    return ["REPHASE_SELFTEST_DIGEST {\(digest)}"]
   }
 }
 
@@ -108,7 +98,8 @@ struct ModelData {
   var constants: [UInt8]
   var embedsConstants: Bool
   var manifest: String
-  var digest: [UInt8]?
+  /// Empty where there is none.
+  var selftest: [String]
   /// Set where a GPU runs the kernels.
   var device: DeviceData?
 
@@ -152,19 +143,19 @@ struct ModelData {
       "REPHASE_CONSTANT_BYTES \(constants.count)",
       "REPHASE_CONSTANT_SHA256 \(bytes(Digest.bytes(constants)))",
       "REPHASE_WEIGHTS_EMBEDDED \(embedsConstants ? 1 : 0)",
-      "REPHASE_MANIFEST \(Self.literal(manifest))",
+      "REPHASE_MANIFEST \(Self.literal(manifest.utf8))",
       "REPHASE_CPU_FEATURES 0x\(String(device == nil ? Targets.featureMask(of: target) : 0, radix: 16))ULL",
-      "REPHASE_HAS_SELFTEST \(digest == nil ? 0 : 1)",
+      "REPHASE_HAS_SELFTEST \(selftest.isEmpty ? 0 : 1)",
     ]
-    if let digest { lines.append("REPHASE_SELFTEST_DIGEST \(bytes(digest))") }
+    lines += selftest
     if let device { lines += try device.definitions(module) }
     return lines.map { "#define \($0)\n" }.joined()
   }
 
   /// A C string literal; every byte that is not plain text is escaped in octal.
-  static func literal(_ text: String) -> String {
+  static func literal(_ bytes: some Sequence<UInt8>) -> String {
     var literal = "\""
-    for byte in text.utf8 {
+    for byte in bytes {
       switch byte {
       case UInt8(ascii: "\n"): literal += "\\n"
       case UInt8(ascii: "\""), UInt8(ascii: "\\"): literal += "\\" + String(UnicodeScalar(byte))

@@ -1,4 +1,5 @@
 import CRephaseRuntime
+import CodeGen
 import Diagnostics
 import Foundation
 import LoopIR
@@ -29,6 +30,26 @@ struct Manifest {
   var embedsConstants: Bool
   var precision: Precision
   var workspaceBytes: Int
+  /// Set where a GPU runs the kernels.
+  var gpuCode: GPUCode?
+
+  /// What a library for a GPU holds: PTX always, and machine code where an assembler was at hand.
+  struct GPUCode: Encodable {
+    var machineCode: String?
+    var ptxas: String?
+    var ptxSha256: String
+    enum CodingKeys: String, CodingKey {
+      case machineCode = "machine_code"
+      case ptxas
+      case ptxSha256 = "ptx_sha256"
+    }
+
+    init(_ device: DeviceData, _ assembler: DeviceAssembler?) {
+      machineCode = device.cubin == nil ? nil : "sm_\(device.capability)"
+      ptxas = device.cubin == nil ? nil : assembler?.version
+      ptxSha256 = Digest.hexadecimal(Array(device.ptx.utf8))
+    }
+  }
 
   func json() throws(Diagnostic) -> String {
     struct Entry: Encodable {
@@ -52,6 +73,7 @@ struct Manifest {
       var weightBytes: Int
       var workspaceBytes: Int
       var workspaceAlignment: Int
+      var gpuCode: GPUCode?
       enum CodingKeys: String, CodingKey {
         case rephase, llvm, name, target, processor, precision, inputs, outputs, weights
         case promiseUlps = "promise_ulps"
@@ -60,6 +82,7 @@ struct Manifest {
         case weightBytes = "weight_bytes"
         case workspaceBytes = "workspace_bytes"
         case workspaceAlignment = "workspace_alignment"
+        case gpuCode = "gpu_code"
       }
     }
     func entry(_ buffer: Buffer, _ name: String) -> Entry {
@@ -77,7 +100,8 @@ struct Manifest {
       sourceSha256: Digest.hexadecimal(Array(source.utf8)),
       weightsSha256: Digest.hexadecimal(constants),
       weights: embedsConstants ? "embedded" : "separate", weightBytes: constants.count,
-      workspaceBytes: workspaceBytes, workspaceAlignment: PlanMemory.alignment)
+      workspaceBytes: workspaceBytes, workspaceAlignment: PlanMemory.alignment,
+      gpuCode: gpuCode)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     do { return String(decoding: try encoder.encode(content), as: UTF8.self) + "\n" } catch {

@@ -2,7 +2,9 @@ import ArgumentParser
 import CodeGen
 import Compiler
 import Diagnostics
+import Execution
 import Foundation
+import Schedules
 
 /// Where a compiled model's weights are.
 enum WeightsMode: String, ExpressibleByArgument, CaseIterable {
@@ -23,6 +25,12 @@ struct CompileCommand: ParsableCommand {
   @Option(help: "embed the weights in the library, or write them to NAME.weights (separate).")
   var weightsMode: WeightsMode = .embed
 
+  @Option(
+    help:
+      "For GPUs: NVIDIA's assembler, which puts machine code beside the PTX (the one on PATH unless given), or none."
+  )
+  var ptxas: String?
+
   @Option(name: .shortAndLong, help: "The folder to write into.")
   var output: String
 
@@ -32,6 +40,17 @@ struct CompileCommand: ParsableCommand {
   @Flag(help: "No progress.")
   var quiet = false
 
+  private func assembler(_ target: Target) throws -> DeviceAssembler? {
+    guard target.gpu != nil else {
+      guard ptxas == nil || options.target == AutomaticTarget.name else {
+        throw ValidationError("--ptxas belongs to GPU targets such as sm_90")
+      }
+      return nil
+    }
+    guard let ptxas else { return try DeviceAssembler.installed() }
+    return ptxas == "none" ? nil : try DeviceAssembler(ptxas)
+  }
+
   func run() throws {
     if let name { try UsageError.of { () throws(Diagnostic) in try ModelName.check(name) } }
     let target = try options.resolvedTarget(runningHere: false)
@@ -39,7 +58,7 @@ struct CompileCommand: ParsableCommand {
     let name = name ?? model.staged.name
     let compiler = LibraryCompiler(
       target: target, precision: options.precision, embedsWeights: weightsMode == .embed,
-      choices: try tuned.choices())
+      choices: try tuned.choices(), assembler: try assembler(target))
     Console.progress("compiling \(name) for \(target.name)", quiet: quiet)
     let files = try model.locating {
       try compiler.compile(

@@ -18,7 +18,7 @@ class Options(ctypes.Structure):
     _fields_ = [
         ("size", ctypes.c_size_t),
         ("threads", ctypes.c_uint32),
-        ("reserved", ctypes.c_uint32),
+        ("device", ctypes.c_uint32),
         ("parallel_for", ctypes.c_void_p),
         ("parallel_user", ctypes.c_void_p),
     ]

@@ -324,8 +324,8 @@ static void test_texts(void) {
 }
 
 int main(void) {
-  rephase_selftest_fill(x, X, 0);
-  rephase_selftest_fill(b, B, 1);
+  rephase_selftest_fill(x, 0, X, 0);
+  rephase_selftest_fill(b, 0, B, 1);
   test_create();
   test_options();
   test_run();

@@ -28,7 +28,7 @@ typedef struct model {
 static const model alpha = MODEL(alpha), beta = MODEL(beta), needy = MODEL(needy),
                    untested = MODEL(untested), liar = MODEL(liar);
 
-enum { X = 1000, B = 5, Y = 500, Z = 3, LAST = REPHASE_GPU_FAILED };
+enum { X = 1000, B = 5, Y = 500, Z = 3, LAST = REPHASE_GPU_STREAM };
 /* The last status that a library for a CPU can return; Tests/scripts/gpu-library.py sees the others. */
 enum { LAST_OF_CPU = REPHASE_PARALLEL_FOR_FAILED };
 

@@ -43,6 +43,10 @@ assert all(z) and len(set(z)) == 3
 
 constants = struct.pack("<64f", *w)
 outputs = struct.pack("<503f", *y, *z)
+samples = y[::3] + z
+print("#define TOY_SAMPLES", "{" + ",".join(value.hex() + "f" for value in samples) + "}")
+print("#define TOY_LEAST", min(y).hex() + "f")
+print("#define TOY_GREATEST", max(y).hex() + "f")
 print("#define TOY_CONSTANTS", braces(constants))
 print("#define TOY_CONSTANT_SHA256", braces(hashlib.sha256(constants).digest()))
 print("#define TOY_OUTPUTS", braces(outputs))

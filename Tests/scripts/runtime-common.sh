@@ -31,8 +31,9 @@ import sys
 runtime, name = sys.argv[1:]
 text = open(runtime + "/model_header.h").read()
 types = open(runtime + "/include/rephase_types.h").read()
+device = open(runtime + "/device_header.h").read() if name == "gpu" else ""
 doc = f" * {name}: the toy model. Inputs [1000], [5]; outputs [500], [3]."
-for key, value in dict(NAME=name, UPPER=name.upper(), DOC=doc, TYPES=types).items():
+for key, value in dict(DEVICE=device, NAME=name, UPPER=name.upper(), DOC=doc, TYPES=types).items():
     text = text.replace(f"@{key}@", value)
 sys.stdout.write(text)
 PYTHON

@@ -6,7 +6,7 @@
 #define REPHASE_RUNTIME_H
 
 #include "cpu.h"
-#include "gpu.h"
+#include "gpu_probe.h"
 #include "parallel.h"
 #include "pool.h"
 #include "rephase_types.h"

@@ -12,7 +12,7 @@ typedef enum rephase_status {
   REPHASE_CONTEXT_TOO_SMALL = 3,       /* fewer bytes than N_context_bytes() */
   REPHASE_CONTEXT_MISALIGNED = 4,      /* the context's memory is not 16-byte aligned */
   REPHASE_CONTEXT_BUSY = 5,            /* another thread is inside a call on this context */
-  REPHASE_OPTIONS_INVALID = 6,         /* size too small, reserved not 0, or too many threads */
+  REPHASE_OPTIONS_INVALID = 6,         /* size too small, too many threads, a device for a CPU */
   REPHASE_CPU_UNSUPPORTED = 7,         /* the CPU or the operating system lacks instructions */
   REPHASE_WEIGHTS_MISSING = 8,         /* weights are separate, and none were given */
   REPHASE_WEIGHTS_SIZE = 9,            /* not the size of this model's weights file */
@@ -26,10 +26,13 @@ typedef enum rephase_status {
   REPHASE_SELFTEST_FAILED = 17,        /* the outputs differ from those seen by the compiler */
   REPHASE_PARALLEL_FOR_FAILED = 18,    /* the host's parallel_for left iterations out */
   REPHASE_GPU_DRIVER_MISSING = 19,     /* NVIDIA's driver library cannot be loaded */
-  REPHASE_GPU_MISSING = 20,            /* the driver finds no GPU */
+  REPHASE_GPU_MISSING = 20,            /* the driver finds no GPU, or none of that number */
   REPHASE_GPU_UNSUPPORTED = 21,        /* the GPU or its driver is too old for the model's code */
   REPHASE_GPU_MEMORY = 22,             /* the GPU has too little memory left */
-  REPHASE_GPU_FAILED = 23              /* the driver reports an error */
+  REPHASE_GPU_FAILED = 23,             /* the driver reports an error */
+  REPHASE_GPU_MISALIGNED = 24,         /* an input or output on the GPU is not 64-byte aligned */
+  REPHASE_GPU_POINTER = 25,            /* not memory of the context's GPU, or too little of it */
+  REPHASE_GPU_STREAM = 26              /* a stream of another GPU */
 } rephase_status;
 
 /* A loop body: runs the iterations begin ..< end. */
@@ -41,8 +44,8 @@ typedef void (*rephase_body)(void *argument, int64_t begin, int64_t end);
  */
 typedef struct rephase_options {
   size_t size;
-  uint32_t threads;  /* 0: all cores this process may use; 1: no thread is made; at most 256 */
-  uint32_t reserved; /* must be 0 */
+  uint32_t threads; /* 0: all cores this process may use; 1: no thread is made; at most 256 */
+  uint32_t device;  /* of a model for GPUs: the number of the GPU; must be 0 for CPUs */
   /*
    * NULL: the context's own threads. Otherwise the host runs the loops and `threads` is not used:
    * the function must call body(argument, begin, end) on disjoint ranges that cover 0 ..< count,

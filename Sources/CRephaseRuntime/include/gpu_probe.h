@@ -1,6 +1,6 @@
 /* What GPU this machine has, so that the compiler can choose a target. */
-#ifndef REPHASE_GPU_H
-#define REPHASE_GPU_H
+#ifndef REPHASE_GPU_PROBE_H
+#define REPHASE_GPU_PROBE_H
 
 #include "rephase_types.h"
 

@@ -1,4 +1,4 @@
-#include "gpu.h"
+#include "gpu_probe.h"
 
 #include <dlfcn.h>
 

@@ -1,0 +1,47 @@
+import Diagnostics
+import Foundation
+import Schedules
+
+/// NVIDIA's assembler (ptxas), which makes machine code of PTX where it is installed.
+public struct DeviceAssembler {
+  private let tool: Tool
+  /// As in `13.0.88`.
+  public let version: String
+
+  /// The one on the search path, or nil where there is none.
+  public static func installed() throws(Diagnostic) -> DeviceAssembler? {
+    guard Tool.isInstalled("ptxas") else { return nil }
+    return try DeviceAssembler("ptxas")
+  }
+
+  /// A name on the search path, or a path; throws where it is no assembler.
+  public init(_ name: String) throws(Diagnostic) {
+    tool = try Tool(
+      name, help: "install it (pip install nvidia-cuda-nvcc), or leave --ptxas out")
+    let work = try WorkFolder()
+    let text = try tool.run(["--version"], in: work.url)
+    guard let word = text.split(whereSeparator: \.isWhitespace).last(where: { $0.hasPrefix("V") })
+    else {
+      throw Diagnostic("'\(name)' does not tell its version, so it is not NVIDIA's assembler")
+    }
+    version = String(word.dropFirst())
+  }
+
+  /// A cubin for exactly the target's architecture; the same bytes from the same text.
+  public func assemble(_ ptx: String, for target: Target) throws(Diagnostic) -> [UInt8] {
+    let work = try WorkFolder()
+    try work.write("model.ptx", ptx.utf8)
+    do {
+      try tool.run(
+        ["-arch=\(target.processor)", "model.ptx", "-o", "model.cubin"], in: work.url)
+    } catch {
+      var diagnostic = error
+      diagnostic.help = "give --ptxas another version of it, or none"
+      throw diagnostic
+    }
+    guard let data = try? Data(contentsOf: work.url.appendingPathComponent("model.cubin")) else {
+      throw Diagnostic("NVIDIA's assembler has written no machine code")
+    }
+    return Array(data)
+  }
+}
