@@ -1,5 +1,6 @@
 #include "cpu.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #ifndef __x86_64__
@@ -20,29 +21,49 @@ static const rephase_cpu_entry rephase_cpu_table[REPHASE_CPU_COUNT] = {
 
 _Static_assert(REPHASE_CPU_COUNT <= 64, "a mask has 64 bits");
 
+/* What CPUID says of one sub-leaf, registers a to d; zero where the processor has none. */
+typedef struct rephase_cpu_leaf {
+  uint32_t leaf, subleaf;
+  uint32_t registers[4];
+} rephase_cpu_leaf;
+
+/* The sub-leaves asked for so far: a virtual machine takes microseconds for each CPUID. */
+typedef struct rephase_cpu_leaves {
+  int count;
+  rephase_cpu_leaf known[REPHASE_CPU_COUNT + 2];
+} rephase_cpu_leaves;
+
+static const uint32_t *rephase_cpu_registers(rephase_cpu_leaves *leaves, uint32_t leaf,
+                                             uint32_t subleaf) {
+  for (int i = 0; i < leaves->count; i++)
+    if (leaves->known[i].leaf == leaf && leaves->known[i].subleaf == subleaf)
+      return leaves->known[i].registers;
+  /* A sub-leaf past the last one of leaf 7 may hold anything. */
+  bool exists = subleaf == 0 || rephase_cpu_registers(leaves, leaf, 0)[0] >= subleaf;
+  rephase_cpu_leaf *added = &leaves->known[leaves->count++];
+  *added = (rephase_cpu_leaf){leaf, subleaf, {0}};
+  uint32_t *r = added->registers;
+  if (exists) __get_cpuid_count(leaf, subleaf, &r[0], &r[1], &r[2], &r[3]);
+  return r;
+}
+
 /* The register state the operating system saves (XCR0); 0 where XGETBV is not enabled. */
-static uint64_t rephase_cpu_saved_state(void) {
-  uint32_t a, b, c, d;
-  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 27 & 1)) return 0;
+static uint64_t rephase_cpu_saved_state(rephase_cpu_leaves *leaves) {
+  if (!(rephase_cpu_registers(leaves, 1, 0)[2] >> 27 & 1)) return 0;
+  uint32_t a, d;
   __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
   return (uint64_t)d << 32 | a;
 }
 
-static int rephase_cpu_has(const rephase_cpu_entry *entry, uint64_t saved) {
-  uint32_t r[4], last, b, c, d;
-  if ((saved & entry->state) != entry->state) return 0;
-  /* A sub-leaf past the last one of leaf 7 may hold anything. */
-  if (entry->subleaf > 0 &&
-      (!__get_cpuid_count(entry->leaf, 0, &last, &b, &c, &d) || last < entry->subleaf))
-    return 0;
-  return __get_cpuid_count(entry->leaf, entry->subleaf, &r[0], &r[1], &r[2], &r[3]) &&
-         (r[entry->reg] >> entry->bit & 1);
-}
-
 REPHASE_LOCAL uint64_t rephase_cpu_features(void) {
-  uint64_t saved = rephase_cpu_saved_state(), mask = 0;
-  for (int i = 0; i < REPHASE_CPU_COUNT; i++)
-    if (rephase_cpu_has(&rephase_cpu_table[i], saved)) mask |= (uint64_t)1 << i;
+  rephase_cpu_leaves leaves = {0};
+  uint64_t saved = rephase_cpu_saved_state(&leaves), mask = 0;
+  for (int i = 0; i < REPHASE_CPU_COUNT; i++) {
+    const rephase_cpu_entry *entry = &rephase_cpu_table[i];
+    if ((saved & entry->state) != entry->state) continue;
+    uint32_t r = rephase_cpu_registers(&leaves, entry->leaf, entry->subleaf)[entry->reg];
+    if (r >> entry->bit & 1) mask |= (uint64_t)1 << i;
+  }
   return mask;
 }
 

@@ -89,7 +89,7 @@ final class ProgramEmitter {
         throw Diagnostic(
           "%\(argument) does not fit parameter %\(parameter.buffer.name) of kernel \(name)")
       }
-      if parameter.access == .write, arguments.filter({ $0 == argument }).count > 1 {
+      if parameter.access.writes, arguments.filter({ $0 == argument }).count > 1 {
         throw Diagnostic("kernel \(name) would write %\(argument) and use it a second time")
       }
       buffers.append(buffer)

@@ -39,7 +39,7 @@ struct CallResult {
     of name: String, _ arguments: [String], _ module: LoopModule
   ) -> CallResult? {
     guard let kernel = module.kernel(named: name) else { return nil }
-    let written = zip(kernel.parameters, arguments).filter { $0.0.access == .write }.map(\.1)
+    let written = zip(kernel.parameters, arguments).filter { $0.0.access.writes }.map(\.1)
     guard written.count == 1, let item = module.buffer(named: written[0]),
       item.buffer.element == .f32,
       item.buffer.spanElements == item.buffer.extents.reduce(1, *)

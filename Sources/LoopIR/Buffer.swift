@@ -61,7 +61,13 @@ public struct Buffer: Hashable, Sendable {
 /// What a kernel does with a parameter.
 public enum Access: String, Hashable, Sendable {
   case read = "in"
+  /// Its content is undefined when the kernel begins.
   case write = "out"
+  case update = "inout"
+
+  /// Whether the kernel needs what it finds there.
+  public var reads: Bool { self != .write }
+  public var writes: Bool { self != .read }
 }
 
 /// A kernel's parameter: a heap buffer that does not overlap any other one that is written.

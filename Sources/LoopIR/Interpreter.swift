@@ -25,13 +25,13 @@ public enum LoopInterpreter {
     return try runner.outputs()
   }
 
-  /// Verifies a kernel and runs it on one tensor for each `in` parameter; returns one for each `out` parameter.
+  /// Verifies a kernel and runs it on one tensor for each parameter that it reads; returns one for each that it writes.
   public static func runKernel(
     _ kernel: Kernel, arguments: [Tensor<Double>]
   ) throws(Diagnostic) -> [Tensor<Double>] {
     try LoopVerifier.verify(kernel)
     try checkSize(kernel.parameters.map(\.buffer))
-    let reads = kernel.parameters.filter { $0.access == .read }
+    let reads = kernel.parameters.filter(\.access.reads)
     guard reads.count == arguments.count else {
       throw Diagnostic(
         "kernel @\(kernel.name) reads \(reads.count) buffers, \(arguments.count) tensors are given")
@@ -40,7 +40,7 @@ public enum LoopInterpreter {
     var next = 0
     for parameter in kernel.parameters {
       let memory = Memory(parameter.buffer)
-      if parameter.access == .read {
+      if parameter.access.reads {
         try fill(memory, arguments[next])
         next += 1
       }
@@ -48,7 +48,7 @@ public enum LoopInterpreter {
     }
     try ResolvedKernel(kernel).run(memories)
     var results: [Tensor<Double>] = []
-    for (parameter, memory) in zip(kernel.parameters, memories) where parameter.access == .write {
+    for (parameter, memory) in zip(kernel.parameters, memories) where parameter.access.writes {
       results.append(try memory.tensor())
     }
     return results
@@ -155,11 +155,11 @@ private struct ModuleRunner {
       var buffers: [Memory] = []
       for (argument, parameter) in zip(arguments, kernel.parameters) {
         buffers.append(try memory(argument))
-        if parameter.access == .write { try forgetOverlapping(argument) }
+        if parameter.access.writes { try forgetOverlapping(argument) }
       }
       try resolved.run(buffers)
       for (argument, (parameter, part)) in zip(arguments, zip(kernel.parameters, buffers))
-      where parameter.access == .write {
+      where parameter.access.writes {
         guard case .slice(let whole, let first)? = module.buffer(named: argument)?.role else {
           continue
         }

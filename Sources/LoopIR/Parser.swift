@@ -172,7 +172,7 @@ extension LoopParser {
 
   private mutating func parameter() throws(Diagnostic) -> KernelParameter {
     guard case .word(let word) = tokens.token, let access = Access(rawValue: word) else {
-      throw tokens.unexpected("'in' or 'out'")
+      throw tokens.unexpected("'in', 'out' or 'inout'")
     }
     try tokens.take()
     let name = try tokens.percentName("the parameter's name, as in '%x'")

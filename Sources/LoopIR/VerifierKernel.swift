@@ -38,8 +38,8 @@ struct KernelVerifier {
         throw broken(
           "L6", "parameter %\(buffer.name) is in \(buffer.space.rawValue) memory, not heap")
       }
-      if parameter.access == .write { try LoopVerifier.verifyDistinctElements(buffer) }
-      try define(buffer.name, .buffer(buffer, isWritable: parameter.access == .write))
+      if parameter.access.writes { try LoopVerifier.verifyDistinctElements(buffer) }
+      try define(buffer.name, .buffer(buffer, isWritable: parameter.access.writes))
     }
     try verify(kernel.body)
   }

@@ -56,7 +56,7 @@ struct ProgramVerifier {
     }
     try verifyOverlaps(kernel, arguments)
     for (argument, parameter) in zip(arguments, kernel.parameters)
-    where parameter.access == .write {
+    where parameter.access.writes {
       written.insert(argument.buffer.name)
     }
   }
@@ -98,10 +98,10 @@ struct ProgramVerifier {
       }
     }
     let described = "\(argument.role.word) %\(argument.buffer.name)"
-    guard access == .read ? mayRead : mayWrite else {
-      throw broken("L19", "\(described) cannot be \(access == .read ? "read" : "written") here")
+    guard mayRead || !access.reads, mayWrite || !access.writes else {
+      throw broken("L19", "\(described) cannot be \(access.writes ? "written" : "read") here")
     }
-    if access == .read, isWrittenFirst, !written.contains(argument.buffer.name) {
+    if access.reads, isWrittenFirst, !written.contains(argument.buffer.name) {
       throw broken("L21", "\(described) is read before it is written")
     }
   }
@@ -111,7 +111,7 @@ struct ProgramVerifier {
     for (i, a) in arguments.enumerated() {
       for (j, b) in arguments.enumerated().dropFirst(i + 1) {
         let isWritten =
-          kernel.parameters[i].access == .write || kernel.parameters[j].access == .write
+          kernel.parameters[i].access.writes || kernel.parameters[j].access.writes
         if isWritten, a.overlaps(b) {
           throw broken(
             "L20",

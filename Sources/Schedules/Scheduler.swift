@@ -58,7 +58,7 @@ public enum Scheduler {
       result.kernels[index] = schedule(
         kernel, for: target, precision: precision, by: choices[kernel.name])
     }
-    result = PlanMemory.apply(to: result)
+    result = PlanMemory.apply(to: UpdateInPlace.apply(to: result))
     result.scheduledFor = target.name
     result.precision = precision
     return result

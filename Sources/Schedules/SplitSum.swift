@@ -181,7 +181,7 @@ struct SplitSum {
     result.name += "_sum"
     let used = form.nest.tail.loadedBuffers.union(form.nest.initial.loadedBuffers)
     result.parameters = kernel.parameters.filter {
-      $0.access == .write || used.contains($0.buffer.name)
+      $0.access.writes || used.contains($0.buffer.name)
     }
     result.parameters.insert(
       KernelParameter(buffer, .read), at: result.parameters.count - 1)

@@ -16,7 +16,7 @@ extension WinogradGradient {
     var result = nest.kernel
     result.name += "_winograd\(shape.transform.label)_sum"
     result.parameters = nest.kernel.parameters.filter {
-      $0.access == .write || used.contains($0.buffer.name)
+      $0.access.writes || used.contains($0.buffer.name)
     }
     result.parameters.insert(KernelParameter(buffer, .read), at: result.parameters.count - 1)
     let overInputs = loop(v, nest.input.extent / shape.inputLanes, body)

@@ -7,7 +7,7 @@ import Testing
 /// Runs a kernel from its text on tensors of the given values, shaped as its parameters.
 private func run(_ text: String, _ values: [[Double]] = []) throws -> [[Double]] {
   let kernel = try LoopParser.parseKernel(text)
-  let reads = kernel.parameters.filter { $0.access == .read }
+  let reads = kernel.parameters.filter(\.access.reads)
   var tensors: [Tensor<Double>] = []
   for (parameter, values) in zip(reads, values) {
     tensors.append(try Tensor(try Shape(parameter.buffer.extents), values))
@@ -213,6 +213,16 @@ private let races: [(String, String, String)] = [
       }
       """
     #expect(try run(text, [[1, 2, 3, 1, 2, 3]]) == [[1, 1, 2, 2, 3, 3]])
+  }
+
+  @Test func whatIsUpdatedBeginsWithItsContent() throws {
+    let text = """
+      kernel @k(in %x: f32[3], inout %y: f32[3]) {
+        for %i in 0 ..< 2 { %y[%i] = %y[%i] + %x[%i] }
+      }
+      """
+    #expect(try run(text, [[1, 2, 3], [10, 20, 30]]) == [[11, 22, 30]])
+    #expect(failure(text.replacing("inout", with: "out"), [[1, 2, 3]]) != nil)
   }
 }
 

@@ -85,7 +85,7 @@ private struct Generator {
       Kernel(
         name(),
         parameters: (0..<pick([0, 1, 3])).map { _ in
-          KernelParameter(buffer(), pick([.read, .write]))
+          KernelParameter(buffer(), pick([.read, .write, .update]))
         },
         body: statements(3))
     }

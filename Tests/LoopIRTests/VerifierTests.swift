@@ -188,10 +188,17 @@ private let damages = [
   Damage("L18", "(%x, %t0, %t1)", "(%x, %x, %t1)", "does not fit parameter '%b : f32[2, 16] align"),
   Damage("L19", "(%p0, %s0)", "(%p0, %p0)", "parameter %p0 cannot be written here"),
   Damage(
+    "L19", "@product(in %w: f32[4, 2] strides [1, 4]",
+    "@product(inout %w: f32[4, 2] strides [1, 4]",
+    "constant %c0 cannot be written here"),
+  Damage(
     "L19", "call @scale", "call @pack(%s0, %c0) call @scale", "scratch %s0 cannot be read here"),
   Damage(
     "L20", "temporary %t1 : f64[2]", "temporary %t1 : f64[2] at 320", "%t0 and %t1, arguments"),
   Damage("L21", "call @copy_4x2(%p0, %s0)", "", "scratch %s0 is read before it is written"),
+  Damage(
+    "L21", "@scale(in %a: f32[2, 16], out %b", "@scale(in %a: f32[2, 16], inout %b",
+    "temporary %t0 is read before it is written"),
   Damage("L21", "call @pack(%s0, %c0)", "", "prepare: constant %c0 is never written"),
   Damage("L21", "call @scale(%x, %t0, %t1)", "", "temporary %t0 is read before it is written"),
   Damage("L21", "call @product(%c0, %t0, %y)", "", "run: output %y is never written"),

@@ -70,7 +70,7 @@ extension Substring {
 }
 
 /// Reproducible float32 values in [-1, 1).
-private func noise(_ extents: [Int], seed: UInt64) throws -> Tensor<Double> {
+func noise(_ extents: [Int], seed: UInt64) throws -> Tensor<Double> {
   var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
   var tensor = Tensor<Double>(try Shape(extents), repeating: 0)
   for position in tensor.values.indices {
