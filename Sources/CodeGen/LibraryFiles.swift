@@ -2,10 +2,10 @@ import Diagnostics
 import Foundation
 
 /// A folder of its own for intermediate files, deleted with its owner.
-struct WorkFolder: ~Copyable {
-  let url: URL
+public struct WorkFolder: ~Copyable {
+  public let url: URL
 
-  init() throws(Diagnostic) {
+  public init() throws(Diagnostic) {
     url = FileManager.default.temporaryDirectory
       .appendingPathComponent("rephase-\(UUID().uuidString)")
     do {

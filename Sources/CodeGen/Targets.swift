@@ -60,9 +60,15 @@ public enum Targets {
 
   /// The newest target whose code runs on a GPU of a compute capability (times ten), or nil where there is none.
   public static func gpuName(capability: Int) -> String? {
-    func least(_ name: String) -> Int { Int(name.dropFirst("sm_".count)) ?? .max }
-    return gpus.map(\.name).filter { least($0) <= capability }.max { least($0) < least($1) }
+    gpus.map(\.name).filter { number(of: $0) <= capability }.max { number(of: $0) < number(of: $1) }
   }
+
+  /// 90 for `sm_90`: the least compute capability (times ten) of GPUs that run a target's code.
+  public static func leastCapability(of target: Schedules.Target) -> Int {
+    number(of: target.processor)
+  }
+
+  private static func number(of gpu: String) -> Int { Int(gpu.dropFirst("sm_".count)) ?? .max }
 
   /// Nil for names of other kinds of processors.
   private static func gpu(_ name: String) throws(Diagnostic) -> Schedules.Target? {

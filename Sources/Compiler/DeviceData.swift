@@ -8,7 +8,7 @@ struct DeviceData {
   let ptx: String
   let program: DeviceProgram
   /// 90 for `sm_90`: the least compute capability, times ten.
-  let capability: String
+  let capability: Int
   /// Machine code for exactly the target, where an assembler was at hand.
   let cubin: [UInt8]?
 
@@ -22,7 +22,7 @@ struct DeviceData {
       .joined(separator: "\n") + "\n"
     ptx = code
     program = try DeviceProgram(module)
-    capability = pipeline.target.processor.filter(\.isNumber)
+    capability = Targets.leastCapability(of: pipeline.target)
     cubin = try assembler.map { (assembler) throws(Diagnostic) in
       try assembler.assemble(code, for: pipeline.target)
     }

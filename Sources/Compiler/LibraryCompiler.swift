@@ -15,6 +15,8 @@ public struct LibraryCompiler {
   public var choices: ScheduleChoices?
   /// Makes machine code for a GPU; without it there is PTX alone.
   public var assembler: DeviceAssembler?
+  /// Whether the library gets a self-test, where there can be one.
+  var hasSelftest = true
 
   public init(
     target: Target, precision: Precision, embedsWeights: Bool, choices: ScheduleChoices? = nil,
@@ -82,6 +84,7 @@ public struct LibraryCompiler {
   private func selftest(
     _ model: StagedModel, _ pipeline: Pipeline, _ weights: [String: Tensor<Float>]
   ) throws(Diagnostic) -> [String] {
+    guard hasSelftest else { return [] }
     if target.gpu != nil {
       return try DeviceSelftest(model, precision, weights)?.definitions ?? []
     }

@@ -1,4 +1,3 @@
-import CRephaseRuntime
 import CodeGen
 import Diagnostics
 import Schedules
@@ -13,34 +12,14 @@ public struct AutomaticTarget: Sendable {
   public let reason: String
 
   /// The target of the driver's first GPU where there is one for it, otherwise the host's own.
-  ///
-  /// Also the host's own where code is to run in this process, which a GPU's cannot yet.
-  public init(runningHere: Bool) throws(Diagnostic) {
-    let (gpu, reason) = Self.gpu()
-    guard let gpu, !runningHere else {
-      target = try Targets.resolve("native")
-      self.reason =
-        gpu == nil ? reason : "\(reason), but this command runs code in its own process"
-      return
+  public init(allowsGPU: Bool) throws(Diagnostic) {
+    let (capability, finding) = HostGPU.find()
+    let gpu = capability.flatMap { Targets.gpuName(capability: $0) }
+    target = try Targets.resolve(allowsGPU ? gpu ?? "native" : "native")
+    switch (capability, gpu) {
+    case (.some, nil): reason = finding + ", which no target is for"
+    case (.some, .some) where !allowsGPU: reason = finding + ", but this command uses the CPU"
+    default: reason = finding
     }
-    target = try Targets.resolve(gpu)
-    self.reason = reason
-  }
-
-  /// The target of the GPU, or nil, and what was found.
-  private static func gpu() -> (name: String?, reason: String) {
-    var capability: Int32 = 0
-    switch rephase_gpu_capability(&capability) {
-    case REPHASE_OK: break
-    case REPHASE_GPU_DRIVER_MISSING:
-      return (nil, "NVIDIA's driver (libcuda.so.1) cannot be loaded")
-    case REPHASE_GPU_MISSING: return (nil, "the NVIDIA driver finds no GPU")
-    default: return (nil, "the NVIDIA driver reports an error")
-    }
-    let found = "the GPU has compute capability \(capability / 10).\(capability % 10)"
-    guard let name = Targets.gpuName(capability: Int(capability)) else {
-      return (nil, found + ", which no target is for")
-    }
-    return (name, found)
   }
 }

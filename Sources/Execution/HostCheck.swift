@@ -19,11 +19,15 @@ public enum HostCheck {
     }
   }
 
+  /// Throws, with what was found, where this machine's GPU cannot run a target's code.
+  public static func checkGPU(_ target: Schedules.Target) throws(Diagnostic) {
+    try HostGPU.check(target)
+  }
+
   /// What is said where a GPU would have to run something.
   public static func needsGPU(_ what: String) -> Diagnostic {
     Diagnostic(
-      "running \(what) in this process is not there yet",
-      help: "compile a library and run that, check the kernels with 'rephase verify --emulate', "
-        + "or use --target native")
+      "this command cannot run \(what)",
+      help: "run, verify and recon can; tools/gpu-check times it; or use --target native")
   }
 }

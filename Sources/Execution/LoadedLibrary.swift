@@ -10,7 +10,7 @@ public final class LoadedLibrary {
   public let manifest: String
   private let handle: UnsafeMutableRawPointer
   private let tensors: Manifest
-  private let functions: Functions
+  let functions: Functions
 
   public var inputShapes: [Shape] { tensors.inputs.map(\.shape) }
   public var outputShapes: [Shape] { tensors.outputs.map(\.shape) }
@@ -41,31 +41,16 @@ public final class LoadedLibrary {
   public func run(
     inputs: [Tensor<Float>], threads: Int = 0, weights: [UInt8]? = nil
   ) throws(Diagnostic) -> [Tensor<Float>] {
-    let sources = try memories(of: inputs)
-    let results = tensors.outputs.map { AlignedMemory(byteCount: $0.shape.elementCount * 4) }
-    let workspace = AlignedMemory(byteCount: functions.workspaceBytes())
-    try withContext(threads, weights) { (context) throws(Diagnostic) in
-      let from = sources.map { UnsafeRawPointer($0.pointer) as UnsafeRawPointer? }
-      let to = results.map { $0.pointer as UnsafeMutableRawPointer? }
-      try check(
-        functions.run(context, from, to, workspace.pointer, workspace.byteCount), "run")
-    }
-    var outputs: [Tensor<Float>] = []
-    for (declared, memory) in zip(tensors.outputs, results) {
-      outputs.append(try Tensor(declared.shape, memory.floats(declared.shape.elementCount)))
-    }
-    return outputs
+    try LibraryContext(self, threads: threads, weights: weights).run(inputs: inputs)
   }
 
   /// Runs the library's built-in test; throws where its outputs differ from those the compiler saw.
   public func selftest(threads: Int = 0, weights: [UInt8]? = nil) throws(Diagnostic) {
-    let workspace = AlignedMemory(byteCount: functions.workspaceBytes())
-    try withContext(threads, weights) { (context) throws(Diagnostic) in
-      try check(functions.selftest(context, workspace.pointer, workspace.byteCount), "selftest")
-    }
+    try LibraryContext(self, threads: threads, weights: weights).selftest()
   }
 
-  private func memories(of inputs: [Tensor<Float>]) throws(Diagnostic) -> [AlignedMemory] {
+  /// Copies of the inputs, aligned; throws where they do not fit the model.
+  func memories(of inputs: [Tensor<Float>]) throws(Diagnostic) -> [AlignedMemory] {
     guard inputs.count == tensors.inputs.count else {
       throw Diagnostic("the model takes \(tensors.inputs.count) inputs, not \(inputs.count)")
     }
@@ -79,33 +64,7 @@ public final class LoadedLibrary {
     return memories
   }
 
-  private func withContext(
-    _ threads: Int, _ weights: [UInt8]?,
-    _ body: (UnsafeMutableRawPointer) throws(Diagnostic) -> Void
-  ) throws(Diagnostic) {
-    let context = AlignedMemory(byteCount: functions.contextBytes())
-    let blob = weights.map { bytes in
-      let memory = AlignedMemory(byteCount: bytes.count)
-      bytes.withUnsafeBytes { source in
-        if let start = source.baseAddress {
-          memory.pointer.copyMemory(from: start, byteCount: source.count)
-        }
-      }
-      return memory
-    }
-    var options = rephase_options()
-    options.size = MemoryLayout<rephase_options>.size
-    options.threads = UInt32(clamping: min(threads, Int(REPHASE_MAX_THREADS)))
-    try check(
-      functions.create(
-        context.pointer, context.byteCount, blob?.pointer, blob?.byteCount ?? 0, &options),
-      "create")
-    defer { functions.destroy(context.pointer) }
-    try body(context.pointer)
-    withExtendedLifetime(blob) {}
-  }
-
-  private func check(_ status: rephase_status, _ call: String) throws(Diagnostic) {
+  func check(_ status: rephase_status, _ call: String) throws(Diagnostic) {
     guard status != REPHASE_OK else { return }
     throw Diagnostic("\(name)_\(call): \(String(cString: functions.statusText(status)))")
   }

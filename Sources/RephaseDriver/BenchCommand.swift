@@ -75,7 +75,7 @@ struct BenchCommand: ParsableCommand {
     if mode == .train { return try train() }
     let model = try options.resolveForTiming()
     if memory { return try showMemory(of: model) }
-    let target = try options.resolvedTarget(runningHere: true)
+    let target = try options.resolvedTarget(allowsGPU: false)
     let session = try model.locating {
       try ModelSession(
         model.staged, target: target, precision: options.precision, choices: tuned.choices(),
@@ -111,7 +111,7 @@ struct BenchCommand: ParsableCommand {
     let bench = TrainingBench(
       network: network, batch: options.batch ?? 1, height: height, width: width, options: training,
       weights: try options.weightsOrFresh(network),
-      target: try options.resolvedTarget(runningHere: true), threads: options.threads,
+      target: try options.resolvedTarget(allowsGPU: false), threads: options.threads,
       rounds: rounds)
     if layers {
       let threads = Benchmark.threadCount(options.threads)
@@ -135,7 +135,7 @@ struct BenchCommand: ParsableCommand {
 
   private func showMemory(of model: ResolvedModel) throws {
     let pipeline = Pipeline(
-      target: try options.resolvedTarget(runningHere: false), precision: options.precision,
+      target: try options.resolvedTarget(), precision: options.precision,
       choices: try tuned.choices())
     let map = try model.locating { () throws(Diagnostic) in
       try MemoryMap(try pipeline.scheduled(model.staged))

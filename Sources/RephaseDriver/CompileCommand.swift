@@ -53,7 +53,7 @@ struct CompileCommand: ParsableCommand {
 
   func run() throws {
     if let name { try UsageError.of { () throws(Diagnostic) in try ModelName.check(name) } }
-    let target = try options.resolvedTarget(runningHere: false)
+    let target = try options.resolvedTarget()
     let model = try options.resolve(needsWeights: true)
     let name = name ?? model.staged.name
     let compiler = LibraryCompiler(

@@ -36,7 +36,7 @@ struct EmitCommand: ParsableCommand {
   func run() throws {
     let model = try train.map(trainingStep) ?? options.resolve(needsWeights: false)
     let writer = StageWriter(
-      target: try options.resolvedTarget(runningHere: false), precision: options.precision,
+      target: try options.resolvedTarget(), precision: options.precision,
       choices: try tuned.choices())
     let text = try model.locating { try writer.text(of: model.staged, at: stage) }
     try Output.write(text, to: output)

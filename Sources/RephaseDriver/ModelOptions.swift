@@ -91,9 +91,9 @@ struct ModelOptions: ParsableArguments {
   /// The matrix of Ghodrati 2019.
   static let standardSize = ImageSize(height: 192, width: 128)
 
-  /// `runningHere` where the command runs the code in this process.
-  func resolvedTarget(runningHere: Bool) throws(UsageError) -> Schedules.Target {
-    try TargetOption.resolve(target, runningHere: runningHere)
+  /// `allowsGPU`: whether `auto` may be one; false for commands that need the code in this process.
+  func resolvedTarget(allowsGPU: Bool = true) throws(UsageError) -> Schedules.Target {
+    try TargetOption.resolve(target, allowsGPU: allowsGPU)
   }
 
   var settingValues: [String: String] {

@@ -41,7 +41,7 @@ struct OptCommand: ParsableCommand {
       return
     }
     guard let input else { throw ValidationError("give the dump to read, or --list-passes") }
-    let target = try TargetOption.resolve(self.target, runningHere: false)
+    let target = try TargetOption.resolve(self.target, allowsGPU: true)
     let model = input == "-" ? try standardInput() : try ModelOptions.dump(input)
     let names = passes.map { $0.split(separator: ",").map(String.init) }
     let runner = PassRunner(target: target, precision: precision)

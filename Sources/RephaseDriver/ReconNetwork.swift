@@ -9,7 +9,7 @@ import Tensors
 /// A network that makes images of images, ready to run.
 struct ReconNetwork {
   var name: String
-  /// How it runs: `jit` or `library`.
+  /// How it runs: `jit`, `gpu` or `library`.
   var engine: String
   /// The file that its weights are of, or what stands for it; nil for those inside a library or a dump without any.
   var weights: String?
@@ -26,14 +26,14 @@ extension ReconNetwork {
     let library = try LoadedLibrary(path: path)
     var bytes: [UInt8]?
     if let weights { bytes = try FileBytes.read(weights) }
+    let context = try LibraryContext(library, threads: threads, weights: bytes)
     shape = try Self.imageShape(
       library.name, inputs: library.inputShapes, outputs: library.outputShapes)
     name = library.name
     engine = "library"
     self.weights = weights
-    function = { [bytes] (input) throws(Diagnostic) in
-      let outputs = try library.run(inputs: [input], threads: threads, weights: bytes)
-      return try Self.only(outputs)
+    function = { (input) throws(Diagnostic) in
+      try Self.only(try context.run(inputs: [input]))
     }
   }
 
@@ -46,7 +46,13 @@ extension ReconNetwork {
     name = model.network?.name ?? model.staged.name
     engine = "jit"
     weights = try options.weightsPath(orTrained: true)
-    let target = try options.resolvedTarget(runningHere: true)
+    let target = try options.resolvedTarget()
+    guard target.gpu == nil else {
+      engine = "gpu"
+      let compiled = try model.compiled(for: target, options)
+      function = { (input) throws(Diagnostic) in try Self.only(try compiled([input])) }
+      return
+    }
     let session = try model.locating {
       try ModelSession(
         model.staged, target: target, precision: options.precision, weights: model.weights)

@@ -58,15 +58,9 @@ struct RunCommand: ParsableCommand {
     let model = try options.resolve(needsWeights: true)
     switch engine {
     case .native:
-      let target = try options.resolvedTarget(runningHere: true)
-      let session = try model.locating {
-        try ModelSession(
-          model.staged, target: target, precision: options.precision, choices: tuned.choices(),
-          weights: model.weights)
-      }
-      return try inputs.locating {
-        try session.session.run(inputs: inputs.tensors, threads: options.threads)
-      }
+      let target = try options.resolvedTarget()
+      let compiled = try model.compiled(for: target, options, tuned)
+      return try inputs.locating { try compiled(inputs.tensors) }
     case .reference:
       guard tuned.schedule == nil else {
         throw ValidationError("--schedule belongs to --engine native")

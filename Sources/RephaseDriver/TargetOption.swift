@@ -5,15 +5,15 @@ import Schedules
 
 /// What `--target` names.
 enum TargetOption {
-  /// Says on standard error what `auto` is here and why; `runningHere` where the code is to run in this process.
+  /// Says on standard error what `auto` is here and why; not a GPU where the command cannot use it.
   static func resolve(
-    _ name: String, runningHere: Bool
+    _ name: String, allowsGPU: Bool
   ) throws(UsageError) -> Schedules.Target {
     guard name == AutomaticTarget.name else {
       return try UsageError.of { () throws(Diagnostic) in try Targets.resolve(name) }
     }
     let automatic = try UsageError.of { () throws(Diagnostic) in
-      try AutomaticTarget(runningHere: runningHere)
+      try AutomaticTarget(allowsGPU: allowsGPU)
     }
     Console.error("target auto: \(automatic.target.name), because \(automatic.reason)")
     return automatic.target

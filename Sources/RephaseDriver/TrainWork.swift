@@ -32,7 +32,7 @@ struct TrainWork {
     let augmentation = try UsageError.of { () throws(Diagnostic) in
       try Augmentation(parsing: command.augment)
     }
-    target = try command.options.resolvedTarget(runningHere: true)
+    target = try command.options.resolvedTarget(allowsGPU: false)
     vgg = try Self.vgg(command, options.loss)
     (data, validation) = try Self.data(command)
     model = try Self.model(command, data)

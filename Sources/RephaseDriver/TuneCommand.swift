@@ -38,7 +38,7 @@ struct TuneCommand: ParsableCommand {
   func run() throws {
     let model = try options.resolveForTiming()
     let pipeline = Pipeline(
-      target: try options.resolvedTarget(runningHere: true), precision: options.precision)
+      target: try options.resolvedTarget(allowsGPU: false), precision: options.precision)
     var bar: CountProgress?
     let result = try model.locating {
       let tuner = try Tuner(

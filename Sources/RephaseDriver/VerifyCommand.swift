@@ -42,18 +42,8 @@ struct VerifyCommand: ParsableCommand {
   private func compiled(
     _ model: ResolvedModel
   ) throws -> ([Tensor<Float>]) throws(Diagnostic) -> [Tensor<Float>] {
-    let target = try options.resolvedTarget(runningHere: !emulate)
-    guard emulate else {
-      let session = try model.locating {
-        try ModelSession(
-          model.staged, target: target, precision: options.precision, choices: tuned.choices(),
-          weights: model.weights
-        ).session
-      }
-      return { (inputs) throws(Diagnostic) in
-        try session.run(inputs: inputs, threads: options.threads)
-      }
-    }
+    let target = try options.resolvedTarget()
+    guard emulate else { return try model.compiled(for: target, options, tuned) }
     guard target.gpu != nil else {
       throw ValidationError("--emulate is for GPU targets: give --target sm_90")
     }

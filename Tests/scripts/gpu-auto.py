@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""--target auto: the GPU that NVIDIA's driver finds, by a stand-in for it, and otherwise the CPU; always with a reason."""
+"""--target auto: the GPU that NVIDIA's driver finds, by a stand-in for it, and otherwise the CPU; always with a reason.
+And commands that run a model on that GPU."""
 
 import os
 import pathlib
@@ -61,7 +62,7 @@ def main():
                 and reason in said[0], f"{reason}: {target}", found.stderr)
             expect(found.stdout == (native if target == "native" else run(*dump, target).stdout), f"code for {target}")
 
-        # Every command that takes a target: those that only write code, and those that run it.
+        # Every command that takes a target; some use the CPU alone.
         weights, image, data = folder / "w.safetensors", folder / "x.npy", folder / "data.npz"
         run("init", "resnet1", "--set", "filters=4", "--seed", "1", "-o", weights)
         numpy.save(image, numpy.random.default_rng(1).random((1, 1, 8, 8), dtype="f4"))
@@ -71,25 +72,54 @@ def main():
         model = (*small, "--weights", weights, "--target", "auto")
         loops = folder / "loops.rir"
         run("emit", *small, "--stage", "loops", "-o", loops)
-        writing = [
+        recon = (
+            "recon", image, "--model", "resnet1", "--set", "filters=4", "--size", "8x8", "--weights", weights, "--mask",
+            "none", "--scale", "none", "--target")
+        on_gpu = [
             ("compile", *model, "-o", folder / "lib"), ("opt", loops, "--target", "auto", "-o", folder / "o.rir"),
-            ("verify", *model, "--emulate", "--precision", "strict")]
-        running = [
-            ("run", *model, "--input", image, "-o", folder / "y.npy"), ("verify", *model),
+            ("verify", *model, "--emulate", "--precision", "strict"),
+            ("run", *model, "--input", image, "-o", folder / "y.npy"),
+            (*recon, "auto", "-o", folder / "r.npy", "--quiet")]
+        on_cpu = [
             ("bench", *model, "--rounds", 1), ("tune", *model, "--rounds", 1, "--quiet", "-o", folder / "s.txt"),
-            ("recon", image, "--model", "resnet1", "--set", "filters=4", "--size", "8x8", "--weights", weights,
-             "--mask", "none", "--target", "auto", "-o", folder / "r.npy", "--quiet"),
             ("train", "resnet1", "--set", "filters=4", "--data", data, "--loss", "l2", "--steps", 1, "--batch", 1,
              "--target", "auto", "--quiet", "-o", folder / "run")]
-        for command in writing + running:
-            target = "sm_90" if command in writing else "native"
+        for command in on_gpu + on_cpu:
+            target = "sm_90" if command in on_gpu else "native"
             done = run(*command, **gpu)
             said = lines(done)
             expect(
                 done.returncode == 0 and len(said) == 1 and said[0].startswith(f"target auto: {target}, "),
                 f"{command[0]} takes {target}", done.stderr)
-            if command in running:
-                expect("its own process" in done.stderr, f"{command[0]} says why", done.stderr)
+            if command in on_cpu:
+                expect("uses the CPU" in done.stderr, f"{command[0]} says why", done.stderr)
+
+        # What runs is the library's code: the stand-in adds 1 to the first element of an output of zeros.
+        expected = numpy.zeros((1, 1, 8, 8), "f4")
+        expected.flat[0] = 1
+        expect((numpy.load(folder / "y.npy") == expected).all(), "the output of run is the GPU's")
+        expect((numpy.load(folder / "r.npy") == expected[0]).all(), "the output of recon is the GPU's")
+        wrong = run("verify", *small, "--weights", weights, "--target", "sm_90", **gpu)
+        expect(wrong.returncode == 1 and "past the promise" in wrong.stderr, "verify sees what is wrong", wrong.stderr)
+        output = folder / "output"
+        run("run", *small, "--weights", weights, "--input", image, "--engine", "reference", "-o", folder / "right.npy")
+        numpy.load(folder / "right.npy").astype("f4").tofile(output)
+        run("run", *model, "--input", image, "-o", folder / "y.npy", FAKE_CUDA_OUTPUT=output, **gpu)
+        expect(
+            (numpy.load(folder / "y.npy") == numpy.load(folder / "right.npy")).all(), "the whole output is the GPU's")
+        for setting, words in (
+                (dict(FAKE_CUDA_FAIL="cuInit=100"), "finds no GPU"), (dict(FAKE_CUDA_CAPABILITY=80), "capability 8.0"),
+                (dict(FAKE_CUDA_FAIL="cuMemAlloc_v2=2"), "too little memory")):
+            (folder / "y.npy").unlink(missing_ok=True)
+            refused = run(
+                "run", *small, "--weights", weights, "--target", "sm_90", "--input", image, "-o", folder / "y.npy",
+                **gpu, **setting)
+            expect(
+                refused.returncode == 1 and words in refused.stderr and not (folder / "y.npy").exists(),
+                f"run says '{words}'", refused.stderr)
+        for command in on_cpu:
+            refused = run(*["sm_90" if part == "auto" else part for part in command], **gpu)
+            expect(refused.returncode == 1 and "help: " in refused.stderr, f"{command[0]} refuses sm_90", refused.stderr)
     sys.exit(f"{len(failures)} failed" if failures else 0)
 
 

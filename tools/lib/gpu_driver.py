@@ -59,10 +59,14 @@ class Driver:
         """A copy of a NumPy array on the GPU: its address."""
         address = ctypes.c_uint64()
         self.call("cuMemAlloc_v2", ctypes.byref(address), ctypes.c_size_t(values.nbytes))
+        self.write(address, values, stream)
+        return address
+
+    def write(self, address, values, stream):
+        values = numpy.ascontiguousarray(values)
         self.call(
             "cuMemcpyHtoDAsync_v2", address, ctypes.c_void_p(values.ctypes.data), ctypes.c_size_t(values.nbytes), stream)
         self.wait(stream)
-        return address
 
     def values(self, address, shape, stream):
         result = numpy.empty(shape, "f4")
