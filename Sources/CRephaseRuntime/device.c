@@ -236,15 +236,17 @@ static int rephase_device_holds(const rephase_device *device, rephase_address ad
 static rephase_status rephase_device_check(const rephase_device *device,
                                            const rephase_tensors *tensors, void *stream) {
   void *context = NULL;
+  int is_capturing = 0;
   for (int i = 0; i < REPHASE_INPUT_COUNT; i++)
     if (!rephase_device_holds(device, tensors->inputs[i], rephase_input_bytes(i)))
       return REPHASE_GPU_POINTER;
   for (int i = 0; i < REPHASE_OUTPUT_COUNT; i++)
     if (!rephase_device_holds(device, tensors->outputs[i], rephase_output_bytes(i)))
       return REPHASE_GPU_POINTER;
-  return device->driver.cuStreamGetCtx(stream, &context) == 0 && context == device->context
-             ? REPHASE_OK
-             : REPHASE_GPU_STREAM;
+  if (device->driver.cuStreamGetCtx(stream, &context) != 0 || context != device->context ||
+      device->driver.cuStreamIsCapturing(stream, &is_capturing) != 0 || is_capturing)
+    return REPHASE_GPU_STREAM;
+  return REPHASE_OK;
 }
 
 /* Puts a run on memory of the GPU into a stream of the host and returns at once. */

@@ -15,7 +15,7 @@ typedef struct rephase_node_params {
   void **arguments, **extra;
 } rephase_node_params;
 
-/* Function, return type's rest: what every driver has that runs the PTX. */
+/* Names and parameters of what every driver has that runs the PTX. */
 #define REPHASE_DRIVER_FUNCTIONS(_)                                                             \
   _(cuInit, (unsigned))                                                                         \
   _(cuDeviceGetCount, (int *))                                                                  \
@@ -35,6 +35,7 @@ typedef struct rephase_node_params {
   _(cuStreamDestroy_v2, (void *))                                                               \
   _(cuStreamSynchronize, (void *))                                                              \
   _(cuStreamGetCtx, (void *, void **))                                                          \
+  _(cuStreamIsCapturing, (void *, int *))                                                       \
   _(cuStreamWaitEvent, (void *, void *, unsigned))                                              \
   _(cuEventCreate, (void **, unsigned))                                                         \
   _(cuEventDestroy_v2, (void *))                                                                \

@@ -19,8 +19,8 @@ rephase_status @NAME@_device_info(void *ctx, rephase_device_info *info);
  * Runs the model on tensors in memory of the context's GPU, which are 64-byte aligned, in a stream
  * (CUstream, or cudaStream_t) of the GPU's primary context; NULL is the default stream. The stream
  * must not be in capture. Only puts the run into the stream: errors of the run itself come with a
- * later call, the tensors must stay until the stream is through with it, and runs of one context
- * follow each other, in whatever streams. @NAME@_destroy waits for them.
+ * later call, and the tensors must stay until the stream is through with it. Runs of one context
+ * follow each other, in whatever streams they are; @NAME@_destroy waits for them.
  */
 rephase_status @NAME@_run_device(void *ctx, const float *const inputs[], float *const outputs[],
                                  void *stream);

@@ -46,7 +46,7 @@ REPHASE_LOCAL const char *rephase_status_text(rephase_status status) {
     case REPHASE_GPU_POINTER:
       return "An input or output is not memory of this context's GPU, or ends too early: copy it "
              "there, or use run().";
-    case REPHASE_GPU_STREAM: return "The stream is not one of this context's GPU.";
+    case REPHASE_GPU_STREAM: return "The stream is not one of this context's GPU, or is in capture.";
   }
   return "Unknown status.";
 }

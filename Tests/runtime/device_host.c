@@ -221,6 +221,9 @@ static void test_refused_tensors(void) {
   EXPECT(run_device(far, q, y, z, NULL), REPHASE_GPU_POINTER);
   EXPECT(run_device(p + 80, q, y, z, NULL), REPHASE_GPU_POINTER); /* it ends too early */
   EXPECT(run_device(p + 64, q, y, z, stream), REPHASE_GPU_STREAM);
+  setenv("FAKE_CUDA_CAPTURING", "1", 1);
+  EXPECT(run_device(p + 64, q, y, z, NULL), REPHASE_GPU_STREAM);
+  unsetenv("FAKE_CUDA_CAPTURING");
   CHECK(logged("cuGraphLaunch") == 0 && logged("cuEventRecord") == 0);
   EXPECT(run_device(p + 64, q, y, z, NULL), REPHASE_OK);
   gpu_destroy(memory);

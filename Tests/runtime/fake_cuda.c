@@ -8,6 +8,7 @@
  * FAKE_CUDA_LOG         file that the log is appended to
  * FAKE_CUDA_CAPABILITY  compute capability, times ten (90)
  * FAKE_CUDA_DEVICES     number of GPUs (1)
+ * FAKE_CUDA_CAPTURING   whether streams are in capture (0)
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -238,6 +239,12 @@ int cuStreamSynchronize(void *stream) { (void)stream; return call("cuStreamSynch
 int cuStreamGetCtx(void *stream, void **context) {
   CALL(cuStreamGetCtx);
   *context = stream ? &contexts[*(int *)stream] : stack[depth - 1];
+  return 0;
+}
+int cuStreamIsCapturing(void *stream, int *status) {
+  CALL(cuStreamIsCapturing);
+  (void)stream;
+  *status = setting("FAKE_CUDA_CAPTURING", 0);
   return 0;
 }
 int cuStreamWaitEvent(void *stream, void *event, unsigned flags) {

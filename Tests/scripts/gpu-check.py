@@ -3,6 +3,7 @@
 what was measured; a stand-in for NVIDIA's driver goes through all of it but the numbers."""
 
 import copy
+import ctypes
 import importlib.machinery
 import importlib.util
 import json
@@ -26,25 +27,41 @@ def run(*command, **environment):
         env={**os.environ, **{key: str(value) for key, value in environment.items()}})
 
 
+class NoDriver:
+    """What the peers ask of the driver, without one."""
+
+    def stream(self):
+        return ctypes.c_void_p(1)
+
+    def wait(self, stream):
+        pass
+
+
 def peers_compute_the_reference(folder):
-    """The networks that PyTorch and ONNX Runtime are timed with are the packed ones."""
-    import bench_networks
+    """PyTorch and ONNX Runtime, on the CPU, have the packed networks in every variant; there are no CUDA graphs here."""
     import gpu_peers
     import gpu_run
-    import onnxruntime
     import torch
 
+    # Compiling takes minutes and is PyTorch's affair.
+    torch.compile = lambda model, mode: model
+    peers = [gpu_peers.Torch("cpu"), gpu_peers.OnnxRuntime(NoDriver(), "cpu")]
     for network in ("resnet1", "unet"):
+        for peer in peers:
+            peer.begin()
         x, y = (numpy.load(folder / f"{network}-{end}.npy")[:2] for end in "xy")
-        model = bench_networks.torch_module(network, gpu_peers.folded(folder, network))
-        with torch.inference_mode():
-            error = gpu_run.ulps(model(torch.from_numpy(x)).numpy(), y)
-        assert error < 64, (network, error)
-        session = onnxruntime.InferenceSession(
-            str(folder / f"{network}-b2.onnx"), providers=["CPUExecutionProvider"])
-        (output,) = session.run(None, {session.get_inputs()[0].name: x})
-        error = gpu_run.ulps(output, y)
-        assert error < 64, (network, error)
+        for kind, most in (("float32", 64), ("tf32", 2**12), ("bf16", 2**18)):
+            errors = {}
+            for peer in peers:
+                for name, function, output in peer.variants(folder, network, x, kind):
+                    errors[name] = gpu_run.ulps(output, y)
+                    function()
+            onnx = [] if kind == "bf16" else ["ONNX Runtime", "ONNX Runtime, CUDA graph"]
+            torches = [f"{name}{layout}" for layout in ("", ", channels-last")
+                       for name in ("PyTorch eager", "torch.compile max-autotune")]
+            assert list(errors) == torches + onnx, errors
+            assert max(errors.values()) < most, (network, kind, errors)
+    assert not list(peers[0].variants(folder, "unet", x, "int8"))
 
 
 def precisions_are_the_programs():

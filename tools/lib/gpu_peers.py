@@ -1,5 +1,7 @@
 """PyTorch and ONNX Runtime on the GPU, for gpu-check: each variant is a function that puts a run into a stream."""
 
+import contextlib
+import ctypes
 import sys
 
 import bench_networks
@@ -20,20 +22,25 @@ def said(name, problem):
 
 
 class Torch:
-    """Variants of PyTorch in one stream; `none` says why there are none."""
+    """Variants of PyTorch in one stream; `none` says why there are none. Tests use the device "cpu"."""
 
-    def __init__(self, driver):
-        self.none = None
+    def __init__(self, device="cuda"):
+        self.none, self.device = None, device
         try:
             import torch
         except ImportError:
             self.none = "PyTorch is not installed"
             return
+        self.torch = torch
+        if device == "cpu":
+            self.streaming = contextlib.nullcontext
+            return
         if not torch.cuda.is_available():
             self.none = "PyTorch finds no GPU"
             return
-        self.torch = torch
         self.stream = torch.cuda.Stream()
+        self.streaming = lambda: torch.cuda.stream(self.stream)
+        self.handle = ctypes.c_void_p(self.stream.cuda_stream)
         torch.backends.cudnn.benchmark = True
 
     @property
@@ -43,6 +50,17 @@ class Torch:
         return dict(
             torch=self.torch.__version__, cuda_of_torch=self.torch.version.cuda,
             cudnn=str(self.torch.backends.cudnn.version()))
+
+    def begin(self):
+        """Before the variants of a network and batch: what was compiled for others would count against a limit."""
+        if self.none:
+            return
+        import torch._dynamo as dynamo
+
+        dynamo.reset()
+        for name in ("cache_size_limit", "recompile_limit"):
+            if hasattr(dynamo.config, name):
+                setattr(dynamo.config, name, 64)
 
     def use(self, kind):
         """Sets what float32 convolutions may do; to be called before each timing, too."""
@@ -58,14 +76,15 @@ class Torch:
         weights = folded(folder, network)
         for layout in ("contiguous_format", "channels_last"):
             form = dict(memory_format=getattr(torch, layout))
-            model = bench_networks.torch_module(network, weights).cuda().to(dtype=dtype, **form)
-            image = torch.from_numpy(x).cuda().to(dtype=dtype, **form)
+            with self.streaming():
+                model = bench_networks.torch_module(network, weights).to(device=self.device, dtype=dtype, **form)
+                image = torch.from_numpy(x).to(device=self.device, dtype=dtype).contiguous(**form)
             suffix = ", channels-last" if layout == "channels_last" else ""
             for name, make in (
                     ("PyTorch eager", self.eager), ("PyTorch CUDA graph", self.graph),
                     ("torch.compile max-autotune", self.compiled)):
                 try:
-                    with torch.inference_mode(), torch.cuda.stream(self.stream):
+                    with torch.inference_mode(), self.streaming():
                         self.use(kind)
                         function, output = make(model, image)
                         function()
@@ -76,7 +95,7 @@ class Torch:
 
     def inferring(self, work):
         def run():
-            with self.torch.inference_mode(), self.torch.cuda.stream(self.stream):
+            with self.torch.inference_mode(), self.streaming():
                 return work()
 
         return run
@@ -103,20 +122,27 @@ class Torch:
 
 
 class OnnxRuntime:
-    """ONNX Runtime's CUDA provider in a stream of ours, with and without a CUDA graph."""
+    """ONNX Runtime's CUDA provider in a stream of ours, with and without a CUDA graph. Tests use the device "cpu"."""
 
-    def __init__(self, driver):
-        self.none, self.driver = None, driver
+    def __init__(self, driver, device="cuda"):
+        self.none, self.driver, self.device = None, driver, device
         try:
             import onnxruntime
         except ImportError:
             self.none = "ONNX Runtime is not installed"
             return
         self.runtime = onnxruntime
-        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        self.provider = "CUDAExecutionProvider" if device == "cuda" else "CPUExecutionProvider"
+        if self.provider not in onnxruntime.get_available_providers():
             self.none = "this ONNX Runtime has no CUDA provider"
             return
-        self.stream = driver.stream()
+        self.handle = driver.stream()
+
+    def begin(self):
+        pass
+
+    def use(self, kind):
+        pass
 
     @property
     def versions(self):
@@ -135,16 +161,21 @@ class OnnxRuntime:
     def session(self, path, x, kind, graph):
         runtime = self.runtime
         options = dict(
-            user_compute_stream=str(self.stream.value), use_tf32=int(kind == "tf32"), enable_cuda_graph=int(graph),
+            user_compute_stream=str(self.handle.value), use_tf32=int(kind == "tf32"), enable_cuda_graph=int(graph),
             cudnn_conv_algo_search="EXHAUSTIVE")
-        session = runtime.InferenceSession(str(path), providers=[("CUDAExecutionProvider", options)])
+        if self.device == "cpu":
+            options = {}
+        session = runtime.InferenceSession(str(path), providers=[(self.provider, options)])
         binding = session.io_binding()
-        image = runtime.OrtValue.ortvalue_from_numpy(x, "cuda", 0)
-        output = runtime.OrtValue.ortvalue_from_numpy(numpy.zeros_like(x), "cuda", 0)
+        image = runtime.OrtValue.ortvalue_from_numpy(x, self.device, 0)
+        output = runtime.OrtValue.ortvalue_from_numpy(numpy.zeros_like(x), self.device, 0)
         binding.bind_ortvalue_input(session.get_inputs()[0].name, image)
         binding.bind_ortvalue_output(session.get_outputs()[0].name, output)
+        # As with the others, a run is only put into the stream.
+        settings = runtime.RunOptions()
+        settings.add_run_config_entry("disable_synchronize_execution_providers", "1")
         for _ in range(3):
-            session.run_with_iobinding(binding)
-        self.driver.wait(self.stream)
+            session.run_with_iobinding(binding, settings)
+        self.driver.wait(self.handle)
         # The session and its tensors live as long as the function.
-        return lambda: session.run_with_iobinding(binding), output.numpy()
+        return lambda: session.run_with_iobinding(binding, settings), output.numpy()

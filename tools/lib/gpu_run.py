@@ -1,5 +1,6 @@
 """Checks and times packed libraries beside their peers, for gpu-check."""
 
+import functools
 import json
 import statistics
 import sys
@@ -17,8 +18,8 @@ WARM_UPS = 5
 class Contestant:
     """Something that is timed: a function that puts a run into a stream."""
 
-    def __init__(self, row, function, stream, prepare=None):
-        self.row, self.function, self.stream, self.prepare = row, function, stream, prepare or (lambda: None)
+    def __init__(self, row, function, stream, prepare=lambda: None):
+        self.row, self.function, self.stream, self.prepare = row, function, stream, prepare
         self.calls, self.times = 1, []
 
     def warm(self, stopwatch):
@@ -100,17 +101,17 @@ class Group:
         self.contestants.append(Contestant(row, function, self.stream))
 
     def add_peers(self, peers):
+        for peer in peers:
+            peer.begin()
         for kind in sorted({kind_of(entry) for entry in self.entries}):
             for peer in peers:
-                stream = getattr(peer, "stream", None)
-                handle = getattr(stream, "cuda_stream", stream)
                 for name, function, output in peer.variants(self.folder, self.network, self.x, kind):
                     row = dict(
                         network=self.network, batch=self.batch, what=name, kind=kind,
                         ulps=ulps(output, self.expected))
                     self.rows.append(row)
-                    prepare = (lambda peer=peer, kind=kind: peer.use(kind)) if hasattr(peer, "use") else None
-                    self.contestants.append(Contestant(row, function, as_stream(handle), prepare))
+                    prepare = functools.partial(peer.use, kind)
+                    self.contestants.append(Contestant(row, function, peer.handle, prepare))
 
     def measure(self, rounds):
         """All in turns, and each round begins with another."""
@@ -131,12 +132,6 @@ class Group:
             self.driver.free(address)
 
 
-def as_stream(handle):
-    import ctypes
-
-    return handle if isinstance(handle, ctypes.c_void_p) else ctypes.c_void_p(handle)
-
-
 def kind_of(entry):
     return gpu_peers.CLASSES.get(entry["precision"], entry["precision"])
 
@@ -144,7 +139,7 @@ def kind_of(entry):
 def report(folder, rounds, with_peers):
     driver = gpu_driver.Driver()
     entries = fitting(json.loads((folder / "entries.json").read_text()), driver.capability)
-    peers = [gpu_peers.Torch(driver), gpu_peers.OnnxRuntime(driver)] if with_peers else []
+    peers = [gpu_peers.Torch(), gpu_peers.OnnxRuntime(driver)] if with_peers else []
     versions = dict(driver.versions, capability=driver.capability / 10)
     for peer in peers:
         versions.update(peer.versions)

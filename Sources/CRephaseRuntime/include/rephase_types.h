@@ -32,7 +32,7 @@ typedef enum rephase_status {
   REPHASE_GPU_FAILED = 23,             /* the driver reports an error */
   REPHASE_GPU_MISALIGNED = 24,         /* an input or output on the GPU is not 64-byte aligned */
   REPHASE_GPU_POINTER = 25,            /* not memory of the context's GPU, or too little of it */
-  REPHASE_GPU_STREAM = 26              /* a stream of another GPU */
+  REPHASE_GPU_STREAM = 26              /* a stream of another GPU, or in capture */
 } rephase_status;
 
 /* A loop body: runs the iterations begin ..< end. */
