@@ -196,6 +196,7 @@ extension FunctionEmitter {
     case .exp: return intrinsic("llvm.exp", [value])
     case .log: return intrinsic("llvm.log", [value])
     case .tanh: return hyperbolicTangent(value, type, wide)
+    case .tf32: return try roundedToTF32(value, wide)
     case .not: throw mixed("not")
     }
   }
@@ -205,15 +206,21 @@ extension FunctionEmitter {
     _ value: LLVMValueRef, _ type: ElementType, _ wide: Bool
   ) -> LLVMValueRef {
     let (signature, function) = unit.libraryFunction(type == .f64 ? "tanh" : "tanhf", type)
-    func call(_ scalar: LLVMValueRef?) -> LLVMValueRef {
-      var arguments = [scalar]
+    return perLane(value, wide) { scalar in
+      var arguments: [LLVMValueRef?] = [scalar]
       return LLVMBuildCall2(builder, signature, function, &arguments, 1, "")
     }
-    guard wide, let lanes else { return call(value) }
+  }
+
+  /// The results for each lane of a vector, or for a scalar.
+  func perLane(
+    _ value: LLVMValueRef, _ wide: Bool, _ result: (LLVMValueRef) -> LLVMValueRef
+  ) -> LLVMValueRef {
+    guard wide, let lanes else { return result(value) }
     return (0..<lanes).reduce(LLVMGetPoison(LLVMTypeOf(value))) { vector, lane in
       let position = integer(lane)
-      let result = call(LLVMBuildExtractElement(builder, value, position, ""))
-      return LLVMBuildInsertElement(builder, vector, result, position, "")
+      let scalar = result(LLVMBuildExtractElement(builder, value, position, ""))
+      return LLVMBuildInsertElement(builder, vector, scalar, position, "")
     }
   }
 

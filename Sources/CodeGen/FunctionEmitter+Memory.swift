@@ -5,22 +5,22 @@ import Tensors
 
 /// Loads, stores and allocations.
 extension FunctionEmitter {
-  private func slot(_ name: String, _ indices: [Expression]) throws(EmitFailure) -> Slot {
+  func slot(_ name: String, dimensions: Int) throws(EmitFailure) -> Slot {
     guard let slot = slots[name] else {
       throw complain(
         "kernel \(kernel.name): buffer %\(name) cannot be reached here",
         help: "register buffers live inside one iteration of a parallel loop")
     }
-    guard indices.count == slot.buffer.extents.count else {
+    guard dimensions == slot.buffer.extents.count else {
       throw complain(
-        "kernel \(kernel.name): %\(name) has \(slot.buffer.extents.count) dimensions, not \(indices.count)"
+        "kernel \(kernel.name): %\(name) has \(slot.buffer.extents.count) dimensions, not \(dimensions)"
       )
     }
     return slot
   }
 
   /// The position in the buffer, in elements.
-  private func flat(_ slot: Slot, _ indices: [Expression]) throws(EmitFailure) -> LinearIndex {
+  func flat(_ slot: Slot, _ indices: [Expression]) throws(EmitFailure) -> LinearIndex {
     var sum = LinearIndex(0)
     for (expression, stride) in zip(indices, slot.buffer.strides).dropFirst(
       slot.isPerThread ? 1 : 0)
@@ -61,7 +61,7 @@ extension FunctionEmitter {
         elementBytes: slot.buffer.element.byteCount, base: slot.alignment))
   }
 
-  private func read(
+  func read(
     _ slot: Slot, _ index: LinearIndex, as type: LLVMTypeRef
   ) throws(EmitFailure) -> LLVMValueRef {
     let value: LLVMValueRef = LLVMBuildLoad2(builder, type, try address(slot, index), "")
@@ -69,7 +69,7 @@ extension FunctionEmitter {
     return value
   }
 
-  private func write(
+  func write(
     _ value: LLVMValueRef, _ slot: Slot, _ index: LinearIndex
   ) throws(EmitFailure) {
     let store: LLVMValueRef = LLVMBuildStore(builder, value, try address(slot, index))
@@ -77,7 +77,7 @@ extension FunctionEmitter {
   }
 
   func load(_ name: String, _ indices: [Expression]) throws(EmitFailure) -> Emitted {
-    let slot = try slot(name, indices)
+    let slot = try slot(name, dimensions: indices.count)
     let element = slot.buffer.element
     let scalar = try unit.type(element)
     let position = try flat(slot, indices)
@@ -100,7 +100,7 @@ extension FunctionEmitter {
   func store(
     _ name: String, _ indices: [Expression], _ expression: Expression
   ) throws(EmitFailure) {
-    let slot = try slot(name, indices)
+    let slot = try slot(name, dimensions: indices.count)
     guard !slot.isReadOnly else {
       throw complain("kernel \(kernel.name): %\(name) is an input and cannot be written")
     }

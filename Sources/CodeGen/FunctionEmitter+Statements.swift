@@ -24,6 +24,10 @@ extension FunctionEmitter {
     case .barrier where grid != nil: barrier()
     case .barrier:
       throw complain("kernel \(kernel.name): a barrier has no meaning on a CPU")
+    case .multiply(let product) where grid != nil: try multiply(product)
+    case .multiply:
+      throw complain(
+        "kernel \(kernel.name): warps multiply matrices on GPUs only", help: "choose a GPU target")
     case .call(let name, _):
       throw complain("kernel \(kernel.name): calls \(name), but kernels cannot call kernels")
     }

@@ -32,6 +32,7 @@ final class ModuleEmitter {
     switch element {
     case .f32: return LLVMFloatTypeInContext(context)
     case .f64: return LLVMDoubleTypeInContext(context)
+    case .bf16 where target.gpu != nil: return LLVMBFloatTypeInContext(context)
     case .f16, .bf16, .i32, .complex64:
       throw complain(
         "native code for \(element.rawValue) elements is not there yet; f32 and f64 are")
@@ -90,6 +91,12 @@ final class ModuleEmitter {
 
   private func add(_ attribute: String, to function: LLVMValueRef) {
     add(attribute, 0, at: LLVMAttributeIndex(bitPattern: -1), of: function)
+  }
+
+  func add(_ attribute: String, toCall call: LLVMValueRef) {
+    let kind = LLVMGetEnumAttributeKindForName(attribute, attribute.utf8.count)
+    LLVMAddCallSiteAttribute(
+      call, LLVMAttributeIndex(bitPattern: -1), LLVMCreateEnumAttribute(context, kind, 0))
   }
 
   private func add(_ key: String, _ value: String, to function: LLVMValueRef) {

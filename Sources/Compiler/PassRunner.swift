@@ -111,7 +111,8 @@ public struct PassRunner {
         result.kernels[index].body = result.kernels[index].body.simplified()
       }
       return result
-    case PassList.layouts.name: return AssignLayouts.apply(to: module, target: target)
+    case PassList.layouts.name:
+      return AssignLayouts.apply(to: module, target: target, precision: precision)
     case PassList.planMemory.name: return PlanMemory.apply(to: module)
     case PassList.schedule.name:
       return try Pipeline(target: target, precision: precision).scheduled(module)

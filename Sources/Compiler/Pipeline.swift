@@ -108,10 +108,13 @@ public struct Pipeline: Sendable {
         "the dump is scheduled already, so a schedule file cannot change it",
         help: "start from a dump of the stage loops or earlier, or leave --schedule out")
     }
-    guard precision == .strict, module.precision != .strict else { return }
+    let scheduled = module.precision
+    guard scheduled.promise > precision.promise else { return }
     throw Diagnostic(
-      "the dump was scheduled for standard precision, so it cannot keep the strict promise",
-      help: "start from a dump of the stage loops or earlier, or leave --precision out")
+      "the dump was scheduled for \(scheduled.rawValue) precision, so it cannot keep the "
+        + "\(precision.rawValue) promise",
+      help: "start from a dump of the stage loops or earlier, or give --precision "
+        + scheduled.rawValue)
   }
 
   /// What code needs to know besides itself: the buffers, how constants are prepared, and a GPU's launches.

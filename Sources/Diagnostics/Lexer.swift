@@ -32,7 +32,7 @@ public enum Token: Hashable, Sendable {
 /// Shared by the graph IR and the loop IR, so that both have one notation for names, numbers and strings.
 public struct Lexer: Sendable {
   /// Symbols of two or three characters, longest first.
-  static let pairs = ["..<", "->", "==", "!=", "<=", ">=", "&&", "||"]
+  static let pairs = ["..<", "->", "==", "!=", "<=", ">=", "&&", "||", "+="]
 
   private let bytes: [UInt8]
   private let file: String

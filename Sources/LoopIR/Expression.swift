@@ -36,6 +36,8 @@ public indirect enum Expression: Hashable, Sendable {
 /// Raw values are the text form: `sqrt(x)`.
 public enum UnaryOperator: String, Hashable, Sendable, CaseIterable {
   case negate, abs, sqrt, exp, log, tanh
+  /// An f32 rounded to the 11 significant bits of tf32, ties away from zero.
+  case tf32
   /// Boolean.
   case not
 }

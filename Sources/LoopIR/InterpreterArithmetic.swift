@@ -39,8 +39,15 @@ extension ElementType {
     case .exp: return { rounded(Foundation.exp($0)) }
     case .log: return { rounded(Foundation.log($0)) }
     case .tanh: return { rounded(Foundation.tanh($0)) }
+    case .tf32: return { Double(Self.roundedToTF32(Float($0))) }
     case .not: return nil
     }
+  }
+
+  /// The upper 19 bits, rounded to nearest, ties away from zero; NaN and infinity stay.
+  private static func roundedToTF32(_ value: Float) -> Float {
+    if !value.isFinite { return value }
+    return Float(bitPattern: (value.bitPattern + 0x1000) & ~0x1FFF)
   }
 
   /// nil for operators that do not yield elements.

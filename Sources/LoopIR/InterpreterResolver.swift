@@ -66,6 +66,7 @@ extension Resolver {
       let level = level
       return { machine in machine.memories[slot] = Memory(buffer, level: level) }
     case .barrier: return { machine in machine.threadEpoch = machine.newEpoch() }
+    case .multiply(let product): return try resolve(product)
     case .block(_, let body): return try resolve(body)
     case .call(let kernel, _):
       throw Diagnostic("the call of @\(kernel) cannot be run: verify the module first")
@@ -131,7 +132,7 @@ extension Resolver {
 // MARK: Expressions
 
 extension Resolver {
-  private func index(_ expression: Expression) throws(Diagnostic) -> IndexCode {
+  func index(_ expression: Expression) throws(Diagnostic) -> IndexCode {
     guard case .index(let code) = try code(expression) else { throw unverified(expression) }
     return code
   }
@@ -146,7 +147,7 @@ extension Resolver {
     return code
   }
 
-  private func access(
+  func access(
     _ buffer: String, _ indices: [Expression]
   ) throws(Diagnostic) -> ElementAccess {
     guard case .buffer(_, let slot) = names[buffer] else {

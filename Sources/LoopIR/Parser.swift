@@ -72,7 +72,10 @@ extension LoopParser {
     if try tokens.takeIfWord("scheduled") {
       try tokens.expectWord("for")
       module.scheduledFor = try tokens.string("the target, as in \"native\"")
-      if try tokens.takeIfWord(Precision.strict.rawValue) { module.precision = .strict }
+      if case .word(let word) = tokens.token, let precision = Precision(rawValue: word) {
+        try tokens.take()
+        module.precision = precision
+      }
     }
     try tokens.expect("{")
     var names: Set<String> = []
@@ -277,6 +280,9 @@ extension LoopParser {
     case "barrier":
       try tokens.take()
       return .barrier
+    case "mma":
+      try tokens.take()
+      return .multiply(try product())
     case "call":
       try tokens.take()
       let kernel = try tokens.atName("the kernel's name, as in '@copy'")
@@ -290,6 +296,20 @@ extension LoopParser {
     default:
       throw tokens.unexpected("a statement or '}'")
     }
+  }
+
+  /// `%c[...] += %a[...] * %b[...]`.
+  private mutating func product() throws(Diagnostic) -> MatrixProduct {
+    let sum = try fragment()
+    try tokens.expect("+=")
+    let left = try fragment()
+    try tokens.expect("*")
+    return MatrixProduct(sum: sum, left: left, right: try fragment())
+  }
+
+  private mutating func fragment() throws(Diagnostic) -> MatrixProduct.Fragment {
+    let buffer = try tokens.percentName("a register buffer, as in '%a'")
+    return MatrixProduct.Fragment(buffer, try expressions("[", "]"))
   }
 
   private mutating func loop(_ kind: LoopKind) throws(Diagnostic) -> Loop {

@@ -113,6 +113,9 @@ public enum LoopPrinter {
       printer.line("allocate " + text(buffer))
     case .barrier:
       printer.line("barrier")
+    case .multiply(let product):
+      let (sum, left, right) = (text(product.sum), text(product.left), text(product.right))
+      printer.line("mma \(sum) += \(left) * \(right)")
     case .call(let kernel, let arguments):
       let names = arguments.map { "%" + $0 }.joined(separator: ", ")
       printer.line("call @\(kernel)(\(names))")
@@ -137,6 +140,10 @@ extension LoopPrinter {
   /// An expression with no more parentheses than the parser needs.
   public static func text(_ expression: Expression) -> String {
     text(expression, atLeast: 0)
+  }
+
+  private static func text(_ fragment: MatrixProduct.Fragment) -> String {
+    element(fragment.buffer, fragment.indices)
   }
 
   static func element(_ buffer: String, _ indices: [Expression]) -> String {
@@ -169,7 +176,7 @@ extension LoopPrinter {
       if case .integer = operand { return "-(\(text(operand)))" }
       return "-" + text(operand, atLeast: BinaryOperator.unaryPrecedence)
     case .not: return "!" + text(operand, atLeast: BinaryOperator.unaryPrecedence)
-    case .abs, .sqrt, .exp, .log, .tanh: return call(op.rawValue, operand)
+    case .abs, .sqrt, .exp, .log, .tanh, .tf32: return call(op.rawValue, operand)
     }
   }
 

@@ -86,7 +86,7 @@ extension Statement {
     case .loop(let loop): return [loop.body]
     case .conditional(_, let then, let otherwise): return [then, otherwise]
     case .block(_, let body): return [body]
-    case .bind, .store, .allocate, .barrier, .call: return []
+    case .bind, .store, .allocate, .barrier, .multiply, .call: return []
     }
   }
 
@@ -99,7 +99,7 @@ extension Statement {
     case .conditional(let condition, let then, let otherwise):
       return .conditional(condition, then: transform(then), otherwise: transform(otherwise))
     case .block(let label, let body): return .block(label, transform(body))
-    case .bind, .store, .allocate, .barrier, .call: return self
+    case .bind, .store, .allocate, .barrier, .multiply, .call: return self
     }
   }
 
@@ -110,6 +110,7 @@ extension Statement {
     case .bind(_, let value): return [value]
     case .store(_, let indices, let value): return indices + [value]
     case .conditional(let condition, _, _): return [condition]
+    case .multiply(let product): return product.fragments.flatMap(\.indices)
     case .allocate, .barrier, .call, .block: return []
     }
   }
@@ -130,6 +131,9 @@ extension Statement {
         transform(condition), then: then.mapExpressions(transform),
         otherwise: otherwise.mapExpressions(transform))
     case .block(let label, let body): return .block(label, body.mapExpressions(transform))
+    case .multiply(let product):
+      return .multiply(
+        product.mapFragments { .init($0.buffer, $0.indices.map(transform)) })
     case .allocate, .barrier, .call: return self
     }
   }
@@ -140,7 +144,7 @@ extension Statement {
     case .loop(let loop): return loop.variable
     case .bind(let name, _): return name
     case .allocate(let buffer): return buffer.name
-    case .store, .conditional, .barrier, .call, .block: return nil
+    case .store, .conditional, .barrier, .multiply, .call, .block: return nil
     }
   }
 
@@ -169,6 +173,11 @@ extension Statement {
       buffer.name = other(buffer.name)
       return .allocate(buffer)
     case .call(let kernel, let arguments): return .call(kernel, arguments.map(other))
+    case .multiply(let product):
+      return .multiply(
+        product.mapFragments {
+          .init(other($0.buffer), $0.indices.map { $0.renaming(names) })
+        })
     case .block(let label, let body): return .block(label, body.map { $0.renaming(names) })
     case .barrier: return self
     }

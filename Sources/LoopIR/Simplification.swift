@@ -211,6 +211,11 @@ extension Simplifier {
     case .block(let label, let body):
       let body = simplify(body)
       return body.isEmpty ? [] : [.block(label, body)]
+    case .multiply(let product):
+      return [
+        .multiply(
+          product.mapFragments { .init($0.buffer, $0.indices.map(simplifyIndex)) })
+      ]
     case .allocate, .barrier, .call: return [statement]
     }
   }

@@ -62,6 +62,8 @@ public indirect enum Statement: Hashable, Sendable {
   case allocate(Buffer)
   /// All threads of a GPU block wait for each other.
   case barrier
+  /// Warps of a GPU block multiply matrices that lie in their threads' registers.
+  case multiply(MatrixProduct)
   /// Runs a kernel on whole buffers; in programs only.
   case call(String, [String])
   /// A scope with a comment-like label, kept through schedules.

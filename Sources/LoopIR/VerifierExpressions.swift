@@ -69,6 +69,7 @@ extension KernelVerifier {
     switch op {
     case .negate, .abs: fits = operand != .boolean
     case .sqrt, .exp, .log, .tanh: fits = operand != .boolean && operand != .index
+    case .tf32: fits = operand == .element(.f32)
     case .not: fits = operand == .boolean
     }
     guard fits else { throw wrong(expression, [operand]) }
@@ -142,12 +143,30 @@ extension KernelVerifier {
         "L10", "%\(buffer.name) has \(buffer.extents.count) dimensions, not \(indices.count)")
     }
     try verifyThread(buffer, indices)
-    for (dimension, index) in indices.enumerated() {
-      guard kinds[dimension] == .index else {
+    try verifyIndices(buffer, indices, kinds, dimensions: 0..<indices.count)
+  }
+
+  /// The indices of some dimensions.
+  func verifyIndices(
+    _ buffer: Buffer, _ indices: [Expression], dimensions: Range<Int>
+  ) throws(Diagnostic) {
+    guard indices.count == dimensions.count else {
+      throw broken(
+        "L10", "%\(buffer.name) has \(dimensions.count) dimensions here, not \(indices.count)")
+    }
+    var kinds: [ValueKind] = []
+    for index in indices { kinds.append(try kind(of: index)) }
+    try verifyIndices(buffer, indices, kinds, dimensions: dimensions)
+  }
+
+  private func verifyIndices(
+    _ buffer: Buffer, _ indices: [Expression], _ kinds: [ValueKind], dimensions: Range<Int>
+  ) throws(Diagnostic) {
+    for (dimension, (index, kind)) in zip(dimensions, zip(indices, kinds)) {
+      guard kind == .index else {
         throw broken(
           "L10",
-          "index '\(LoopPrinter.text(index))' of %\(buffer.name) is "
-            + "\(kinds[dimension].text), not an index")
+          "index '\(LoopPrinter.text(index))' of %\(buffer.name) is \(kind.text), not an index")
       }
       let extent = buffer.extents[dimension]
       guard !scope.isDead, let range = index.simplifiedIndex(scope.ranges).interval(scope.ranges),

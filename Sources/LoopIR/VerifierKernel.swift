@@ -88,6 +88,7 @@ struct KernelVerifier {
       guard scope.loops.contains(.gpuBlock), !scope.loops.contains(.gpuThread) else {
         throw broken("L16", "a barrier stands inside gpu_block loops, between gpu_thread loops")
       }
+    case .multiply(let product): try verify(product)
     case .call(let name, _):
       throw broken("L17", "the call of @\(name) is inside a kernel; only programs call")
     case .block(_, let body): try verify(body)

@@ -18,8 +18,9 @@ extension Decoder {
       count = vector == "v2" ? 2 : 4
       parts = parts.dropFirst()
     }
+    // What is written, and who touches it, is kept for words of 4 bytes.
     guard parts.count == 1, let type = PTXType(rawValue: parts[parts.startIndex]),
-      type.byteCount >= 4
+      type.byteCount >= 2, type.byteCount * count >= 4
     else { throw unknown(instruction) }
     try check(instruction, 2)
     let (values, address) = (
@@ -47,8 +48,10 @@ extension Decoder {
     parameterNames.contains(String(address.dropFirst().dropLast()))
   }
 
-  private static func vector(_ text: String) -> [String] {
-    guard text.hasPrefix("{"), text.hasSuffix("}") else { return [text] }
+  static func isVector(_ text: String) -> Bool { text.hasPrefix("{") && text.hasSuffix("}") }
+
+  static func vector(_ text: String) -> [String] {
+    guard isVector(text) else { return [text] }
     return text.dropFirst().dropLast().split(separator: ",").map(\.trimmed)
   }
 
@@ -160,6 +163,12 @@ private struct Access {
     var place = start
     for register in registers {
       switch (isLoad, bytes) {
+      case (true, 2):
+        values[register + lane] = UInt64(memory.load(fromByteOffset: place, as: UInt16.self))
+      case (false, 2):
+        memory.storeBytes(
+          of: UInt16(truncatingIfNeeded: values[register + lane]), toByteOffset: place,
+          as: UInt16.self)
       case (true, 4):
         values[register + lane] = UInt64(memory.load(fromByteOffset: place, as: UInt32.self))
       case (true, _): values[register + lane] = memory.load(fromByteOffset: place, as: UInt64.self)

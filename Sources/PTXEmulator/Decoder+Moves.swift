@@ -3,6 +3,9 @@ extension Decoder {
   mutating func move(_ instruction: PTXInstruction) throws(DecodeFailure) -> Work {
     let type = instruction.opcode.last.flatMap(PTXType.init(rawValue:))
     guard let type, let result = instruction.operands.first else { throw unknown(instruction) }
+    if instruction.opcode == ["mov", "b32"], instruction.operands.contains(where: Self.isVector) {
+      return try moveHalves(instruction)
+    }
     let d = try destination(result)
     var s: [Int] = []
     for operand in instruction.operands.dropFirst() { s.append(try source(operand)) }
@@ -16,6 +19,10 @@ extension Decoder {
     case ("setp", 2) where instruction.opcode.count == 3:
       guard let work = Self.comparison(type, instruction.opcode[1], d, s) else { break }
       return work
+    case ("cvt", 1) where instruction.opcode.dropFirst() == ["rna", "tf32", "f32"]:
+      return Lanes.unary(d, s[0], Self.roundedToTF32)
+    case ("cvt", 1) where instruction.opcode.dropFirst() == ["rn", "bf16", "f32"]:
+      return Lanes.unary(d, s[0], Self.roundedToBrain)
     case ("cvt", 1):
       guard let work = Self.conversion(Array(instruction.opcode.dropFirst()), d, s[0]) else {
         break
@@ -109,5 +116,41 @@ extension Decoder {
     return type.isSigned
       ? { Int64(bitPattern: $0 << unused) >> unused }
       : { Int64(bitPattern: ($0 << unused) >> unused) }
+  }
+
+  /// To 11 significant bits, ties away from zero.
+  private static func roundedToTF32(_ value: Float) -> Float {
+    if !value.isFinite { return value }
+    return Float(bitPattern: (value.bitPattern + 0x1000) & 0xFFFF_E000)
+  }
+
+  /// The upper half of a float32, rounded to nearest, ties to even.
+  private static func roundedToBrain(_ value: Float) -> UInt16 {
+    if value.isNaN { return 0x7FFF }
+    let bits = value.bitPattern
+    return UInt16((bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
+  }
+
+  /// `mov.b32 %r1, {%rs1, %rs2}` and back; the first of the two is the lower half.
+  private mutating func moveHalves(_ instruction: PTXInstruction) throws(DecodeFailure) -> Work {
+    try check(instruction, 2)
+    let (result, operand) = (
+      Self.vector(instruction.operands[0]), Self.vector(instruction.operands[1])
+    )
+    if result.count == 1, operand.count == 2 {
+      let d = try destination(result[0])
+      let (low, high) = (try source(operand[0]), try source(operand[1]))
+      return Lanes.binary(d, low, high) { (a: UInt16, b: UInt16) in UInt32(b) << 16 | UInt32(a) }
+    }
+    guard result.count == 2, operand.count == 1 else { throw unknown(instruction) }
+    let whole = try source(operand[0])
+    let (low, high) = (try destination(result[0]), try destination(result[1]))
+    return { warp, mask in
+      let r = warp.registers
+      Lanes.forEach(mask) {
+        let bits = UInt32(bits: r[whole + $0])
+        (r[low + $0], r[high + $0]) = (UInt64(bits & 0xFFFF), UInt64(bits >> 16))
+      }
+    }
   }
 }

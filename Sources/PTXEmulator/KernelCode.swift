@@ -151,6 +151,7 @@ struct Decoder {
   private mutating func work(_ instruction: PTXInstruction) throws(DecodeFailure) -> Work {
     switch instruction.opcode[0] {
     case "ld", "st": return try access(instruction)
+    case "mma": return try product(instruction)
     case "mov", "selp", "setp", "cvt": return try move(instruction)
     default: return try arithmetic(instruction)
     }

@@ -32,11 +32,13 @@ struct PTXKernel {
   var labels: [String: Int] = [:]
 }
 
-/// Reads the PTX that Rephase writes: one statement a line, kernels only.
+/// Reads the PTX that Rephase writes: one statement a line (products of matrices take several), kernels only.
 struct PTXReader {
   private var kernels: [PTXKernel] = []
   private var kernel: PTXKernel?
   private var isInParameters = false
+  /// The first lines of a statement whose end has not come yet.
+  private var open: String?
 
   static func kernels(of text: String) throws(Diagnostic) -> [PTXKernel] {
     var reader = PTXReader()
@@ -52,6 +54,13 @@ struct PTXReader {
 
   private mutating func read(_ line: String, _ number: Int) throws(Diagnostic) {
     if line.isEmpty || line == "{" { return }
+    let statement = open.map { $0 + " " + line } ?? line
+    let isOpen = statement.hasPrefix("mma.") && !line.hasSuffix(";")
+    open = isOpen ? statement : nil
+    if !isOpen { try readStatement(statement, number) }
+  }
+
+  private mutating func readStatement(_ line: String, _ number: Int) throws(Diagnostic) {
     if line.hasPrefix(".") { return try readDirective(line, number) }
     guard var current = kernel, !isInParameters else {
       if line == ")" {

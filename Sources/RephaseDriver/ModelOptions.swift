@@ -72,7 +72,10 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Threads; 0 means all cores.")
   var threads: Int = 0
 
-  @Option(help: "strict (direct summation) or standard.")
+  @Option(
+    help:
+      "strict (direct summation) or standard; on GPUs also tf32 and bf16 (factors rounded to 11 and 8 bits)."
+  )
   var precision: Precision = .standard
 
   func validate() throws {
@@ -93,7 +96,7 @@ struct ModelOptions: ParsableArguments {
 
   /// `allowsGPU`: whether `auto` may be one; false for commands that need the code in this process.
   func resolvedTarget(allowsGPU: Bool = true) throws(UsageError) -> Schedules.Target {
-    try TargetOption.resolve(target, allowsGPU: allowsGPU)
+    try TargetOption.resolve(target, precision: precision, allowsGPU: allowsGPU)
   }
 
   var settingValues: [String: String] {

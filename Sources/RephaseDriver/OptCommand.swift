@@ -29,7 +29,7 @@ struct OptCommand: ParsableCommand {
   @Option(help: "native, auto, an x86-64 level or processor, or an NVIDIA GPU, for loop passes.")
   var target = "native"
 
-  @Option(help: "strict (direct summation) or standard, for loop passes.")
+  @Option(help: "strict (direct summation), standard or, on GPUs, tf32 or bf16, for loop passes.")
   var precision: Precision = .standard
 
   @Option(name: .shortAndLong, help: "The file to write; - is standard output.")
@@ -41,7 +41,7 @@ struct OptCommand: ParsableCommand {
       return
     }
     guard let input else { throw ValidationError("give the dump to read, or --list-passes") }
-    let target = try TargetOption.resolve(self.target, allowsGPU: true)
+    let target = try TargetOption.resolve(self.target, precision: precision, allowsGPU: true)
     let model = input == "-" ? try standardInput() : try ModelOptions.dump(input)
     let names = passes.map { $0.split(separator: ",").map(String.init) }
     let runner = PassRunner(target: target, precision: precision)

@@ -6,16 +6,23 @@ import LoopIR
 /// them goes through them. Inputs and outputs keep the host's row-major order; weights among the inputs (in training
 /// steps) are copied first. Values do not change.
 public enum AssignLayouts {
-  public static func apply(to module: LoopModule, target: Target) -> LoopModule {
-    var layout = Layout(module: PackInputs.apply(to: module, target: target))
+  public static func apply(
+    to module: LoopModule, target: Target, precision: Precision = .standard
+  ) -> LoopModule {
+    var layout = Layout(
+      module: PackInputs.apply(to: module, target: target, precision: precision))
     layout.orderTemporaries()
-    layout.orderWeights(target)
+    layout.orderWeights(target, precision)
     return layout.specialized()
   }
 
   /// Orders of the dimensions, outermost first, in which a kernel likes its parameters, by parameter.
-  static func preferredOrders(_ kernel: Kernel, _ target: Target) -> [Int: [Int]] {
-    if target.gpu != nil { return StagedConvolution(kernel)?.preferredOrders() ?? [:] }
+  static func preferredOrders(
+    _ kernel: Kernel, _ target: Target, _ precision: Precision
+  ) -> [Int: [Int]] {
+    if let gpu = target.gpu {
+      return StagedConvolution(kernel)?.preferredOrders(gpu, precision) ?? [:]
+    }
     if SumForm(kernel, target) != nil { return [:] }
     return ScheduleReduction(kernel, target)?.preferredOrders() ?? [:]
   }
@@ -31,11 +38,11 @@ public enum AssignLayouts {
     }
 
     /// Constants, and temporaries that a kernel reads as weights; the first one that does decides.
-    mutating func orderWeights(_ target: Target) {
+    mutating func orderWeights(_ target: Target, _ precision: Precision) {
       var decided: Set<String> = []
       for case .call(let name, let arguments) in module.run {
         guard let kernel = module.kernel(named: name) else { continue }
-        let orders = AssignLayouts.preferredOrders(kernel, target)
+        let orders = AssignLayouts.preferredOrders(kernel, target, precision)
         for (position, argument) in arguments.enumerated() {
           guard let index = module.buffers.firstIndex(where: { $0.buffer.name == argument }) else {
             continue

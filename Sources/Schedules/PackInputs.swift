@@ -10,7 +10,9 @@ import LoopIR
 /// run { call @copy(%w, %w.packed); call @convolution(%x, %w.packed, %y) }
 /// ```
 enum PackInputs {
-  static func apply(to module: LoopModule, target: Target) -> LoopModule {
+  static func apply(
+    to module: LoopModule, target: Target, precision: Precision
+  ) -> LoopModule {
     var result = module
     result.run = []
     var packed: [String: String] = [:]
@@ -21,7 +23,7 @@ enum PackInputs {
         result.run.append(statement)
         continue
       }
-      for position in AssignLayouts.preferredOrders(kernel, target).keys.sorted() {
+      for position in AssignLayouts.preferredOrders(kernel, target, precision).keys.sorted() {
         let argument = arguments[position]
         guard let item = module.buffer(named: argument), case .input = item.role else { continue }
         if packed[argument] == nil { packed[argument] = result.pack(item.buffer) }

@@ -1,3 +1,6 @@
+import Diagnostics
+import LoopIR
+
 /// What schedules and code generation need to know of a processor.
 public struct Target: Hashable, Sendable {
   /// As the user wrote it: `native`, `x86-64-v3`, ...
@@ -44,6 +47,14 @@ public struct Target: Hashable, Sendable {
     self.l2Bytes = l2Bytes
     self.l3Bytes = l3Bytes
     self.gpu = gpu
+  }
+
+  /// Throws where only other processors have the precision's arithmetic.
+  public func check(_ precision: Precision) throws(Diagnostic) {
+    guard gpu == nil, !Precision.ofCPUs.contains(precision) else { return }
+    throw Diagnostic(
+      "the precision '\(precision.rawValue)' is there on GPUs only, and \(name) is a CPU",
+      help: "give --precision standard, or a GPU such as --target sm_90")
   }
 
   /// Elements of 4 bytes in one vector register.

@@ -1,5 +1,6 @@
 import CodeGen
 import Diagnostics
+import Foundation
 import LoopIR
 import Tensors
 import Testing
@@ -28,6 +29,42 @@ import Testing
       let rows = try verification.compare(kind, inputs, native: model.run)
       #expect(rows.allSatisfy { $0.ulps <= precision.promise }, "\(kind)")
     }
+  }
+
+  /// Two fused convolutions of 32 channels, with strides, a sum and an image that tiles do not fit.
+  private static let matrices = """
+    rephase_ir 1
+    func @f(%x: tensor<1x32x9x11xf32>) -> tensor<1x16x5x6xf32> {
+      %w = parameter "w" : tensor<32x32x3x3xf32>
+      %b = parameter "b" : tensor<32xf32>
+      %v = parameter "v" : tensor<16x32x3x3xf32>
+      %0 = convolution %x, %w, %b {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<1x32x9x11xf32>
+      %1 = relu %0 : tensor<1x32x9x11xf32>
+      %2 = add %1, %x : tensor<1x32x9x11xf32>
+      %3 = convolution %2, %v {padding = [1, 1, 1, 1], strides = [2, 2]} : tensor<1x16x5x6xf32>
+      return %3
+    }
+    """
+
+  /// Code generator and emulator agree with the interpreter about where the elements of fragments are, and about every
+  /// rounding.
+  @Test(arguments: [Precision.standard, .tf32, .bf16])
+  func tensorCoresComputeWhatLoopsSay(_ precision: Precision) throws {
+    let target = try Targets.resolve("sm_90")
+    let model = try DumpReader.read(Self.matrices, file: "matrices.rir")
+    let weights = [
+      "w": try input([32, 32, 3, 3]), "b": try input([32]), "v": try input([16, 32, 3, 3]),
+    ]
+    let x = try input([1, 32, 9, 11])
+    let module = try Pipeline(target: target, precision: precision).scheduled(model)
+    #expect(LoopPrinter.text(module).components(separatedBy: "mma %").count > 2)
+    let expected = try LoopInterpreter.run(
+      module, parameters: weights.mapValues { $0.map(Double.init) },
+      inputs: [x.map(Double.init)])
+    let emulated = try EmulatedModel(
+      model, target: target, precision: precision, weights: weights
+    ).run(inputs: [x])
+    #expect(emulated.map { $0.map(Double.init) } == expected)
   }
 
   @Test func aPTXDumpRunsToo() throws {

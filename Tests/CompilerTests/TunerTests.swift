@@ -20,7 +20,7 @@ import Testing
     return (try tuner.run(), progress)
   }
 
-  @Test(arguments: Precision.allCases)
+  @Test(arguments: Precision.ofCPUs)
   func choicesScheduleTheModel(_ precision: Precision) throws {
     let (result, progress) = try tuned(try sampleModel(), precision: precision)
     #expect(result.rows.map(\.kernel) == ["convolution3x3_3_relu_1x8x4x5"])

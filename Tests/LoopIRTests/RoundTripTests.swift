@@ -54,14 +54,15 @@ private struct Generator {
   }
 
   mutating func statement(_ depth: Int) -> Statement {
-    switch Int.random(in: depth == 0 ? 0..<5 : 0..<8, using: &random) {
+    switch Int.random(in: depth == 0 ? 0..<6 : 0..<9, using: &random) {
     case 0: return .bind(name(), expression(3))
     case 1: return .store(name(), (0..<pick([0, 1, 3])).map { _ in expression(2) }, expression(3))
     case 2: return .allocate(buffer())
     case 3: return .barrier
     case 4: return .call(name(), (0..<pick([0, 1, 3])).map { _ in name() })
-    case 5: return .block(pick(["", "a \"b\" \\c", "tail, é"]), statements(depth - 1))
-    case 6:
+    case 5: return .multiply(MatrixProduct(sum: fragment(), left: fragment(), right: fragment()))
+    case 6: return .block(pick(["", "a \"b\" \\c", "tail, é"]), statements(depth - 1))
+    case 7:
       return .conditional(
         expression(3), then: statements(depth - 1), otherwise: statements(depth - 1))
     default:
@@ -70,6 +71,10 @@ private struct Generator {
           name(), expression(2), expression(2), kind: pick(LoopKind.allCases),
           body: statements(depth - 1)))
     }
+  }
+
+  mutating func fragment() -> MatrixProduct.Fragment {
+    .init(name(), (0..<pick([0, 1, 3])).map { _ in expression(2) })
   }
 
   mutating func statements(_ depth: Int) -> [Statement] {
@@ -92,7 +97,7 @@ private struct Generator {
     let target = pick([nil, "x86-64-v3 \"avx\""])
     return LoopModule(
       name: name(), scheduledFor: target,
-      precision: target == nil ? .standard : pick([.standard, .strict]),
+      precision: target == nil ? .standard : pick(Precision.allCases),
       buffers: (0..<pick([0, 1, 5])).map { _ in ModuleBuffer(buffer(), pick(roles)) },
       kernels: kernels, prepare: statements(0), run: statements(0))
   }

@@ -92,6 +92,46 @@ private let brokenKernels = [
     "L26",
     "gpu_block for %b in 0 ..< 2 { allocate %r : f32[4] register gpu_thread for %t in 0 ..< 4 { %r[3 - %t] = f32 0.0 } }",
     "this is no thread's part"),
+  Broken(
+    "L27",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : f32[32, 4] register allocate %r : f32[32, 2] register allocate %s : f32[32, 4] register gpu_thread for %t in 0 ..< 32 { mma %s[] += %l[] * %r[] } }",
+    "outside gpu_thread loops"),
+  Broken(
+    "L27",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : f64[32, 4] register allocate %r : f32[32, 2] register allocate %s : f32[32, 4] register mma %s[] += %l[] * %r[] }",
+    "holds f64, which an mma does not take"),
+  Broken(
+    "L27",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : f32[32, 4] register allocate %r : bf16[32, 2] register allocate %s : f32[32, 4] register mma %s[] += %l[] * %r[] }",
+    "products of two matrices of one type"),
+  Broken(
+    "L27",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : f32[32, 4] register allocate %r : f32[32, 2] register allocate %s : f32[32, 4] register mma %s[] += %s[] * %r[] }",
+    "is a sum and a factor"),
+  Broken(
+    "L27",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : f32[32, 8] register allocate %r : f32[32, 2] register allocate %s : f32[32, 4] register mma %s[] += %l[] * %r[] }",
+    "last dimension has 4 elements"),
+  Broken(
+    "L27",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : f32[32, 4] register allocate %r : f32[32, 2] register allocate %s : f32[32, 4] strides [1, 32] register mma %s[] += %l[] * %r[] }",
+    "beside each other"),
+  Broken(
+    "L27",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : f32[32, 4] register allocate %r : f32[64, 2] register allocate %s : f32[32, 4] register mma %s[] += %l[] * %r[] }",
+    "needs whole warps of 32"),
+  Broken(
+    "L27",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : f32[32, 4] shared allocate %r : f32[32, 2] register allocate %s : f32[32, 4] register mma %s[] += %l[] * %r[] }",
+    "%l holds no fragments"),
+  Broken(
+    "L10",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : f32[32, 4] register allocate %r : f32[32, 2] register allocate %s : f32[32, 4] register mma %s[0] += %l[] * %r[] }",
+    "has 0 dimensions here, not 1"),
+  Broken(
+    "L12",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : f32[32, 2, 4] register allocate %r : f32[32, 2] register allocate %s : f32[32, 4] register mma %s[] += %l[2] * %r[] }",
+    "always outside"),
   Broken("L17", "call @k(%x, %d, %y)", "only programs call"),
 ]
 

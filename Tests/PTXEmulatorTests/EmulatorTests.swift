@@ -43,6 +43,21 @@ private let floatCases: [(String, Float)] = [
   ),
 ]
 
+/// A product of matrices whose factors are one register.
+private func product(_ shape: String, _ register: String) -> String {
+  let (a, b) = (
+    "{\([String](repeating: register, count: 4).joined(separator: ", "))}",
+    "{\(register), \(register)}"
+  )
+  return """
+    mma.sync.aligned.\(shape).row.col.f32.tf32.tf32.f32
+      {%r11, %r12, %r13, %r14},
+      \(a),
+      \(b),
+      {0f00000000, 0f3F800000, 0f00000000, 0f00000000};
+    """
+}
+
 private struct WrongProgram: Sendable {
   var body: String
   var message: String
@@ -74,6 +89,16 @@ private let wrongPrograms: [WrongProgram] = [
   WrongProgram("mov.u32 %r1, %clock;", "is not emulated", "clock"),
   WrongProgram("mov.u32 %r1, %nctaid.x;", "special register %nctaid.x", "nctaid"),
   WrongProgram("bra $nowhere;", "no such label", "nowhere"),
+  WrongProgram(
+    "mov.u32 %r1, 1;\n" + product("m16n8k8", "%r1"), "a number that is not rounded to tf32", "mma"),
+  WrongProgram(
+    "mov.u32 %r1, 0;\nsetp.lt.s32 %p1, %r90, 7;\n@%p1 bra $l;\n" + product("m16n8k8", "%r1")
+      + "\n$l:",
+    "while other threads of the warp are elsewhere", "thread 7"),
+  WrongProgram(
+    "mov.u32 %r1, 0;\n" + product("m16n8k4", "%r1"),
+    "m16n8k4.row.col.f32.tf32.tf32.f32 is not emulated",
+    "mma"),
   WrongProgram("add.s32 %r1, 1;", "is not emulated", ""),
   WrongProgram("add.s32 %r1, 1, x;", "'x' is no operand", ""),
   WrongProgram("not an instruction", "nothing that the emulator knows", ""),
@@ -138,6 +163,15 @@ private let wrongPrograms: [WrongProgram] = [
   @Test(arguments: floatCases)
   func floats(_ body: String, _ expected: Float) throws {
     #expect(try value(body) == expected.bitPattern)
+  }
+
+  /// A product of matrices of ones adds 8 to each element; odd columns start from 1.
+  @Test(arguments: [("%r11", 8), ("%r12", 9), ("%r13", 8), ("%r14", 8)] as [(String, Float)])
+  func matricesAreMultiplied(_ register: String, _ expected: Float) throws {
+    let words = try run(
+      "cvt.rna.tf32.f32 %r1, 0f3F800001;\n" + product("m16n8k8", "%r1")
+        + "\nst.global.u32 [%rd2], \(register);")
+    #expect(words.allSatisfy { $0 == expected.bitPattern })
   }
 
   @Test func threadsOfAllBlocksHaveTheirOwnNumbers() throws {

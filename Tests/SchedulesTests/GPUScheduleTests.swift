@@ -22,15 +22,19 @@ import Testing
     let expected = try run(try item.plain(), item)
     for precision in Precision.allCases {
       let module = try scheduled(item, precision)
+      let text = LoopPrinter.text(module)
+      // Without matrices the kernels are those of standard precision.
+      guard Precision.ofCPUs.contains(precision) || text.contains("mma %") else { continue }
       let actual = try run(module, item)
       #expect(actual.map(\.shape) == expected.map(\.shape))
-      let isSummed = LoopPrinter.text(module).contains("%pixels : f32")
+      let isSummed = text.contains("%pixels : ")
       #expect(largestError(actual, expected) <= (isSummed ? precision.promise : 0))
     }
   }
 
-  @Test(arguments: KernelCase.all) func everyKernelBecomesAGrid(_ item: KernelCase) throws {
-    let module = try scheduled(item, .strict)
+  @Test(arguments: KernelCase.all, [Precision.strict, .tf32])
+  func everyKernelBecomesAGrid(_ item: KernelCase, _ precision: Precision) throws {
+    let module = try scheduled(item, precision)
     let launches = try DeviceProgram(module).launches
     #expect(launches.count == module.run.count)
     for launch in launches { #expect(launch.grid.threads <= 256, "\(launch.entry)") }
@@ -38,9 +42,10 @@ import Testing
   }
 
   /// What a convolution's threads share is guarded by each of its barriers.
-  @Test(arguments: [0, 1]) func theInterpreterMissesABarrier(_ missing: Int) throws {
+  @Test(arguments: [0, 1], [Precision.strict, .tf32])
+  func theInterpreterMissesABarrier(_ missing: Int, _ precision: Precision) throws {
     let item = KernelCase.convolution(32, 16, size: (8, 9))
-    var module = try scheduled(item, .strict)
+    var module = try scheduled(item, precision)
     let index = try #require(module.kernels.firstIndex { $0.name.contains("convolution") })
     var number = 0
     module.kernels[index].body = module.kernels[index].body.mapStatements { statement in
@@ -54,6 +59,19 @@ import Testing
     } throws: {
       "\($0)".contains("race for")
     }
+  }
+
+  /// Channels that do not fill matrices, and strict precision, stay with the FMA units.
+  @Test(arguments: [
+    (32, 32, Precision.standard, true), (8, 16, .tf32, true), (64, 24, .tf32, true),
+    (32, 32, .strict, false), (1, 32, .tf32, false), (32, 1, .tf32, false), (12, 16, .tf32, false),
+    (16, 12, .tf32, false),
+  ])
+  func tensorCoresNeedWholeMatrices(
+    _ inputs: Int, _ outputs: Int, _ precision: Precision, _ isMatrix: Bool
+  ) throws {
+    let module = try scheduled(.convolution(inputs, outputs, size: (9, 9)), precision)
+    #expect(LoopPrinter.text(module).contains("mma %") == isMatrix)
   }
 
   @Test func tilesAreChosenByShape() throws {

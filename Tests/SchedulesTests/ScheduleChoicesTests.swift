@@ -125,7 +125,7 @@ import Testing
   /// Every choice that is offered is taken, and computes the convolution.
   @Test(
     arguments: [convolution, .convolution(32, 1, size: (5, 20)), WinogradTests.upsampledSkip(16)],
-    Precision.allCases)
+    Precision.ofCPUs)
   func allAlternativesComputeTheSame(_ item: KernelCase, precision: Precision) throws {
     let plain = try item.plain()
     let target = try Targets.resolve("x86-64-v3")

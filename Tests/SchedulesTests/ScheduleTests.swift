@@ -15,7 +15,7 @@ import Testing
     try LoopVerifier.verify(plain)
     let expected = try LoopInterpreter.run(
       plain, parameters: try item.weights, inputs: try item.inputs)
-    for precision in Precision.allCases {
+    for precision in Precision.ofCPUs {
       let scheduled = Scheduler.schedule(
         plain, for: try Targets.resolve(target), precision: precision)
       try LoopVerifier.verify(scheduled)
@@ -37,7 +37,7 @@ import Testing
     #expect(!LoopPrinter.text(scheduled).contains("allocate %part"))
   }
 
-  @Test(arguments: KernelCase.all, Precision.allCases)
+  @Test(arguments: KernelCase.all, Precision.ofCPUs)
   func machineCodeComputesTheReference(_ item: KernelCase, precision: Precision) throws {
     let target = try Targets.resolve("native")
     let module = Scheduler.schedule(try item.plain(), for: target, precision: precision)

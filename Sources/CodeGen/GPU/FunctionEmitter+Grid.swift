@@ -72,11 +72,18 @@ extension FunctionEmitter {
 
   func barrier() { _ = call("llvm.nvvm.barrier0") }
 
-  /// An intrinsic of one signature and without arguments.
-  private func call(_ intrinsic: String) -> LLVMValueRef {
+  /// An intrinsic of one signature.
+  func call(
+    _ intrinsic: String, _ arguments: [LLVMValueRef] = [], attributes: [String] = []
+  ) -> LLVMValueRef {
     let identifier = LLVMLookupIntrinsicID(intrinsic, intrinsic.utf8.count)
     let declaration = LLVMGetIntrinsicDeclaration(unit.module, identifier, nil, 0)
-    return LLVMBuildCall2(builder, LLVMGlobalGetValueType(declaration), declaration, nil, 0, "")
+    var operands: [LLVMValueRef?] = arguments
+    let result: LLVMValueRef = LLVMBuildCall2(
+      builder, LLVMGlobalGetValueType(declaration), declaration, &operands,
+      UInt32(operands.count), "")
+    for attribute in attributes { unit.add(attribute, toCall: result) }
+    return result
   }
 
   /// The body once, for this block or this thread.

@@ -2,9 +2,11 @@ import LoopIR
 
 /// Turns plain loops into one grid of blocks of threads for each kernel.
 ///
-/// Convolutions are staged through shared memory (`StagedConvolution`); everything else whose elements are
+/// Convolutions are staged through shared memory (`StagedConvolution`), for tensor cores where the precision and the
+/// channels allow it (`MatrixKernel`), else for the FMA units (`FMAKernel`); everything else whose elements are
 /// independent has one thread for each (`ElementPerThread`). Values equal those of the plain loops to the bit, except
-/// that sums of products are added up in parts, and that padding takes part in them as zeros.
+/// that sums of products are added up in parts, that padding takes part in them as zeros, and that tensor cores round
+/// factors.
 struct GPUScheduler {
   let target: Target
   let gpu: GPU
@@ -12,7 +14,7 @@ struct GPUScheduler {
 
   /// A kernel of no known form stays as it is; code generation refuses it.
   func schedule(_ module: LoopModule) -> LoopModule {
-    var result = AssignLayouts.apply(to: module, target: target)
+    var result = AssignLayouts.apply(to: module, target: target, precision: precision)
     for index in result.kernels.indices {
       // A kernel that prepares weights runs on the host, once.
       let name = result.kernels[index].name
@@ -29,8 +31,11 @@ struct GPUScheduler {
   }
 
   private func schedule(_ kernel: Kernel) -> Kernel {
-    if let staged = StagedConvolution(kernel), let tile = GPUTile(staged, gpu) {
-      return StagedKernel(staged, tile, precision).scheduled()
+    if let staged = StagedConvolution(kernel) {
+      if let tile = MatrixTile(staged, gpu, precision) {
+        return MatrixKernel(staged, tile).scheduled()
+      }
+      if let tile = GPUTile(staged, gpu) { return FMAKernel(staged, tile, precision).scheduled() }
     }
     if var elements = ElementPerThread(kernel) { return elements.scheduled() }
     return kernel

@@ -1,10 +1,11 @@
 import LoopIR
+import Tensors
 
 /// What one block of threads computes of a convolution, and how its threads share it.
 ///
 /// A thread has `rows` x `channels` results; `groups` threads beside each other have neighbouring channels, then
 /// `width` threads neighbouring columns, then `bands` threads neighbouring runs of rows.
-struct GPUTile: Hashable {
+struct GPUTile: BlockTile {
   var rows: Int
   var channels: Int
   var groups: Int
@@ -24,29 +25,12 @@ struct GPUTile: Hashable {
     return inputs / 4 % 2 == 0 ? inputs + 4 : inputs
   }
 
-  func stagedRows(_ form: StagedConvolution) -> Int {
-    (height - 1) * form.strideY + form.kernelRow.extent
-  }
-
-  func stagedColumns(_ form: StagedConvolution) -> Int {
-    (width - 1) * form.strideX + form.kernelColumn.extent
-  }
-
-  func sharedBytes(_ form: StagedConvolution) -> Int {
-    let pixels = stagedRows(form) * stagedColumns(form) * pixelPitch
-    let weights = form.kernelRow.extent * form.kernelColumn.extent * inputs * blockChannels
-    return (pixels + weights) * form.nest.accumulator.element.byteCount
-  }
+  func element(_ form: StagedConvolution) -> ElementType { form.nest.accumulator.element }
 
   /// The tile of least estimated cost; nil where none fits (huge kernels).
   init?(_ form: StagedConvolution, _ gpu: GPU) {
-    var best: GPUTile?
-    var bestCost = Double.infinity
-    for tile in Self.candidates(form) where tile.fits(form, gpu) {
-      let cost = tile.cost(form, gpu)
-      if cost < bestCost { (best, bestCost) = (tile, cost) }
-    }
-    guard let best else { return nil }
+    let tiles = Self.candidates(form).filter { $0.fits(form, gpu) }
+    guard let best = Self.best(tiles, { $0.cost(form, gpu) }) else { return nil }
     self = best
   }
 
@@ -93,29 +77,7 @@ struct GPUTile: Hashable {
       Double((rows - 1) * form.strideY + form.kernelRow.extent)
       / Double(form.kernelRow.extent)
     let loads = Double(taps) * (pixelLoads / 2 + Double(channels) / 4)
-    let compute = warps * max(products, loads)
-    // About 4 instructions for each 16 bytes that are staged, and the wait for a chunk to arrive.
-    let staged = Double(sharedBytes(form) / 16) * 4 / Double(gpu.warp)
-    let chunks = Double(form.input.extent / inputs)
-    let blocks = blockCount(form)
-    let resident = max(1, min(4, gpu.registers / (threads * 128)))
-    let waits = chunks * 1500 / Double(resident)
-    let rounds = Double((blocks + gpu.multiprocessors - 1) / gpu.multiprocessors)
-    return rounds * (compute + chunks * staged + waits)
-  }
-
-  func blockCount(_ form: StagedConvolution) -> Int {
-    form.image.extent * blockRows(form) * blockColumns(form) * channelBlocks(form)
-  }
-
-  func blockRows(_ form: StagedConvolution) -> Int { (form.row.extent + height - 1) / height }
-  func blockColumns(_ form: StagedConvolution) -> Int { (form.column.extent + width - 1) / width }
-  func channelBlocks(_ form: StagedConvolution) -> Int {
-    (form.channel.extent + blockChannels - 1) / blockChannels
-  }
-
-  static func largestDivisor(of count: Int, atMost limit: Int) -> Int {
-    (1...max(1, min(limit, count))).last { count % $0 == 0 } ?? 1
+    return cycles(form, gpu, compute: warps * max(products, loads))
   }
 
   private static func powerOfTwo(atMost limit: Int) -> Int {

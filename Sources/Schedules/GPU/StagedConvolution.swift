@@ -65,11 +65,13 @@ struct StagedConvolution {
     }
   }
 
-  /// Weights with their channels innermost, in the order in which the staged kernel goes through them.
-  func preferredOrders() -> [Int: [Int]] {
+  /// Weights in the order in which the staged kernel goes through them: with their channels innermost, or with the
+  /// inputs innermost where a thread takes several at once.
+  func preferredOrders(_ gpu: GPU, _ precision: Precision) -> [Int: [Int]] {
     guard let position = kernel.parameters.firstIndex(where: { $0.buffer.name == weights }) else {
       return [:]
     }
-    return [position: [2, 3, 1, 0]]
+    let isMatrix = MatrixTile(self, gpu, precision) != nil
+    return [position: isMatrix ? [2, 3, 0, 1] : [2, 3, 1, 0]]
   }
 }

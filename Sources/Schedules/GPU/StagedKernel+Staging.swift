@@ -1,6 +1,6 @@
 import LoopIR
 
-/// Copies of pixels and weights into shared memory.
+/// Copies of pixels into shared memory.
 extension StagedKernel {
   /// The chunk's channels of every pixel that the block sees; zero outside of the image.
   func stagePixels(_ thread: Expression) -> [Statement] {
@@ -14,9 +14,9 @@ extension StagedKernel {
       let own = group * .integer(lanes)
       func store(_ value: Expression) -> [Statement] {
         vector(
-          lane, lanes, [.store(pixels.name, [row, column, own + .variable(lane)], value)])
+          lane, lanes, [.store(pixels.name, [row, column, own + .variable(lane)], staged(value))])
       }
-      let channel = .variable(chunk) * .integer(tile.inputs) + own
+      let channel = .variable(at.chunk) * .integer(tile.inputs) + own
       let inside = inside(row: row, column: column)
       let zeroLane = names.fresh("l")
       let zero = vector(
@@ -36,8 +36,8 @@ extension StagedKernel {
   /// What the nest's variables are at a staged pixel.
   private func values(row: Expression, column: Expression) -> [String: Expression] {
     [
-      form.image.name: .variable(image), form.row.name: .variable(firstRow),
-      form.column.name: .variable(firstColumn), form.kernelRow.name: row,
+      form.image.name: .variable(at.image), form.row.name: .variable(at.firstRow),
+      form.column.name: .variable(at.firstColumn), form.kernelRow.name: row,
       form.kernelColumn.name: column,
     ]
   }
@@ -48,11 +48,11 @@ extension StagedKernel {
     var conditions = form.nest.conditions.map { $0.substituting(values) }
     if form.row.extent % tile.height != 0 {
       let rows = (form.row.extent - 1) * form.strideY + form.kernelRow.extent
-      conditions.append(less(.variable(firstRow) * .integer(form.strideY) + row, rows))
+      conditions.append(less(.variable(at.firstRow) * .integer(form.strideY) + row, rows))
     }
     if form.column.extent % tile.width != 0 {
       let columns = (form.column.extent - 1) * form.strideX + form.kernelColumn.extent
-      conditions.append(less(.variable(firstColumn) * .integer(form.strideX) + column, columns))
+      conditions.append(less(.variable(at.firstColumn) * .integer(form.strideX) + column, columns))
     }
     return conditions
   }
@@ -78,37 +78,8 @@ extension StagedKernel {
     return guarded([less(channel, border)], store(placed(low)), otherwise: second)
   }
 
-  /// The chunk's weights for the block's channels, in the order of the constant; zero past the last channel.
-  func stageWeights(_ thread: Expression) -> [Statement] {
-    let lanes = GPUTile.largestDivisor(of: tile.channels, atMost: 4)
-    let counts = weights.extents
-    let units = counts[3] / lanes
-    return overUnits(counts[0] * counts[1] * counts[2] * units, thread) { unit in
-      let (group, rest) = split(unit, by: units)
-      let (input, place) = split(rest, by: counts[2])
-      let (column, row) = split(place, by: counts[1])
-      let own = group * .integer(lanes)
-      let first = .variable(firstChannel) + own
-      func stored(_ value: (Expression) -> Expression) -> [Statement] {
-        let lane = names.fresh("l")
-        return vector(
-          lane, lanes,
-          [
-            .store(
-              weights.name, [row, column, input, own + .variable(lane)],
-              value(.variable(lane)))
-          ])
-      }
-      let channel = .variable(chunk) * .integer(tile.inputs) + input
-      let copy = stored { .load(form.weights, [first + $0, channel, row, column]) }
-      guard form.channel.extent % tile.blockChannels != 0 else { return copy }
-      let zero = stored { _ in .real(0, weights.element) }
-      return guarded([less(first, form.channel.extent)], copy, otherwise: zero)
-    }
-  }
-
   /// The threads take `count` units in turns.
-  private func overUnits(
+  func overUnits(
     _ count: Int, _ thread: Expression,
     _ body: (Expression) -> [Statement]
   ) -> [Statement] {
@@ -125,12 +96,5 @@ extension StagedKernel {
           turn, .integer(0), .integer(turns), kind: turns <= 8 ? .unrolled : .serial,
           body: [.bind(unit, value)] + statements))
     ]
-  }
-
-  /// (value mod count, value / count).
-  private func split(_ value: Expression, by count: Int) -> (Expression, Expression) {
-    (
-      .binary(.remainder, value, .integer(count)), .binary(.divide, value, .integer(count))
-    )
   }
 }

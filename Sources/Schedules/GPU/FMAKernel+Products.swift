@@ -1,23 +1,25 @@
 import LoopIR
 
 /// Sums of products out of shared memory, with everything else in registers.
-extension StagedKernel {
+extension FMAKernel {
   /// Input channels whose pixels are loaded together.
-  private var step: Int { GPUTile.largestDivisor(of: tile.inputs, atMost: 4) }
+  private var step: Int { largestDivisor(of: tile.inputs, atMost: 4) }
 
   /// Sums of more products than this are added up in parts.
   private static let shortSum = 32
   private static let unrollLimit = 7
 
   /// Adds the chunk's products to the thread's sums.
-  func accumulate(_ thread: Expression) -> [Statement] {
+  func accumulate() -> [Statement] { [perThread(addChunk)] }
+
+  private func addChunk(_ thread: Expression) -> [Statement] {
     let count = form.kernelRow.extent * form.kernelColumn.extent * form.input.extent
     guard count > Self.shortSum else {
       return overSteps { products(thread, of: $0, $1, to: sum, [thread]) }
     }
     return inPart("part", addedTo: sum, [thread]) { part in
       overSteps { kernelColumn, first in
-        if precision == .standard {
+        if precision != .strict {
           return products(thread, of: kernelColumn, first, to: part, [])
         }
         return inPart("term", addedTo: part, []) { term in

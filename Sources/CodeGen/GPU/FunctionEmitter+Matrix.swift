@@ -1,0 +1,78 @@
+import CLLVM
+import Diagnostics
+import LoopIR
+import Tensors
+
+/// Products of matrices by tensor cores.
+extension FunctionEmitter {
+  /// One `mma.sync` by every warp; the elements of a fragment lie in registers as the instruction wants them.
+  func multiply(_ product: MatrixProduct) throws(EmitFailure) {
+    let element = try fragment(product.left).buffer.element
+    guard let shape = MatrixShape(of: element) else {
+      throw complain(
+        "kernel \(kernel.name): matrices of \(element.rawValue) cannot be multiplied on a GPU")
+    }
+    let a = try factors(product.left, shape.leftCount / shape.packing, shape)
+    let b = try factors(product.right, shape.rightCount / shape.packing, shape)
+    let sum = try fragment(product.sum)
+    let c = try (0..<MatrixShape.sumCount).map { element throws(EmitFailure) in
+      try read(sum, at(product.sum, element), as: unit.type(.f32))
+    }
+    let type = element == .f32 ? "tf32" : element.rawValue
+    // LLVM 19 does not know that all threads must take part: it might move a product whose sum is used under a
+    // condition there.
+    let result = call(
+      "llvm.nvvm.mma.m16n8k\(shape.depth).row.col.\(type)", a + b + c,
+      attributes: ["convergent", "willreturn"])
+    for element in 0..<MatrixShape.sumCount {
+      let value: LLVMValueRef = LLVMBuildExtractValue(builder, result, UInt32(element), "")
+      try write(value, sum, at(product.sum, element))
+    }
+  }
+
+  /// The buffer of an operand, of which every thread of the grid has a part.
+  private func fragment(_ operand: MatrixProduct.Fragment) throws(EmitFailure) -> Slot {
+    let slot = try slot(operand.buffer, dimensions: operand.indices.count + 2)
+    guard slot.isPerThread, slot.buffer.extents[0] == grid?.size.threads else {
+      throw complain(
+        "kernel \(kernel.name): %\(operand.buffer) is not in the registers of all threads, so "
+          + "their warps cannot multiply it")
+    }
+    return slot
+  }
+
+  /// The place of an element in the thread's part.
+  private func at(
+    _ operand: MatrixProduct.Fragment, _ element: Int
+  ) throws(EmitFailure) -> LinearIndex {
+    try flat(
+      try fragment(operand), [.integer(0)] + operand.indices + [.integer(element)])
+  }
+
+  /// 32-bit registers, each with as many elements as fit.
+  private func factors(
+    _ operand: MatrixProduct.Fragment, _ count: Int, _ shape: MatrixShape
+  ) throws(EmitFailure) -> [LLVMValueRef] {
+    let slot = try fragment(operand)
+    let scalar = try unit.type(slot.buffer.element)
+    let type: LLVMTypeRef =
+      shape.packing == 1 ? scalar : LLVMVectorType(scalar, UInt32(shape.packing))
+    return try (0..<count).map { register throws(EmitFailure) in
+      let value = try read(slot, at(operand, register * shape.packing), as: type)
+      return LLVMBuildBitCast(builder, value, unit.i32, "")
+    }
+  }
+
+  /// An f32 rounded to tf32, lane by lane.
+  func roundedToTF32(_ value: LLVMValueRef, _ wide: Bool) throws(EmitFailure) -> LLVMValueRef {
+    guard grid != nil else {
+      throw complain(
+        "kernel \(kernel.name): 'tf32' is a rounding of GPUs", help: "choose a GPU target")
+    }
+    return perLane(value, wide) { scalar in
+      // Unless it is known to return, LLVM joins no reads before and after it.
+      let bits = call("llvm.nvvm.f2tf32.rna", [scalar], attributes: ["willreturn"])
+      return LLVMBuildBitCast(builder, bits, LLVMTypeOf(scalar), "")
+    }
+  }
+}

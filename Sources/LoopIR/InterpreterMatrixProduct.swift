@@ -1,0 +1,133 @@
+import Diagnostics
+import Tensors
+
+/// Products of matrices, warp by warp.
+extension Resolver {
+  func resolve(_ product: MatrixProduct) throws(Diagnostic) -> StatementCode {
+    let (sum, left, right) = (
+      try fragments(product.sum), try fragments(product.left), try fragments(product.right)
+    )
+    return { machine throws(Diagnostic) in
+      let buffer = machine.memories[left.slot].buffer
+      guard let shape = MatrixShape(of: buffer.element) else {
+        throw machine.failure("%\(left.name) cannot be multiplied: verify the module first")
+      }
+      for first in stride(from: 0, to: buffer.extents[0], by: MatrixShape.warp) {
+        let a = try left.factors(of: first, shape.leftCount, machine)
+        let b = try right.factors(of: first, shape.rightCount, machine)
+        let c = try sum.values(of: first, MatrixShape.sumCount, machine)
+        try sum.replace(first, with: shape.product(a, b, plus: c), machine)
+      }
+    }
+  }
+
+  private func fragments(
+    _ operand: MatrixProduct.Fragment
+  ) throws(Diagnostic) -> FragmentAccess {
+    let access = try access(operand.buffer, operand.indices)
+    return FragmentAccess(name: access.name, slot: access.slot, indices: access.indices)
+  }
+}
+
+/// An access to what the threads of a warp hold of a matrix.
+private struct FragmentAccess {
+  let name: String
+  let slot: Int
+  let indices: [IndexCode]
+
+  /// The place of the first thread's first element.
+  private func base(_ machine: Machine) throws(Diagnostic) -> Int {
+    let buffer = machine.memories[slot].buffer
+    var place = 0
+    var dimension = 1
+    for code in indices {
+      let index = try code(machine)
+      guard index >= 0, index < buffer.extents[dimension] else {
+        throw machine.failure(
+          "mma: index \(index) of dimension \(dimension) of %\(name) is outside 0 ..< "
+            + "\(buffer.extents[dimension])")
+      }
+      place += index * buffer.strides[dimension]
+      dimension += 1
+    }
+    return place
+  }
+
+  /// The elements of each thread of a warp, one thread after the other.
+  func values(
+    of first: Int, _ count: Int, _ machine: Machine
+  ) throws(Diagnostic) -> [Double] {
+    let memory = machine.memories[slot]
+    let base = try base(machine)
+    var values: [Double] = []
+    for thread in first..<first + MatrixShape.warp {
+      let start = base + thread * memory.buffer.strides[0]
+      for place in start..<start + count {
+        guard memory.isWritten[place] else {
+          throw machine.failure("mma: %\(name) of thread \(thread) is read before it is written")
+        }
+        values.append(memory.values[place])
+      }
+    }
+    return values
+  }
+
+  /// The same, where f32 stands for tf32: tensor cores do not look at the other bits.
+  func factors(
+    of first: Int, _ count: Int, _ machine: Machine
+  ) throws(Diagnostic) -> [Double] {
+    let values = try values(of: first, count, machine)
+    guard machine.memories[slot].buffer.element == .f32 else { return values }
+    for value in values where value.isFinite && Float(value).bitPattern & 0x1FFF != 0 {
+      throw machine.failure(
+        "mma: %\(name) holds \(value), which has more bits than tf32", help: "round it: tf32(x)")
+    }
+    return values
+  }
+
+  func replace(
+    _ first: Int, with values: [Double], _ machine: Machine
+  ) throws(Diagnostic) {
+    let memory = machine.memories[slot]
+    let base = try base(machine)
+    for (number, value) in values.enumerated() {
+      let (thread, element) = (
+        first + number / MatrixShape.sumCount, number % MatrixShape.sumCount
+      )
+      memory.write(value, at: base + thread * memory.buffer.strides[0] + element)
+    }
+  }
+}
+
+extension MatrixShape {
+  /// A · B + C of one warp: exact products, whose sum is rounded once, towards zero, as tensor cores do.
+  ///
+  /// Each matrix is given by its threads' elements, one thread after the other.
+  fileprivate func product(_ a: [Double], _ b: [Double], plus c: [Double]) -> [Double] {
+    var left = [Double](repeating: 0, count: Self.rows * depth)
+    var right = [Double](repeating: 0, count: depth * Self.columns)
+    for (number, value) in a.enumerated() {
+      let place = self.left(lane: number / leftCount, element: number % leftCount)
+      left[place.row * depth + place.depth] = value
+    }
+    for (number, value) in b.enumerated() {
+      let place = self.right(lane: number / rightCount, element: number % rightCount)
+      right[place.depth * Self.columns + place.column] = value
+    }
+    return c.enumerated().map { number, value in
+      let place = Self.sum(lane: number / Self.sumCount, element: number % Self.sumCount)
+      let exact = (0..<depth).reduce(value) {
+        $0 + left[place.row * depth + $1] * right[$1 * Self.columns + place.column]
+      }
+      return Self.towardsZero(exact)
+    }
+  }
+
+  private static func towardsZero(_ value: Double) -> Double {
+    let nearest = Float(value)
+    guard nearest.isFinite, Double(nearest).magnitude > value.magnitude else {
+      return Double(nearest)
+    }
+    return Double(nearest > 0 ? nearest.nextDown : nearest.nextUp)
+  }
+}

@@ -1,0 +1,129 @@
+import LoopIR
+
+/// A staged convolution whose threads multiply and add for themselves, in float32.
+///
+/// ```
+/// gpu_thread t { part = 0; for kx, i { term = products of ky and 4 i; part += term }; sum[t, ...] += part }
+/// ```
+/// Rounding errors grow with the length of `term`, `part` and the number of chunks, not with that of the whole sum;
+/// only strict precision has `term`.
+final class FMAKernel: StagedKernel {
+  let form: StagedConvolution
+  let tile: GPUTile
+  let precision: Precision
+  let at: BlockVariables
+  var names: NameSupply
+  let pixels: Buffer
+  /// Shared: [ky, kx, input, channel].
+  let weights: Buffer
+  /// Of each thread: [thread, row, channel].
+  let sum: Buffer
+
+  init(_ form: StagedConvolution, _ tile: GPUTile, _ precision: Precision) {
+    self.form = form
+    self.tile = tile
+    self.precision = precision
+    var names = NameSupply(form.kernel)
+    let element = form.nest.accumulator.element
+    pixels = tile.pixels(form, &names)
+    weights = Buffer(
+      names.fresh("weights"), element,
+      extents: [
+        form.kernelRow.extent, form.kernelColumn.extent, tile.inputs, tile.blockChannels,
+      ], space: .shared)
+    sum = Buffer(
+      names.fresh("sum"), element, extents: [tile.threads, tile.rows, tile.channels],
+      space: .register)
+    at = BlockVariables(form, &names)
+    self.names = names
+  }
+
+  var buffers: [Buffer] { [weights, sum] }
+
+  func staged(_ pixel: Expression) -> Expression { pixel }
+
+  /// The chunk's weights for the block's channels, in the order of the constant; zero past the last channel.
+  func stageWeights(_ thread: Expression) -> [Statement] {
+    let lanes = largestDivisor(of: tile.channels, atMost: 4)
+    let counts = weights.extents
+    let units = counts[3] / lanes
+    return overUnits(counts[0] * counts[1] * counts[2] * units, thread) { unit in
+      let (group, rest) = split(unit, by: units)
+      let (input, place) = split(rest, by: counts[2])
+      let (column, row) = split(place, by: counts[1])
+      let own = group * .integer(lanes)
+      let first = .variable(at.firstChannel) + own
+      func stored(_ value: (Expression) -> Expression) -> [Statement] {
+        let lane = names.fresh("l")
+        return vector(
+          lane, lanes,
+          [
+            .store(
+              weights.name, [row, column, input, own + .variable(lane)],
+              value(.variable(lane)))
+          ])
+      }
+      let channel = .variable(at.chunk) * .integer(tile.inputs) + input
+      let copy = stored { .load(form.weights, [first + $0, channel, row, column]) }
+      guard form.channel.extent % tile.blockChannels != 0 else { return copy }
+      let zero = stored { _ in .real(0, weights.element) }
+      return guarded([less(first, form.channel.extent)], copy, otherwise: zero)
+    }
+  }
+}
+
+// MARK: Results
+
+extension FMAKernel {
+  /// A thread's first result: its column in the tile, its first row in the tile, its first channel in the block.
+  struct Position {
+    var column: Expression
+    var row: Expression
+    var channel: Expression
+  }
+
+  func position(_ thread: Expression) -> Position {
+    let beside = Expression.binary(.divide, thread, .integer(tile.groups))
+    return Position(
+      column: .binary(.remainder, beside, .integer(tile.width)),
+      row: .binary(.divide, beside, .integer(tile.width)) * .integer(tile.rows),
+      channel: .binary(.remainder, thread, .integer(tile.groups)) * .integer(tile.channels))
+  }
+
+  /// Unrolled rows and vectorized channels around what `body` makes of them.
+  func overResults(
+    _ body: (_ row: Expression, _ channel: Expression) -> [Statement]
+  ) -> [Statement] {
+    let (row, lane) = (names.fresh("p"), names.fresh("l"))
+    return unrolled(
+      row, tile.rows, vector(lane, tile.channels, body(.variable(row), .variable(lane))))
+  }
+
+  func start(_ thread: Expression) -> [Statement] {
+    let first = .variable(at.firstChannel) + position(thread).channel
+    let initial = overResults { row, lane in
+      let value = form.nest.initial.substituting(form.channel.name, with: first + lane)
+      return [.store(sum.name, [thread, row, lane], value)]
+    }
+    guard form.channel.extent % tile.blockChannels != 0 else { return initial }
+    let zero = overResults { row, lane in
+      [.store(sum.name, [thread, row, lane], .real(0, sum.element))]
+    }
+    return guarded([less(first, form.channel.extent)], initial, otherwise: zero)
+  }
+
+  func finish(_ thread: Expression) -> [Statement] {
+    let place = position(thread)
+    let (row, lane) = (names.fresh("p"), names.fresh("l"))
+    let channel = .variable(at.firstChannel) + place.channel
+    let y = .variable(at.firstRow) + place.row + .variable(row)
+    let x = .variable(at.firstColumn) + place.column
+    let tail = tail(
+      of: .load(sum.name, [thread, .variable(row), .variable(lane)]),
+      channel: channel + .variable(lane), row: y, column: x)
+    let inside = [
+      less(channel, form.channel.extent), less(y, form.row.extent), less(x, form.column.extent),
+    ]
+    return unrolled(row, tile.rows, guarded(inside, vector(lane, tile.channels, tail)))
+  }
+}

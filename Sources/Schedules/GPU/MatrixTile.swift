@@ -1,0 +1,136 @@
+import LoopIR
+import Tensors
+
+/// How factors of products are brought into the types of tensor cores.
+enum MatrixArithmetic: Hashable {
+  /// Rounded to tf32.
+  case tf32
+  /// Rounded to bf16, which halves what is in shared memory and doubles the rate.
+  case bf16
+  /// x = high + low, both in tf32: x·y ≈ high·high + high·low + low·high, which leaves an error of 2^-22.
+  case splitTF32
+
+  /// Nil for the precision that sums in float32 alone.
+  init?(_ precision: Precision) {
+    switch precision {
+    case .strict: return nil
+    case .standard: self = .splitTF32
+    case .tf32: self = .tf32
+    case .bf16: self = .bf16
+    }
+  }
+
+  /// The type of pixels and weights in shared memory.
+  var element: ElementType { self == .bf16 ? .bf16 : .f32 }
+  var shape: MatrixShape { self == .bf16 ? .bf16 : .tf32 }
+
+  /// What is kept of a pixel or weight in shared memory; splitting happens in registers.
+  func rounded(_ value: Expression) -> Expression {
+    switch self {
+    case .tf32: return .unary(.tf32, value)
+    case .splitTF32: return value
+    case .bf16: return .cast(.bf16, value)
+    }
+  }
+
+  /// Products of matrices for one of the factors.
+  var products: Int { self == .splitTF32 ? 3 : 1 }
+  /// Registers that hold one 32 bits of a factor.
+  var copies: Int { self == .splitTF32 ? 2 : 1 }
+  /// Whether the products of each place of the kernel are summed up on their own: tensor cores cut off what does not
+  /// fit, so errors grow with the number of products that they add to one sum.
+  var sumsApart: Bool { self == .splitTF32 }
+}
+
+/// What one block of warps computes of a convolution by products of matrices.
+///
+/// The 16 rows of a matrix are 8 neighbouring columns of 2 rows of pixels, its 8 columns are channels. A warp has
+/// `tiles` such below each other times `parts` beside each other; `groups` warps have neighbouring channels, then
+/// `across` warps neighbouring columns, then `down` warps neighbouring rows.
+struct MatrixTile: BlockTile {
+  var arithmetic: MatrixArithmetic
+  var tiles: Int
+  var parts: Int
+  var groups: Int
+  var across: Int
+  var down: Int
+  /// Input channels in shared memory at a time; each thread of a warp takes a quarter of them, side by side.
+  var inputs: Int
+
+  /// Pixels beside and below each other whose results are the rows of a matrix.
+  static let columns = 8
+  static let rows = MatrixShape.rows / columns
+
+  var threads: Int { MatrixShape.warp * groups * across * down }
+  var width: Int { Self.columns * across }
+  var height: Int { Self.rows * tiles * down }
+  var warpChannels: Int { MatrixShape.columns * parts }
+  var blockChannels: Int { warpChannels * groups }
+  /// Channels that a thread reads at once; all threads that read together then read different banks.
+  var span: Int { inputs / 4 }
+  var pixelPitch: Int { inputs }
+
+  func element(_ form: StagedConvolution) -> ElementType { arithmetic.element }
+
+  /// The tile of least estimated cost; nil where channels do not fill matrices or the kernel is huge.
+  init?(_ form: StagedConvolution, _ gpu: GPU, _ precision: Precision) {
+    guard let arithmetic = MatrixArithmetic(precision), form.nest.accumulator.element == .f32,
+      form.channel.extent % MatrixShape.columns == 0
+    else { return nil }
+    let tiles = Self.candidates(form, arithmetic).filter { $0.fits(form, gpu) }
+    guard let best = Self.best(tiles, { $0.cost(form, gpu) }) else { return nil }
+    self = best
+  }
+
+  private init(
+    _ arithmetic: MatrixArithmetic, tiles: Int, parts: Int, groups: Int, across: Int, down: Int,
+    inputs: Int
+  ) {
+    self.arithmetic = arithmetic
+    (self.tiles, self.parts, self.groups) = (tiles, parts, groups)
+    (self.across, self.down, self.inputs) = (across, down, inputs)
+  }
+
+  private static func candidates(
+    _ form: StagedConvolution, _ arithmetic: MatrixArithmetic
+  ) -> [MatrixTile] {
+    let columns = form.channel.extent / MatrixShape.columns
+    var candidates: [MatrixTile] = []
+    let depth = arithmetic.shape.depth
+    for inputs in [2 * depth, depth] where form.input.extent % inputs == 0 {
+      for tiles in [2, 4, 1] {
+        for parts in (1...8).reversed() where columns % parts == 0 {
+          for groups in [1, 2, 4] where columns / parts % groups == 0 {
+            for (across, down) in [(2, 2), (1, 4), (1, 2), (2, 1), (4, 2), (2, 4), (1, 1)] {
+              candidates.append(
+                MatrixTile(
+                  arithmetic, tiles: tiles, parts: parts, groups: groups, across: across,
+                  down: down, inputs: inputs))
+            }
+          }
+        }
+      }
+    }
+    return candidates
+  }
+
+  /// Registers for sums, the pixels of all tiles, the weights of one part and addresses.
+  private func fits(_ form: StagedConvolution, _ gpu: GPU) -> Bool {
+    let sums = MatrixShape.sumCount * tiles * (parts + (arithmetic.sumsApart ? 1 : 0))
+    let factors =
+      (tiles * MatrixTile.rows + 2) * span * arithmetic.copies / arithmetic.shape.packing
+    let registers = sums + factors + 64
+    return threads >= 2 * gpu.warp && threads <= 256 && registers <= gpu.registersPerThread
+      && registers * threads <= gpu.registers && sharedBytes(form) <= gpu.sharedBytes
+  }
+
+  /// Cycles: 4 warps at a time multiply, 4 cycles for a product; one reads 128 bytes of shared memory a cycle.
+  private func cost(_ form: StagedConvolution, _ gpu: GPU) -> Double {
+    let taps = form.kernelRow.extent * form.kernelColumn.extent * form.input.extent
+    let warps = Double(threads / gpu.warp)
+    let steps = Double(taps) / Double(arithmetic.shape.depth)
+    let products = steps * Double(tiles * parts * arithmetic.products) * 4 / 4
+    let loads = steps * Double(tiles * MatrixTile.rows + parts) * 2
+    return cycles(form, gpu, compute: warps * max(products, loads))
+  }
+}
