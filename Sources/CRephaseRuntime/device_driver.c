@@ -86,7 +86,8 @@ static rephase_status rephase_device_failure(int result) {
 
 /* Loads the driver; REPHASE_GPU_DRIVER_MISSING where it or one of its functions is not there. */
 static rephase_status rephase_driver_load(rephase_driver *driver) {
-  driver->library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  /* A driver that has started threads must stay where it is, even when no context is left. */
+  driver->library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (driver->library == NULL) return REPHASE_GPU_DRIVER_MISSING;
 #define REPHASE_FIND(name, parameters) \
   (*(void **)(&driver->name) = dlsym(driver->library, #name)) != NULL &&

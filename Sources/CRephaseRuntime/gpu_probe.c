@@ -23,7 +23,8 @@ static rephase_status rephase_gpu_ask(const rephase_gpu_driver *driver, int *cap
 
 rephase_status rephase_gpu_capability(int *capability) {
   rephase_gpu_driver driver;
-  void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  /* A driver that has started threads must stay where it is. */
+  void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (library == NULL) return REPHASE_GPU_DRIVER_MISSING;
   *(void **)(&driver.init) = dlsym(library, "cuInit");
   *(void **)(&driver.count) = dlsym(library, "cuDeviceGetCount");

@@ -17,15 +17,20 @@ enum Selftest {
     let compiled = try ModelSession(
       model, target: pipeline.target, precision: pipeline.precision, choices: pipeline.choices,
       weights: weights)
+    return try compiled.session.run(inputs: try inputs(of: compiled.module))
+  }
+
+  /// One tensor for each input, as selftest.h defines them.
+  static func inputs(of module: LoopModule) throws(Diagnostic) -> [Tensor<Float>] {
     var inputs: [Tensor<Float>] = []
-    for item in compiled.module.buffers {
+    for item in module.buffers {
       guard case .input = item.role else { continue }
       var tensor = Tensor<Float>(try Shape(item.buffer.extents), repeating: 0)
       let count = Int64(tensor.values.count)
       rephase_selftest_fill(&tensor.values, 0, count, UInt64(inputs.count))
       inputs.append(tensor)
     }
-    return try compiled.session.run(inputs: inputs)
+    return inputs
   }
 
   /// SHA-256 of the outputs' bytes, one output after the other.

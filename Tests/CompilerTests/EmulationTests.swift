@@ -31,6 +31,29 @@ import Testing
     }
   }
 
+  /// The ranges and samples of a library's self-test take what its kernels compute, and nothing that is far from it.
+  @Test(arguments: Precision.allCases)
+  func theSelftestTakesWhatTheKernelsCompute(_ precision: Precision) throws {
+    let (model, target) = (try sampleModel(), try Targets.resolve("sm_90"))
+    let test = try #require(try DeviceSelftest(model, precision, try sampleWeights()))
+    let lists = test.definitions.map { definition in
+      definition.split { " {},".contains($0) }.compactMap {
+        Float($0.hasSuffix("f") ? $0.dropLast() : $0)
+      }
+    }
+    let (samples, expected) = (lists[0], lists[1])
+    let (stride, least, greatest, tolerance) = (expected[0], expected[1], expected[2], expected[3])
+    let module = try Pipeline(target: target, precision: precision).scheduled(model)
+    let emulated = try EmulatedModel(
+      model, target: target, precision: precision, weights: try sampleWeights())
+    let output = try emulated.run(inputs: try Selftest.inputs(of: module))[0].values
+    #expect(stride == 1 && samples.count == output.count)
+    #expect(zip(output, samples).allSatisfy { abs($0 - $1) <= tolerance })
+    #expect(output.allSatisfy { (least...greatest).contains($0) })
+    let largest = output.map(abs).max() ?? 0
+    #expect(tolerance < 0.05 * largest && greatest < 1.05 * largest)
+  }
+
   /// Two fused convolutions of 32 channels, with strides, a sum and an image that tiles do not fit.
   private static let matrices = """
     rephase_ir 1
