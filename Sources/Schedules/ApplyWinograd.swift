@@ -3,7 +3,8 @@ import LoopIR
 /// Replaces convolutions by Winograd's algorithm where the cost model says that it is faster.
 ///
 /// Weights are transformed in float64 and rounded once: constants by `prepare`, those that change from run to run, as
-/// in training, by `run` before they are first read.
+/// in training, by `run` before they are first read. Sums over a convolution's result, such as the statistics of batch
+/// norm, become its own work (`PartialSums`).
 struct ApplyWinograd {
   private var module: LoopModule
 
@@ -20,6 +21,7 @@ struct ApplyWinograd {
     var rewrite = ApplyWinograd(module: module)
     for kernel in module.kernels { rewrite.replace(kernel, shape) }
     rewrite.dropUnread()
+    rewrite.module.dropReplacedSums(of: module)
     return rewrite.module
   }
 
@@ -27,10 +29,6 @@ struct ApplyWinograd {
     _ kernel: Kernel, _ choose: (WinogradNest) -> WinogradShape?
   ) {
     guard let nest = Self.nest(of: kernel, in: module), let shape = choose(nest) else { return }
-    var winograd = WinogradKernel(nest, shape)
-    let scheduled = winograd.scheduled()
-    guard let index = module.kernels.firstIndex(where: { $0.name == kernel.name }) else { return }
-    module.kernels[index] = scheduled
     var run: [Statement] = []
     for statement in module.run {
       guard case .call(kernel.name, var arguments) = statement else {
@@ -38,9 +36,13 @@ struct ApplyWinograd {
         continue
       }
       arguments[nest.weights] = transformed(arguments[nest.weights], nest, shape, &run)
-      run.append(.call(scheduled.name, arguments))
+      run.append(.call(kernel.name, arguments))
     }
     module.run = run
+    module.replaceCalls(of: kernel, lanes: shape.outputLanes) { sums in
+      var winograd = WinogradKernel(nest, shape, sums: sums)
+      return SummedKernel(kernel: winograd.scheduled(), parts: winograd.sums.parts)
+    }
   }
 
   /// The convolution of a kernel that `run` alone calls; nil for other kernels.
@@ -58,7 +60,7 @@ struct ApplyWinograd {
   ) -> String {
     let name = "\(weights).winograd\(shape.transform.label)_\(shape.block)"
     if module.buffer(named: name) != nil { return name }
-    let kernel = share(WinogradWeights(nest, shape).kernel())
+    let kernel = module.share(WinogradWeights(nest, shape).kernel())
     let isConstant = module.buffer(named: weights)?.role == .constant
     module.buffers.append(
       ModuleBuffer(
@@ -67,18 +69,6 @@ struct ApplyWinograd {
     let call = Statement.call(kernel, [weights, name])
     if isConstant { module.prepare.append(call) } else { run.append(call) }
     return name
-  }
-
-  /// The name of an equal kernel that is there already, or of this one after adding it.
-  private mutating func share(_ kernel: Kernel) -> String {
-    var candidate = kernel
-    var number = 1
-    while let other = module.kernel(named: candidate.name), other != candidate {
-      number += 1
-      candidate.name = "\(kernel.name)_v\(number)"
-    }
-    if module.kernel(named: candidate.name) == nil { module.kernels.append(candidate) }
-    return candidate.name
   }
 
   /// Constants that only `prepare` reads now are no part of the model any more.

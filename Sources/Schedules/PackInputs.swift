@@ -39,16 +39,12 @@ extension LoopModule {
   /// Adds a temporary with the buffer's contents and the call that fills it; returns its name.
   fileprivate mutating func pack(_ source: Buffer) -> String {
     var copy = source
-    var number = 0
-    repeat {
-      copy.name = number == 0 ? "\(source.name).packed" : "\(source.name).packed.\(number)"
-      number += 1
-    } while buffer(named: copy.name) != nil
-    buffers.append(ModuleBuffer(copy, .temporary(offset: nil)))
+    copy.name += ".packed"
+    let name = addTemporary(copy)
     let kernel = Self.copying(source)
     if self.kernel(named: kernel.name) == nil { kernels.append(kernel) }
-    run.append(.call(kernel.name, [source.name, copy.name]))
-    return copy.name
+    run.append(.call(kernel.name, [source.name, name]))
+    return name
   }
 
   /// `out[...] = in0[...]`.

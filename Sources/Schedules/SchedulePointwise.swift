@@ -2,11 +2,11 @@ import LoopIR
 
 /// Schedules loops in which every element is computed on its own: memory order, threads outside, vectors inside.
 struct SchedulePointwise {
-  private let kernel: Kernel
-  private let target: Target
-  private var names: NameSupply
+  let kernel: Kernel
+  let target: Target
+  var names: NameSupply
   /// The nests of the kernel's body, one after the other.
-  private let nests: [LoopNest]
+  let nests: [LoopNest]
 
   /// Nil where some statement of the kernel is not a nest of independent iterations.
   init?(_ kernel: Kernel, _ target: Target) {
@@ -54,7 +54,7 @@ struct SchedulePointwise {
   }
 
   /// The innermost loop in whole vectors, and what is left as one shorter vector.
-  private mutating func vectorized(
+  mutating func vectorized(
     _ dimension: LoopNest.Dimension, _ body: [Statement]
   ) -> [Statement] {
     let lanes = target.floatLanes

@@ -6,7 +6,7 @@ public enum Scheduler {
   /// Lays out buffers, schedules every kernel that `run` calls, and plans memory.
   ///
   /// Results equal those of the unscheduled module to the bit, except where sums are added up in parts
-  /// (see `LaneSumTile`, `ReductionTile` and `SplitSums`).
+  /// (see `LaneSumTile`, `ReductionTile`, `SplitSums` and `PartialSums`).
   /// Kernels of `prepare` stay plain: they run once, when the model is compiled.
   public static func schedule(
     _ module: LoopModule, for target: Target, precision: Precision = .standard
@@ -51,6 +51,7 @@ public enum Scheduler {
         alternatives.shape(nest, choices[nest.kernel.name])
       }
     }
+    result = SumRows.apply(to: result, target: target)
     result = SplitSums.apply(to: result, target: target, precision: precision)
     for index in result.kernels.indices {
       let kernel = result.kernels[index]

@@ -80,19 +80,13 @@ private struct Split {
 extension LoopModule {
   /// Calls of both kernels, with a temporary between them.
   fileprivate mutating func append(_ split: Split, _ kernel: Kernel, _ arguments: [String]) {
-    var buffer = split.buffer
-    var number = 0
-    while self.buffer(named: buffer.name) != nil {
-      number += 1
-      buffer.name = "\(split.buffer.name).\(number)"
-    }
-    buffers.append(ModuleBuffer(buffer, .temporary(offset: nil)))
+    let buffer = addTemporary(split.buffer)
     let places = Dictionary(
       uniqueKeysWithValues: zip(kernel.parameters.map(\.buffer.name), arguments))
     for called in [split.parts, split.total] {
       run.append(
         .call(
-          called.name, called.parameters.map { places[$0.buffer.name] ?? buffer.name }))
+          called.name, called.parameters.map { places[$0.buffer.name] ?? buffer }))
     }
   }
 }

@@ -23,6 +23,9 @@ struct TileGrid {
     count = self.rows * self.columns * images
   }
 
+  /// Runs of so many tiles; the last one may have fewer.
+  func strips(of tiles: Int) -> Int { (count + tiles - 1) / tiles }
+
   /// Binds the place of the tile of the given number; beyond the last one it is the last one's.
   func place(
     _ number: Expression, isInRange: Bool, _ names: inout NameSupply

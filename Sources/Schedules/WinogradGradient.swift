@@ -86,7 +86,7 @@ struct WinogradGradient {
         columns: nest.column.extent)
       outputBlocks = nest.output.extent / shape.outputs
       inputBlocks = nest.input.extent / shape.inputs
-      strips = (grid.count + shape.tiles - 1) / shape.tiles
+      strips = grid.strips(of: shape.tiles)
       let blocks = outputBlocks * inputBlocks
       let wanted = min(strips, (WinogradGradient.fewestTasks + blocks - 1) / blocks)
       stripsInPart = (strips + wanted - 1) / wanted

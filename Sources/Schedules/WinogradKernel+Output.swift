@@ -19,10 +19,19 @@ extension WinogradKernel {
       Loop(
         v, .integer(0), .integer(shape.productVectors),
         body: [.conditional(isWhole, then: whole, otherwise: part)]))
-    let tiles = Expression.binary(
+    return [.loop(Loop(t, .integer(0), tilesInStrip, body: bindings + [vectors]))]
+  }
+
+  /// Tiles of the strip that are not repeated.
+  var tilesInStrip: Expression {
+    .binary(
       .minimum, .integer(shape.tiles),
       .integer(grid.count) - .variable(strip) * .integer(shape.tiles))
-    return [.loop(Loop(t, .integer(0), tiles, body: bindings + [vectors]))]
+  }
+
+  /// Rows or columns of a tile that are inside the image.
+  func size(inside dimension: LoopNest.Dimension, _ first: Expression) -> Expression {
+    .binary(.minimum, .integer(m), .integer(dimension.extent) - first)
   }
 
   /// The first channel of a vector of outputs, in its block and in all.
@@ -67,13 +76,10 @@ extension WinogradKernel {
     let sum: Statement = .store(result.name, at, .load(result.name, at) + start)
     let tail = Place(accumulator: at, values: values).apply(nest.nest.tail, result.name, nest.nest)
     let element = lanes(l, shape.outputLanes, [sum] + names.renamed(tail))
-    func upTo(_ first: Expression, _ extent: Int) -> Expression {
-      .binary(.minimum, .integer(m), .integer(extent) - first)
-    }
     let across = Statement.loop(
-      Loop(j, .integer(0), upTo(tile.column, nest.column.extent), body: [element]))
+      Loop(j, .integer(0), size(inside: nest.column, tile.column), body: [element]))
     let down = Statement.loop(
-      Loop(i, .integer(0), upTo(tile.row, nest.row.extent), body: [across]))
+      Loop(i, .integer(0), size(inside: nest.row, tile.row), body: [across]))
     return [.allocate(result)] + body + [down]
   }
 

@@ -38,6 +38,7 @@ struct WinogradShape: Hashable {
 ///   for blocks of output channels {
 ///     for p { M[p, tile, c] = sum over i of U[p, i, c] V[p, tile, i] }
 ///     for tiles { sum = (Aᵀ M A)[y, x]; tail(sum) }
+///     add up what `PartialSums` wants of the results
 ///   }
 /// }
 /// ```
@@ -52,8 +53,10 @@ struct WinogradKernel {
   let product: Buffer
   private let weights: Buffer
   let strip: String
+  /// Over the results; a part is a strip.
+  private(set) var sums: PartialSums
 
-  init(_ nest: WinogradNest, _ shape: WinogradShape) {
+  init(_ nest: WinogradNest, _ shape: WinogradShape, sums: [ResultSum] = []) {
     self.nest = nest
     self.shape = shape
     var names = NameSupply(nest.kernel)
@@ -65,6 +68,8 @@ struct WinogradKernel {
     product = TileGrid.planes(
       "products", products: shape.products, tiles: shape.tiles, channels: shape.block, &names)
     weights = Self.weights(nest, shape, name: nest.kernel.parameters[nest.weights].buffer.name)
+    self.sums = PartialSums(
+      sums, of: nest.result, parts: Self.grid(nest, shape).strips(of: shape.tiles), &names)
     self.names = names
   }
 
@@ -86,19 +91,23 @@ struct WinogradKernel {
   }
 
   var m: Int { shape.transform.outputs }
-  var grid: TileGrid {
-    TileGrid(
-      extent: m, images: nest.image.extent, rows: nest.row.extent, columns: nest.column.extent)
-  }
-  private var strips: Int { (grid.count + shape.tiles - 1) / shape.tiles }
+  var grid: TileGrid { Self.grid(nest, shape) }
 
-  /// The kernel under its new name, with transformed kernels in the place of the weights.
+  private static func grid(_ nest: WinogradNest, _ shape: WinogradShape) -> TileGrid {
+    TileGrid(
+      extent: shape.transform.outputs, images: nest.image.extent, rows: nest.row.extent,
+      columns: nest.column.extent)
+  }
+
+  /// The kernel under its new name, with transformed kernels in the place of the weights, and what its sums read and
+  /// write before its result.
   mutating func scheduled() -> Kernel {
     var result = nest.kernel
-    result.name += "_winograd\(shape.transform.label)"
+    result.name += "_winograd\(shape.transform.label)" + (sums.isEmpty ? "" : "_summed")
     result.parameters[nest.weights].buffer = weights
+    result.parameters.insert(contentsOf: sums.parameters, at: result.parameters.count - 1)
     let block = names.fresh("block")
-    let outputs = product(block) + output(block)
+    let outputs = product(block) + output(block) + addedUp(block)
     let body =
       [.allocate(transformed)] + inputTiles()
       + [
@@ -108,7 +117,9 @@ struct WinogradKernel {
             block, .integer(0), .integer(nest.channel.extent / shape.block), body: outputs)),
       ]
     result.body = [
-      Statement.loop(Loop(strip, .integer(0), .integer(strips), kind: .parallel, body: body))
+      Statement.loop(
+        Loop(
+          strip, .integer(0), .integer(grid.strips(of: shape.tiles)), kind: .parallel, body: body))
     ].splitAtSelections(&names).simplified()
     return result
   }

@@ -43,6 +43,9 @@ struct WinogradNest {
     weights = taps.weights
   }
 
+  /// What is written, [image, channel, row, column].
+  var result: Buffer { kernel.parameters[kernel.parameters.count - 1].buffer }
+
   /// The operand at an element.
   func element(
     image n: Expression, row y: Expression, column x: Expression, channel i: Expression

@@ -74,7 +74,9 @@ struct Recompute {
       mapping[argument] = builder.argument(
         old.type(of: argument), name: old.name(of: argument) ?? "")
     }
+    let normalized = normalizedImages()
     for (index, node) in old.nodes.enumerated() {
+      for image in normalized[index] ?? [] { _ = try available(image) }
       var operands: [ValueID] = []
       for operand in node.operands {
         let isForward = index < forwardCount
@@ -89,6 +91,18 @@ struct Recompute {
     builder.location = nil
     builder.setResults(old.results.map(first))
     return builder.function
+  }
+
+  /// What batch norm's gradients read, by the node that ends the cotangent: where it is there before, as it is without
+  /// recomputation, the schedule sums the products of both in one pass and in the same order.
+  private func normalizedImages() -> [Int: [ValueID]] {
+    var images: [Int: [ValueID]] = [:]
+    for node in old.nodes where node.operation is BatchNormGrad {
+      if let end = definitions[node.operands[4]], end >= forwardCount {
+        images[end, default: []].append(node.operands[0])
+      }
+    }
+    return images
   }
 
   /// A value as it was first computed.

@@ -1,0 +1,172 @@
+import LoopIR
+
+/// A call that sums over what an earlier call writes, so that the earlier one can do it.
+struct ResultSum {
+  /// The call's number in `run`.
+  let call: Int
+  let sum: ChannelSum
+  /// The sum's parameters that are what the earlier call writes.
+  let results: Set<String>
+  /// The buffers of the sum's parameters.
+  private let buffers: [String: String]
+
+  fileprivate init(call: Int, sum: ChannelSum, results: Set<String>, buffers: [String: String]) {
+    self.call = call
+    self.sum = sum
+    self.results = results
+    self.buffers = buffers
+  }
+
+  /// What the earlier kernel must read besides what it writes.
+  var operands: [KernelParameter] {
+    let read = sum.summed.loadedBuffers.subtracting(results)
+    return sum.kernel.parameters.filter { read.contains($0.buffer.name) }
+  }
+
+  /// The earlier call's further arguments.
+  func arguments(parts: String) -> [String] {
+    operands.compactMap { buffers[$0.buffer.name] } + [parts]
+  }
+
+  /// The call of the kernel that adds up the parts.
+  func total(_ kernel: Kernel, parts: String) -> Statement {
+    .call(kernel.name, kernel.parameters.map { buffers[$0.buffer.name] ?? parts })
+  }
+
+  /// Two sums of one form are the same work for the kernel.
+  var form: String { ([sum.kernel.name] + results.sorted()).joined(separator: " ") }
+}
+
+/// Finds the sums over what calls of `run` write.
+struct ResultSums {
+  private let run: [Statement]
+  private let sums: [String: ChannelSum]
+  /// The last call that writes a buffer.
+  private var writers: [String: Int] = [:]
+
+  init(_ module: LoopModule) {
+    run = module.run
+    var sums: [String: ChannelSum] = [:]
+    for kernel in module.kernels { sums[kernel.name] = ChannelSum(kernel) }
+    self.sums = sums
+    for (index, statement) in run.enumerated() {
+      guard case .call(let name, let arguments) = statement,
+        let kernel = module.kernel(named: name)
+      else { continue }
+      for (parameter, argument) in zip(kernel.parameters, arguments)
+      where parameter.access == .write {
+        writers[argument] = index
+      }
+    }
+  }
+
+  /// Sums over the buffer that a call writes, of which all else is known before that call.
+  func of(_ buffer: String, writtenBy call: Int) -> [ResultSum] {
+    run.indices.dropFirst(call + 1).compactMap { later in
+      guard case .call(let name, let arguments) = run[later], arguments.contains(buffer),
+        let sum = sums[name]
+      else { return nil }
+      let names = sum.kernel.parameters.map(\.buffer.name)
+      let buffers = Dictionary(uniqueKeysWithValues: zip(names, arguments))
+      let results = Set(names.filter { buffers[$0] == buffer })
+      let found = ResultSum(call: later, sum: sum, results: results, buffers: buffers)
+      let isKnown = found.operands.allSatisfy {
+        buffers[$0.buffer.name].flatMap { writers[$0] }.map { $0 < call } ?? true
+      }
+      let isOfResult = sum.summed.loadedBuffers.contains(where: results.contains)
+      return isKnown && isOfResult ? found : nil
+    }
+  }
+}
+
+/// A kernel that adds up sums over its results, and the parts that it writes, by its own names.
+struct SummedKernel {
+  var kernel: Kernel
+  var parts: [Buffer]
+}
+
+extension LoopModule {
+  /// Replaces a kernel by others that add up what later calls sum over its results, and those calls by what adds up
+  /// the parts.
+  ///
+  /// - Parameters:
+  ///   - lanes: channels in one vector of results.
+  ///   - make: the kernel for some sums, or nil where the call is to stay; without sums, the kernel for all other calls.
+  mutating func replaceCalls(
+    of kernel: Kernel, lanes: Int, _ make: ([ResultSum]) -> SummedKernel?
+  ) {
+    guard let place = kernels.firstIndex(of: kernel) else { return }
+    let resultSums = ResultSums(self)
+    var variants: [[String]: SummedKernel] = [:]
+    var made: [Kernel] = []
+    var totals: [Int: Statement] = [:]
+    let calls = run
+    run = []
+    for (index, statement) in calls.enumerated() {
+      guard case .call(kernel.name, let arguments) = statement, let result = arguments.last else {
+        run.append(totals[index] ?? statement)
+        continue
+      }
+      let sums = resultSums.of(result, writtenBy: index)
+      let forms = sums.map(\.form)
+      var variant = variants[forms] ?? make(sums) ?? SummedKernel(kernel: kernel, parts: [])
+      if variants[forms] == nil {
+        let equals = made.count { $0.name.hasPrefix(variant.kernel.name) && !sums.isEmpty }
+        if equals > 0 { variant.kernel.name += "_v\(equals + 1)" }
+        variants[forms] = variant
+        made.append(variant.kernel)
+      }
+      let further = add(sums, parts: variant.parts, lanes: lanes)
+      totals.merge(further.totals) { first, _ in first }
+      run.append(.call(variant.kernel.name, arguments.dropLast() + further.arguments + [result]))
+    }
+    kernels.replaceSubrange(place...place, with: made)
+  }
+
+  /// Declares what lies between a call and sums over its result.
+  ///
+  /// - Returns: the call's further arguments, and what adds up the parts, by the number of the call that it replaces.
+  mutating func add(
+    _ sums: [ResultSum], parts: [Buffer], lanes: Int
+  ) -> (arguments: [String], totals: [Int: Statement]) {
+    var arguments: [String] = []
+    var totals: [Int: Statement] = [:]
+    for (sum, parts) in zip(sums, parts) {
+      let name = addTemporary(parts)
+      arguments += sum.arguments(parts: name)
+      var total = sum.sum.total(of: parts, lanes: lanes)
+      total.name = share(total)
+      totals[sum.call] = sum.total(total, parts: name)
+    }
+    return (arguments, totals)
+  }
+
+  /// Declares a temporary under a name that no other buffer has, which it returns.
+  mutating func addTemporary(_ buffer: Buffer) -> String {
+    var own = buffer
+    var number = 0
+    while self.buffer(named: own.name) != nil {
+      number += 1
+      own.name = "\(buffer.name).\(number)"
+    }
+    buffers.append(ModuleBuffer(own, .temporary(offset: nil)))
+    return own.name
+  }
+
+  /// The name of an equal kernel that is there already, or of this one after adding it.
+  mutating func share(_ kernel: Kernel) -> String {
+    var candidate = kernel
+    var number = 1
+    while let other = self.kernel(named: candidate.name), other != candidate {
+      number += 1
+      candidate.name = "\(kernel.name)_v\(number)"
+    }
+    if self.kernel(named: candidate.name) == nil { kernels.append(candidate) }
+    return candidate.name
+  }
+
+  /// Drops sums that nobody calls any more since the module was as given.
+  mutating func dropReplacedSums(of earlier: LoopModule) {
+    kernels.removeAll { earlier.run.call($0.name) && !run.call($0.name) && !prepare.call($0.name) }
+  }
+}
