@@ -21,7 +21,7 @@ struct ApplyWinograd {
     var rewrite = ApplyWinograd(module: module)
     for kernel in module.kernels { rewrite.replace(kernel, shape) }
     rewrite.dropUnread()
-    rewrite.module.dropReplacedSums(of: module)
+    rewrite.module.dropUncalled(since: module)
     return rewrite.module
   }
 

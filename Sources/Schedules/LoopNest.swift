@@ -30,6 +30,18 @@ struct LoopNest {
     if dimensions.isEmpty { return nil }
   }
 
+  /// What each iteration stores at the place of its variables, with `let`s written out; nil where it does more.
+  var elementOfPlace: Expression? {
+    let place = dimensions.map { Expression.variable($0.name) }
+    var values: [String: Expression] = [:]
+    for statement in body.dropLast() {
+      guard case .bind(let name, let value) = statement else { return nil }
+      values[name] = value.substituting(values)
+    }
+    guard case .store(_, place, let value) = body.last else { return nil }
+    return value.substituting(values)
+  }
+
   /// Whether iterations are independent: each writes its own element of one buffer, which nobody reads.
   ///
   /// This is what makes it legal to reorder, tile, vectorize and parallelize the nest.

@@ -165,8 +165,8 @@ extension LoopModule {
     return candidate.name
   }
 
-  /// Drops sums that nobody calls any more since the module was as given.
-  mutating func dropReplacedSums(of earlier: LoopModule) {
+  /// Drops kernels that `run` called when the module was as given, and that nobody calls any more.
+  mutating func dropUncalled(since earlier: LoopModule) {
     kernels.removeAll { earlier.run.call($0.name) && !run.call($0.name) && !prepare.call($0.name) }
   }
 }

@@ -47,6 +47,7 @@ public enum Scheduler {
     var result = laidOut
     if precision == .standard {
       let alternatives = KernelAlternatives(laidOut, target, precision)
+      if choices.isEmpty { result = inlined(result, target, alternatives) }
       result = ApplyWinograd.apply(to: result) { nest in
         alternatives.shape(nest, choices[nest.kernel.name])
       }
@@ -63,6 +64,22 @@ public enum Scheduler {
     result.scheduledFor = target.name
     result.precision = precision
     return result
+  }
+
+  /// Elementwise operations as a part of the kernels that Winograd's algorithm computes.
+  private static func inlined(
+    _ module: LoopModule, _ target: Target, _ alternatives: KernelAlternatives
+  ) -> LoopModule {
+    let gradients = WinogradGradientChoice(
+      target: target, transforms: WinogradChoice.withinStandardPrecision)
+    return InlineElementwise.apply(to: module) { kernel, parameter in
+      if let nest = ApplyWinograd.nest(of: kernel, in: module) {
+        return nest.operand.loadedBuffers.contains(parameter)
+          && alternatives.shape(nest, nil) != nil
+      }
+      guard let nest = WinogradGradientNest(kernel) else { return false }
+      return nest.source.loadedBuffers.contains(parameter) && gradients.best(for: nest) != nil
+    }
   }
 
   /// The schedule for one kernel; a kernel of no known form stays as it is, and is slow.

@@ -22,7 +22,7 @@ enum SumRows {
         return pointwise.summed(sums, nest, lanes: lanes)
       }
     }
-    result.dropReplacedSums(of: module)
+    result.dropUncalled(since: module)
     return result
   }
 
@@ -33,12 +33,7 @@ enum SumRows {
       result.element == .f32, result.extents == nest.dimensions.map(\.extent),
       result.strides[1] == 1
     else { return nil }
-    let place = nest.dimensions.map { Expression.variable($0.name) }
-    var isWhole = true
-    nest.body.forEachStore { buffer, indices in
-      isWhole = isWhole && (buffer != result.name || indices == place)
-    }
-    return isWhole ? nest : nil
+    return nest.elementOfPlace == nil ? nil : nest
   }
 }
 

@@ -25,7 +25,8 @@ struct TileTransform {
     let (lane, j, i) = (names.fresh("l"), names.fresh("j"), names.fresh("i"))
     let l = Expression.variable(lane)
     let (column, row) = (Expression.variable(j), Expression.variable(i))
-    let down = map.apply(to: (0..<size).map { load(.integer($0), column, l) }, &names)
+    let elements = Self.bound((0..<size).map { load(.integer($0), column, l) }, &names)
+    let down = map.apply(to: elements.values, &names)
     let stores = down.results.enumerated().map { row, value in
       Statement.store(half.name, [.integer(row), column, l], value)
     }
@@ -39,10 +40,27 @@ struct TileTransform {
       overLanes(
         lane,
         [
-          Self.unrolled(j, size, down.statements + stores),
+          Self.unrolled(j, size, elements.statements + down.statements + stores),
           Self.unrolled(i, matrix.count, across.statements + results),
         ]),
     ]
+  }
+
+  /// Names for elements that are computed, since a map may use each of them several times.
+  private static func bound(
+    _ elements: [Expression], _ names: inout NameSupply
+  ) -> (statements: [Statement], values: [Expression]) {
+    var statements: [Statement] = []
+    let values = elements.map { element -> Expression in
+      switch element {
+      case .load, .cast: return element
+      default:
+        let name = names.fresh("d")
+        statements.append(.bind(name, element))
+        return .variable(name)
+      }
+    }
+    return (statements, values)
   }
 
   /// The same where some elements may be outside, and count as zero: they are gathered one by one first.

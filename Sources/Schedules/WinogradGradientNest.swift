@@ -16,9 +16,9 @@ struct WinogradGradientNest {
   let image: LoopNest.Dimension
   let row: LoopNest.Dimension
   let column: LoopNest.Dimension
-  /// Loads: the cotangent at row and column, and what the kernel met there, counted from the padding's edge.
+  /// The cotangent, a load, at row and column, and what the kernel met there, counted from the padding's edge.
   private let cotangent: Expression
-  private let source: Expression
+  let source: Expression
   /// Whether a row, or a column, counted so is inside the source; elsewhere it is zero.
   private let conditions: [Expression]
 
@@ -40,7 +40,7 @@ struct WinogradGradientNest {
     guard
       let operands = [(a, b), (b, a)].first(where: { _, cotangent in
         if case .load(_, place) = cotangent { return true } else { return false }
-      }), case .load = operands.0, !operands.0.variablesUsed.contains(output.name)
+      }), !operands.0.variablesUsed.contains(output.name)
     else { return nil }
     let vertical = SlidingAxis(position: row.name, tap: rowTap)
     let horizontal = SlidingAxis(position: column.name, tap: columnTap)
