@@ -84,7 +84,8 @@ import Testing
       %sum = reduce %g {reducer = add, dimensions = [0, 2, 3]} : \(result)
       %mean = multiply %sum, %share : \(result)
       %wide = broadcast_in_dim %mean {dimensions = [1]} : \(image)
-      %y = multiply %wide, %g : \(image)
+      %scaled = multiply %wide, %g : \(image)
+      %y = add %scaled, %p : \(image)
       """)
   }
 
@@ -109,14 +110,14 @@ import Testing
     let plain = try item.plain()
     let module = try scheduled(item, try Targets.resolve(target))
     try LoopVerifier.verify(module)
-    let text = LoopPrinter.text(module)
-    #expect(text.contains("_summed("))
+    #expect(module.kernels.contains { $0.name.hasSuffix("_summed") })
     #expect(!module.kernels.contains { ChannelSum($0) != nil }, "a sum reads images once more")
     let expected = try LoopInterpreter.run(
       plain, parameters: try item.weights, inputs: try item.inputs)
     let actual = try LoopInterpreter.run(
       module, parameters: try item.weights, inputs: try item.inputs)
     #expect(largestError(actual, expected) <= 64)
+    let text = LoopPrinter.text(module)
     #expect(try LoopParser.parseModule(text, file: "summed.loops") == module)
   }
 
@@ -169,6 +170,6 @@ import Testing
         %y = reduce %c {reducer = add, dimensions = [0, 1, 2, 3]} : tensor<f32>
         """,
       input: [1, 8, 8, 8], parameters: [("w", [8, 8, 3, 3])])
-    #expect(try !LoopPrinter.text(scheduled(whole, target)).contains("_summed("))
+    #expect(try !scheduled(whole, target).kernels.contains { $0.name.hasSuffix("_summed") })
   }
 }
