@@ -54,7 +54,7 @@ struct ResultSums {
         let kernel = module.kernel(named: name)
       else { continue }
       for (parameter, argument) in zip(kernel.parameters, arguments)
-      where parameter.access == .write {
+      where parameter.access.writes {
         writers[argument] = index
       }
     }

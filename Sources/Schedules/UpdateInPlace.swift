@@ -32,13 +32,14 @@ private struct Update {
 
   /// The first operand that can become the result; nil where none can.
   init?(_ kernel: Kernel, in module: LoopModule) {
-    let results = kernel.parameters.indices.filter { kernel.parameters[$0].access.writes }
-    guard results.count == 1, kernel.parameters[results[0]].access == .write else { return nil }
+    // What else it writes are parts of sums over the result.
+    guard let result = kernel.parameters.indices.last, kernel.parameters[result].access == .write
+    else { return nil }
     self.kernel = kernel
-    result = results[0]
+    self.result = result
     let operands = kernel.parameters.indices.filter { operand in
-      Self.isReadInPlace(kernel, operand, results[0])
-        && Self.isLastUse(module, kernel, operand, results[0])
+      Self.isReadInPlace(kernel, operand, result)
+        && Self.isLastUse(module, kernel, operand, result)
     }
     guard let first = operands.first else { return nil }
     operand = first

@@ -102,7 +102,8 @@ import Testing
     let summed = ApplyWinograd.apply(to: laidOut) { nest in
       choice.shapes(for: nest).first { $0.tiles == 5 && $0.productTiles == 5 }
     }
-    return PlanMemory.apply(to: SumRows.apply(to: summed, target: target))
+    let rows = SumRows.apply(to: summed, target: target)
+    return PlanMemory.apply(to: UpdateInPlace.apply(to: rows))
   }
 
   @Test(arguments: cases, targetNames)
