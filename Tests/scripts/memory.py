@@ -69,7 +69,7 @@ def check_network(name, work):
     run("cc", "-O2", f"-DMODEL={name}", f'-DMODEL_HEADER="{name}.h"', f"-I{work / name}",
         root / "tools/lib/bench_host.c", work / name / f"lib{name}.so", f"-Wl,-rpath,{work / name}", "-o", host)
     numpy.random.default_rng(1).random((192, 128), dtype="f4").tofile(work / "x.f32")
-    megabytes = int(run(host, work / "x.f32", work / "y.f32", 2)) * 1024 / 1e6
+    megabytes = int(run(host, work / "x.f32", work / "y.f32", 2).split()[1]) * 1024 / 1e6
     print(f"{name}: arena {memory['arena_bytes'] / 1e6:.1f} MB, peak resident memory of the host {megabytes:.1f} MB")
     assert memory["arena_bytes"] / 1e6 < megabytes < peaks[name], megabytes
 

@@ -10,7 +10,7 @@ import packaging.utils
 
 from bench_process import EngineError, Worker, command, host_start, limit, relative_error
 
-COLD_STARTS = 5
+COLD_STARTS = 10
 
 
 def cold_starts(engines, case, folder):

@@ -4,7 +4,7 @@
  *
  *   host INPUT.f32 OUTPUT.f32 THREADS
  *
- * prints its peak resident memory in KiB once the output is there, then writes the output.
+ * prints "done" once the output is there, then its peak resident memory in KiB, and writes the output.
  */
 #define _GNU_SOURCE
 #include MODEL_HEADER
@@ -71,8 +71,9 @@ int main(int count, char **arguments) {
     fprintf(stderr, "%s\n", N(status_text)(status));
     return 100 + (int)status;
   }
-  printf("%ld\n", peak_kib());
+  puts("done");
   fflush(stdout);
+  printf("%ld\n", peak_kib());
   file = fopen(arguments[2], "wb");
   if (!file || fwrite(y, 1, (size_t)bytes, file) != (size_t)bytes || fclose(file) != 0) return 1;
   N(destroy)(context);

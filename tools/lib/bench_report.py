@@ -2,6 +2,8 @@
 
 from html import escape
 
+from bench_deployment import COLD_STARTS
+
 HEADINGS = [
     "engine", "median ms", "best ms", "x fastest peer", "x rephase", "GFLOP/s", "FMA peak",
     "peak MiB", "error",
@@ -92,7 +94,7 @@ def text(report):
         for columns in map(cells, case["engines"]):
             short = len(columns) == 2
             lines.append(aligned(columns, [WIDTHS[0], -1] if short else WIDTHS))
-    lines += ["", "Cold start: process start to first output, best of 5"]
+    lines += ["", f"Cold start: process start to first output, best of {COLD_STARTS}"]
     widths = [-10, -24, 10, 10]
     lines.append(aligned(["net", "engine (host)", "ms", "peak MiB"], widths))
     for columns in map(cold_cells, report["cold_starts"]):
@@ -187,7 +189,7 @@ def html(report):
         legend += " The dashed line is direct convolution at the FMA peak."
         parts.append(f"<h2>{escape(title(case))}</h2><p>{escape(subtitle(case))}. {legend}</p>")
         parts += [chart(case), table(HEADINGS, map(cells, case["engines"])), kernel_table(case)]
-    parts.append("<h2>Cold start</h2><p>Process start to first output, best of 5.</p>")
+    parts.append(f"<h2>Cold start</h2><p>Process start to first output, best of {COLD_STARTS}.</p>")
     headings = ["net", "engine (host)", "ms", "peak MiB"]
     parts.append(table(headings, map(cold_cells, report["cold_starts"]), "text"))
     parts.append("<h2>Installed size</h2>")
