@@ -60,17 +60,22 @@ public struct Benchmark {
     try Self.inputs(of: session.module)
   }
 
-  /// Random numbers in [0, 1).
+  /// Random numbers in [0, 1) for a module's inputs.
   static func inputs(of module: LoopModule) throws(Diagnostic) -> [Tensor<Float>] {
-    var generator = SplitMix64(seed: 1)
-    var inputs: [Tensor<Float>] = []
+    var shapes: [Shape] = []
     for item in module.buffers {
-      guard case .input = item.role else { continue }
-      var tensor = Tensor<Float>(try Shape(item.buffer.extents), repeating: 0)
-      for position in tensor.values.indices { tensor.values[position] = generator.nextUnit() }
-      inputs.append(tensor)
+      if case .input = item.role { shapes.append(try Shape(item.buffer.extents)) }
     }
-    return inputs
+    return inputs(shapes)
+  }
+
+  static func inputs(_ shapes: [Shape]) -> [Tensor<Float>] {
+    var generator = SplitMix64(seed: 1)
+    return shapes.map { shape in
+      var tensor = Tensor<Float>(shape, repeating: 0)
+      for position in tensor.values.indices { tensor.values[position] = generator.nextUnit() }
+      return tensor
+    }
   }
 
   /// Seconds of each round, after two that are not counted.

@@ -8,6 +8,7 @@ import Tensors
 /// A model on this machine's GPU: a library in a temporary folder, loaded into this process.
 public struct DeviceModel {
   private let context: LibraryContext
+  private let inputShapes: [Shape]
 
   /// Throws where the target is no GPU's, or the GPU, its driver or the C tool chain is missing.
   public init(
@@ -25,10 +26,22 @@ public struct DeviceModel {
     // What is loaded needs its file no more.
     let library = try LoadedLibrary(
       path: folder.url.appendingPathComponent("lib\(name).so").path)
+    inputShapes = library.inputShapes
     context = try LibraryContext(library)
   }
 
+  /// Images computed together.
+  public var batch: Int { inputShapes.first?.extents.first ?? 1 }
+
   public func run(inputs: [Tensor<Float>]) throws(Diagnostic) -> [Tensor<Float>] {
     try context.run(inputs: inputs)
+  }
+
+  /// Seconds of each round, after two that are not counted; copies to the GPU and back are part of them.
+  public func times(rounds: Int) throws(Diagnostic) -> [Double] {
+    var seconds: [Double] = []
+    let inputs = Benchmark.inputs(inputShapes)
+    try context.repeated(rounds + 2, inputs: inputs) { seconds.append(Benchmark.seconds($0)) }
+    return Array(seconds.dropFirst(2))
   }
 }

@@ -42,20 +42,38 @@ public final class LibraryContext {
 
   /// One inference.
   public func run(inputs: [Tensor<Float>]) throws(Diagnostic) -> [Tensor<Float>] {
-    let sources = try library.memories(of: inputs)
     let shapes = library.outputShapes
     let results = shapes.map { AlignedMemory(byteCount: $0.elementCount * 4) }
-    let from = sources.map { UnsafeRawPointer($0.pointer) as UnsafeRawPointer? }
-    let to = results.map { $0.pointer as UnsafeMutableRawPointer? }
-    try library.check(
-      library.functions.run(
-        context.pointer, from, to, workspace.pointer, workspace.byteCount), "run")
-    withExtendedLifetime(sources) {}
+    try run(from: try library.memories(of: inputs), to: results)
     var outputs: [Tensor<Float>] = []
     for (shape, memory) in zip(shapes, results) {
       outputs.append(try Tensor(shape, memory.floats(shape.elementCount)))
     }
     return outputs
+  }
+
+  /// Runs that many times on the same inputs; `watch` calls what it is given once and sees how long that takes.
+  public func repeated(
+    _ count: Int, inputs: [Tensor<Float>], watch: (() -> Void) -> Void
+  ) throws(Diagnostic) {
+    let sources = try library.memories(of: inputs)
+    let results = library.outputShapes.map { AlignedMemory(byteCount: $0.elementCount * 4) }
+    for _ in 0..<count {
+      var problem: Diagnostic?
+      watch {
+        do throws(Diagnostic) { try run(from: sources, to: results) } catch { problem = error }
+      }
+      if let problem { throw problem }
+    }
+  }
+
+  private func run(from sources: [AlignedMemory], to results: [AlignedMemory]) throws(Diagnostic) {
+    let from = sources.map { UnsafeRawPointer($0.pointer) as UnsafeRawPointer? }
+    let to = results.map { $0.pointer as UnsafeMutableRawPointer? }
+    try library.check(
+      library.functions.run(
+        context.pointer, from, to, workspace.pointer, workspace.byteCount), "run")
+    withExtendedLifetime((sources, results)) {}
   }
 
   /// Runs the library's built-in test; throws where its outputs differ from those the compiler saw.

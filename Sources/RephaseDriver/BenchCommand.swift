@@ -5,6 +5,7 @@ import Execution
 import Foundation
 import GraphIR
 import Networks
+import Schedules
 import Tensors
 import Training
 
@@ -16,7 +17,7 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Time a model's native code in this process.",
     discussion:
-      "Without --weights fresh ones are used: the time does not depend on them. With --layers each kernel is timed alone, in one interleaved run with the machine's measured FMA peak and copy rate, and set beside the longer of the two times that these allow (its roofline). With --memory nothing is timed: it shows what lies where in the arena."
+      "Without --weights fresh ones are used: the time does not depend on them. With --layers each kernel is timed alone, in one interleaved run with the machine's measured FMA peak and copy rate, and set beside the longer of the two times that these allow (its roofline). Times on a GPU include copies to it and back; tools/gpu-check times runs without them. With --memory nothing is timed: it shows what lies where in the arena."
   )
 
   @OptionGroup var options: ModelOptions
@@ -75,7 +76,8 @@ struct BenchCommand: ParsableCommand {
     if mode == .train { return try train() }
     let model = try options.resolveForTiming()
     if memory { return try showMemory(of: model) }
-    let target = try options.resolvedTarget(allowsGPU: false)
+    let target = try options.resolvedTarget(allowsGPU: !layers)
+    if target.gpu != nil && !layers { return try runOnGPU(model, target) }
     let session = try model.locating {
       try ModelSession(
         model.staged, target: target, precision: options.precision, choices: tuned.choices(),
@@ -94,6 +96,18 @@ struct BenchCommand: ParsableCommand {
           net: model.staged.name, mode: "infer", batch: try bench.batch,
           threads: bench.threadCount, times_s: times))
     }
+  }
+
+  private func runOnGPU(_ model: ResolvedModel, _ target: Target) throws {
+    let device = try model.locating {
+      try DeviceModel(
+        model.staged, target: target, precision: options.precision, choices: tuned.choices(),
+        weights: model.weights)
+    }
+    try report(
+      Whole(
+        net: model.staged.name, mode: "infer", batch: device.batch, threads: 1,
+        times_s: try device.times(rounds: rounds)))
   }
 
   private func train() throws {

@@ -2,6 +2,7 @@
 """--target auto: the GPU that NVIDIA's driver finds, by a stand-in for it, and otherwise the CPU; always with a reason.
 And commands that run a model on that GPU."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -79,9 +80,9 @@ def main():
             ("compile", *model, "-o", folder / "lib"), ("opt", loops, "--target", "auto", "-o", folder / "o.rir"),
             ("verify", *model, "--emulate", "--precision", "strict"),
             ("run", *model, "--input", image, "-o", folder / "y.npy"),
-            (*recon, "auto", "-o", folder / "r.npy", "--quiet")]
+            (*recon, "auto", "-o", folder / "r.npy", "--quiet"), ("bench", *model, "--rounds", 1)]
         on_cpu = [
-            ("bench", *model, "--rounds", 1), ("tune", *model, "--rounds", 1, "--quiet", "-o", folder / "s.txt"),
+            ("bench", *model, "--rounds", 1, "--layers"), ("tune", *model, "--rounds", 1, "--quiet", "-o", folder / "s.txt"),
             ("train", "resnet1", "--set", "filters=4", "--data", data, "--loss", "l2", "--steps", 1, "--batch", 1,
              "--target", "auto", "--quiet", "-o", folder / "run")]
         for command in on_gpu + on_cpu:
@@ -99,6 +100,13 @@ def main():
         expected.flat[0] = 1
         expect((numpy.load(folder / "y.npy") == expected).all(), "the output of run is the GPU's")
         expect((numpy.load(folder / "r.npy") == expected[0]).all(), "the output of recon is the GPU's")
+        log = folder / "log"
+        timed = run(
+            "bench", *small, "--batch", 3, "--target", "sm_90", "--rounds", 4, "--json", FAKE_CUDA_LOG=log, **gpu)
+        found = json.loads(timed.stdout)
+        expect(
+            found["batch"] == 3 and len(found["times_s"]) == 4 and min(found["times_s"]) > 0, "bench times runs", found)
+        expect(log.read_text().count("cuGraphLaunch\n") == 6, "after two that are not counted")
         wrong = run("verify", *small, "--weights", weights, "--target", "sm_90", **gpu)
         expect(wrong.returncode == 1 and "past the promise" in wrong.stderr, "verify sees what is wrong", wrong.stderr)
         output = folder / "output"
