@@ -98,7 +98,7 @@ struct MatrixTile: BlockTile {
     var candidates: [MatrixTile] = []
     let depth = arithmetic.shape.depth
     for inputs in [2 * depth, depth] where form.input.extent % inputs == 0 {
-      for tiles in [2, 4, 1] {
+      for tiles in [2, 4, 3, 1] {
         for parts in (1...8).reversed() where columns % parts == 0 {
           for groups in [1, 2, 4] where columns / parts % groups == 0 {
             for (across, down) in [(2, 2), (1, 4), (1, 2), (2, 1), (4, 2), (2, 4), (1, 1)] {
