@@ -16,8 +16,8 @@ public enum Precision: String, CaseIterable, Sendable {
     switch self {
     case .strict: return 16
     case .standard: return 64
-    case .tf32: return 0x1p15
-    case .bf16: return 0x1p18
+    case .tf32: return 0x1p16
+    case .bf16: return 0x1.8p18
     }
   }
 
