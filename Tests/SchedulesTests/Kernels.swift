@@ -1,5 +1,6 @@
 import CodeGen
 import Diagnostics
+import Execution
 import GraphIR
 import GraphPasses
 import LoopIR
@@ -248,8 +249,23 @@ extension KernelCase {
   static let all = convolutions + others + chains + [poolings]
 }
 
-/// In units of 2^-23 of the largest value; infinite where one is no number.
+extension KernelCase {
+  /// The error of a module's machine code against the reference; one thread and three must give the same bits.
+  func nativeError(of module: LoopModule, for target: Schedules.Target) throws -> Double {
+    let session = try NativeSession(
+      module, target: target, parameters: try weights.mapValues { $0.map { Float($0) } })
+    let reference = try Reference.evaluate(
+      try function(), inputs: try inputs, parameters: try weights)
+    let floats = try inputs.map { $0.map { Float($0) } }
+    let one = try session.run(inputs: floats, threads: 1)
+    #expect(try session.run(inputs: floats, threads: 3) == one)
+    return largestError(one.map { $0.map { Double($0) } }, reference)
+  }
+}
+
+/// In units of 2^-23 of the largest value; infinite where one is no number or missing.
 func largestError(_ a: [Tensor<Double>], _ b: [Tensor<Double>]) -> Double {
+  guard a.count == b.count, !a.isEmpty else { return .infinity }
   var worst = 0.0
   for (x, y) in zip(a, b) {
     let norm = y.values.map(abs).max() ?? 0

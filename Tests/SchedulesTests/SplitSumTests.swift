@@ -1,5 +1,4 @@
 import CodeGen
-import Execution
 import LoopIR
 import Operations
 import Tensors
@@ -43,13 +42,6 @@ import Testing
       sum([2, 3, 4, 9], over: [2, 3]), sum([2, 3, 4, 9], over: [1]),
     ]
 
-  private func largestError(_ a: [Tensor<Double>], _ b: [Tensor<Double>]) -> Double {
-    let norm = b.flatMap(\.values).map(abs).max() ?? 0
-    let errors = zip(a.flatMap(\.values), b.flatMap(\.values)).map { abs($0 - $1) }
-    guard errors.allSatisfy(\.isFinite) else { return .infinity }
-    return (errors.max() ?? 0) / norm * 0x1p23
-  }
-
   @Test(arguments: cases, targetNames)
   func valuesAreThoseOfThePlainLoops(_ item: KernelCase, target: String) throws {
     let plain = try item.plain()
@@ -69,14 +61,7 @@ import Testing
   @Test(arguments: cases) func threadsDoNotChangeABit(_ item: KernelCase) throws {
     let target = try Targets.resolve("native")
     let module = Scheduler.schedule(try item.plain(), for: target)
-    let session = try NativeSession(
-      module, target: target, parameters: try item.weights.mapValues { $0.map { Float($0) } })
-    let reference = try Reference.evaluate(
-      try item.function(), inputs: try item.inputs, parameters: try item.weights)
-    let inputs = try item.inputs.map { $0.map { Float($0) } }
-    let one = try session.run(inputs: inputs, threads: 1)
-    #expect(try session.run(inputs: inputs, threads: 3) == one)
-    #expect(largestError(one.map { $0.map { Double($0) } }, reference) <= 16)
+    #expect(try item.nativeError(of: module, for: target) <= 16)
   }
 
   /// A convolution sums over all of its weights, but its result is what is large.

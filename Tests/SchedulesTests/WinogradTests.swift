@@ -50,15 +50,6 @@ import Testing
     return PlanMemory.apply(to: result)
   }
 
-  /// In units of 2^-23 of the largest value.
-  private func largestError(_ a: [Tensor<Double>], _ b: [Tensor<Double>]) -> Double {
-    zip(a, b).map { x, y in
-      let norm = y.values.map(abs).max() ?? 0
-      let errors = zip(x.values, y.values).map { abs($0 - $1) / norm }
-      return errors.allSatisfy(\.isFinite) ? (errors.max() ?? 0) * 0x1p23 : .infinity
-    }.max() ?? .infinity
-  }
-
   /// Every case with F(4), and partial tiles, a residual and a batch with the others.
   static let combinations: [(KernelCase, WinogradTransform)] =
     cases.map { ($0, WinogradTransform.all[1]) }
