@@ -73,6 +73,7 @@ extension FunctionEmitter {
     guard case .element(let x, let type, let xLanes) = a,
       case .element(let y, type, let yLanes) = b
     else { throw mixed("'\(operation.rawValue)'") }
+    try checkArithmetic(type, operation.rawValue)
     let (left, right, wide) = aligned(x, xLanes, y, yLanes)
     if operation.isComparison {
       let predicate =
@@ -90,6 +91,14 @@ extension FunctionEmitter {
     default: throw mixed("'\(operation.rawValue)'")
     }
     return .element(value, type, lanes: wide)
+  }
+
+  /// On CPUs bf16 is a type to keep numbers in: they are loaded, stored, chosen and converted.
+  private func checkArithmetic(_ type: ElementType, _ operation: String) throws(EmitFailure) {
+    guard type == .bf16, unit.target.gpu == nil else { return }
+    throw complain(
+      "kernel \(kernel.name): '\(operation)' of bf16 elements is not there on CPUs",
+      help: "convert them to f32 first")
   }
 
   /// min or max where NaN wins on either side.
@@ -130,6 +139,7 @@ extension FunctionEmitter {
     guard case .element(let x, let type, let xLanes) = a,
       case .element(let y, type, let yLanes) = b, case .element(let z, type, let zLanes) = c
     else { throw mixed("fma") }
+    try checkArithmetic(type, "fma")
     let wide = xLanes || yLanes || zLanes
     let operands = [(x, xLanes), (y, yLanes), (z, zLanes)].map { value, isWide in
       if let lanes, wide, !isWide { return splat(value, lanes) }
@@ -184,6 +194,7 @@ extension FunctionEmitter {
   private func elementUnary(
     _ operation: UnaryOperator, _ value: LLVMValueRef, _ type: ElementType, _ wide: Bool
   ) throws(EmitFailure) -> LLVMValueRef {
+    try checkArithmetic(type, operation.rawValue)
     if unit.target.gpu != nil, [.exp, .log, .tanh].contains(operation) {
       throw complain(
         "kernel \(kernel.name): '\(operation.rawValue)' is not there yet on GPUs",
@@ -196,7 +207,7 @@ extension FunctionEmitter {
     case .exp: return intrinsic("llvm.exp", [value])
     case .log: return intrinsic("llvm.log", [value])
     case .tanh: return hyperbolicTangent(value, type, wide)
-    case .tf32: return try roundedToTF32(value, wide)
+    case .tf32: return roundedToTF32(value, wide)
     case .not: throw mixed("not")
     }
   }
@@ -229,8 +240,10 @@ extension FunctionEmitter {
     switch operand {
     case .element(let value, let source, let wide):
       if source == type { return operand }
-      let target = wide ? LLVMVectorType(scalar, UInt32(lanes ?? 1)) : scalar
-      return .element(LLVMBuildFPCast(builder, value, target, ""), type, lanes: wide)
+      return .element(
+        try converted(value, from: source, to: type, wide), type, lanes: wide)
+    case .index where type == .bf16 && unit.target.gpu == nil:
+      return try cast(type, try cast(.f32, operand))
     case .index(let index):
       let wide = index.lane != 0
       let value = wide ? try laneVector(index) : materialize(index)

@@ -32,10 +32,10 @@ final class ModuleEmitter {
     switch element {
     case .f32: return LLVMFloatTypeInContext(context)
     case .f64: return LLVMDoubleTypeInContext(context)
-    case .bf16 where target.gpu != nil: return LLVMBFloatTypeInContext(context)
-    case .f16, .bf16, .i32, .complex64:
+    case .bf16: return LLVMBFloatTypeInContext(context)
+    case .f16, .i32, .complex64:
       throw complain(
-        "native code for \(element.rawValue) elements is not there yet; f32 and f64 are")
+        "native code for \(element.rawValue) elements is not there yet; f32, f64 and bf16 are")
     }
   }
 

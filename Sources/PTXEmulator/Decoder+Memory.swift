@@ -18,9 +18,10 @@ extension Decoder {
       count = vector == "v2" ? 2 : 4
       parts = parts.dropFirst()
     }
-    // What is written, and who touches it, is kept for words of 4 bytes.
+    // What is written, and who touches it, is kept for words of 4 bytes: halves of them can only be read.
+    let least = isLoad && space == .global ? 2 : 4
     guard parts.count == 1, let type = PTXType(rawValue: parts[parts.startIndex]),
-      type.byteCount >= 2, type.byteCount * count >= 4
+      type.byteCount >= 2, type.byteCount * count >= least
     else { throw unknown(instruction) }
     try check(instruction, 2)
     let (values, address) = (
@@ -141,7 +142,7 @@ private struct Access {
     let thread = UInt32(
       truncatingIfNeeded: warp.block * warp.blockThreads + warp.firstThread + lane)
     guard isLoad || buffer.isWritable else { return "writes what the kernel only reads" }
-    for word in start / 4..<(start + total) / 4 {
+    for word in start / 4..<(start + total + 3) / 4 {
       let writer = memory.writers[word]
       if writer.launch == warp.launch, writer.thread != thread {
         return "races with another thread of the launch, which writes it"

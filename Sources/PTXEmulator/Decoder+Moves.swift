@@ -23,6 +23,10 @@ extension Decoder {
       return Lanes.unary(d, s[0], Self.roundedToTF32)
     case ("cvt", 1) where instruction.opcode.dropFirst() == ["rn", "bf16", "f32"]:
       return Lanes.unary(d, s[0], Self.roundedToBrain)
+    case ("cvt", 2) where instruction.opcode.dropFirst() == ["rn", "bf16x2", "f32"]:
+      return Lanes.binary(d, s[0], s[1]) { (a: Float, b: Float) in
+        UInt32(Self.roundedToBrain(a)) << 16 | UInt32(Self.roundedToBrain(b))
+      }
     case ("cvt", 1):
       guard let work = Self.conversion(Array(instruction.opcode.dropFirst()), d, s[0]) else {
         break

@@ -66,30 +66,13 @@ public enum AssignLayouts {
 
     /// Kernels whose parameters lie as the buffers that they are called with.
     func specialized() -> LoopModule {
-      var result = module
-      result.kernels = []
-      result.prepare = module.prepare.map { specialize($0, &result.kernels) }
-      result.run = module.run.map { specialize($0, &result.kernels) }
-      return result
-    }
-
-    private func specialize(_ statement: Statement, _ kernels: inout [Kernel]) -> Statement {
-      guard case .call(let name, let arguments) = statement,
-        var kernel = module.kernel(named: name)
-      else { return statement }
-      for (position, argument) in arguments.enumerated() {
-        guard let buffer = module.buffer(named: argument)?.buffer else { continue }
-        kernel.parameters[position].buffer.strides = buffer.strides
-        kernel.parameters[position].buffer.alignment = buffer.alignment
+      module.specialized("layout") { kernel, arguments in
+        for (position, argument) in arguments.enumerated() {
+          guard let buffer = module.buffer(named: argument)?.buffer else { continue }
+          kernel.parameters[position].buffer.strides = buffer.strides
+          kernel.parameters[position].buffer.alignment = buffer.alignment
+        }
       }
-      var number = 1
-      while let other = kernels.first(where: { $0.name == kernel.name }) {
-        if other == kernel { return .call(kernel.name, arguments) }
-        number += 1
-        kernel.name = "\(name)_layout\(number)"
-      }
-      kernels.append(kernel)
-      return .call(kernel.name, arguments)
     }
   }
 }

@@ -94,8 +94,8 @@ import Testing
     #expect(refusal(stack)?.message.contains("stack") == true)
     let half = oneKernel(
       inputs: [[1]], output: [1],
-      body: [.allocate(Buffer("s", .bf16, extents: [4], space: .stack))])
-    #expect(refusal(half)?.message.contains("bf16") == true)
+      body: [.allocate(Buffer("s", .f16, extents: [4], space: .stack))])
+    #expect(refusal(half)?.message.contains("f16 elements") == true)
     var unplanned = double(variable("i"))
     unplanned.buffers.append(
       ModuleBuffer(Buffer("t", .f32, extents: [4]), .temporary(offset: nil)))

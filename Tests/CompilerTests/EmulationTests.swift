@@ -69,18 +69,37 @@ import Testing
     }
     """
 
+  /// Pooling, an image that two kernels read, and an upsampled and a kept one side by side.
+  private static let levels = """
+    rephase_ir 1
+    func @f(%x: tensor<1x16x8x12xf32>) -> tensor<1x1x8x12xf32> {
+      %w = parameter "w" : tensor<32x16x3x3xf32>
+      %v = parameter "v" : tensor<16x64x3x3xf32>
+      %u = parameter "u" : tensor<1x16x1x1xf32>
+      %0 = convolution %x, %w {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<1x32x8x12xf32>
+      %1 = reduce_window %0 {reducer = max, window = [2, 2], strides = [2, 2]} : tensor<1x32x4x6xf32>
+      %2 = upsample_nearest %1 {scale = [2, 2]} : tensor<1x32x8x12xf32>
+      %3 = concatenate %2, %0 {dimension = 1} : tensor<1x64x8x12xf32>
+      %4 = convolution %3, %v {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<1x16x8x12xf32>
+      %5 = convolution %4, %u {padding = [0, 0, 0, 0], strides = [1, 1]} : tensor<1x1x8x12xf32>
+      return %5
+    }
+    """
+
   /// Code generator and emulator agree with the interpreter about where the elements of fragments are, and about every
   /// rounding.
-  @Test(arguments: [Precision.standard, .tf32, .bf16])
-  func tensorCoresComputeWhatLoopsSay(_ precision: Precision) throws {
+  @Test(arguments: [Precision.standard, .tf32, .bf16], [Self.matrices, Self.levels])
+  func tensorCoresComputeWhatLoopsSay(_ precision: Precision, _ text: String) throws {
     let target = try Targets.resolve("sm_90")
-    let model = try DumpReader.read(Self.matrices, file: "matrices.rir")
-    let weights = [
-      "w": try input([32, 32, 3, 3]), "b": try input([32]), "v": try input([16, 32, 3, 3]),
-    ]
-    let x = try input([1, 32, 9, 11])
+    let model = try DumpReader.read(text, file: "model.rir")
     let module = try Pipeline(target: target, precision: precision).scheduled(model)
     #expect(LoopPrinter.text(module).components(separatedBy: "mma %").count > 2)
+    var weights: [String: Tensor<Float>] = [:]
+    for item in module.buffers {
+      guard case .parameter(let name) = item.role else { continue }
+      weights[name] = try input(item.buffer.extents)
+    }
+    let x = try input(text == Self.levels ? [1, 16, 8, 12] : [1, 32, 9, 11])
     let expected = try LoopInterpreter.run(
       module, parameters: weights.mapValues { $0.map(Double.init) },
       inputs: [x.map(Double.init)])
@@ -88,6 +107,42 @@ import Testing
       model, target: target, precision: precision, weights: weights
     ).run(inputs: [x])
     #expect(emulated.map { $0.map(Double.init) } == expected)
+  }
+
+  /// Types of constants and temporaries, in order, and the calls of `prepare` that round what they write.
+  private func storage(_ precision: Precision) throws -> [[String]] {
+    let model = try DumpReader.read(Self.levels, file: "model.rir")
+    let module = try Pipeline(target: try Targets.resolve("sm_90"), precision: precision)
+      .scheduled(model)
+    var (constants, temporaries): ([String], [String]) = ([], [])
+    for item in module.buffers {
+      switch item.role {
+      case .constant: constants.append(item.buffer.element.rawValue)
+      case .temporary: temporaries.append(item.buffer.element.rawValue)
+      default: #expect(item.buffer.element == .f32)
+      }
+    }
+    var rounded: [String] = []
+    for case .call(let name, let arguments) in module.prepare {
+      let kernel = try #require(module.kernel(named: name))
+      kernel.body.forEachStatement {
+        if case .store(_, _, .unary(.tf32, _)) = $0 { rounded.append(arguments[0]) }
+      }
+    }
+    return [constants, temporaries, rounded]
+  }
+
+  /// Nothing but weights and images for tensor cores is narrow; pooling reads and writes whole vectors of it.
+  @Test func imagesAndWeightsAreStoredAsFactors() throws {
+    let single = ["f32", "f32", "f32"]
+    #expect(try storage(.standard) == [single, single, []])
+    #expect(try storage(.tf32) == [single, single, ["w", "v"]])
+    #expect(try storage(.bf16) == [["bf16", "bf16", "f32"], ["bf16", "bf16", "bf16"], []])
+    let (target, model) = (
+      try Targets.resolve("sm_90"), try DumpReader.read(Self.levels, file: "model.rir")
+    )
+    let ptx = try StageWriter(target: target, precision: .bf16).text(of: model, at: .ptx)
+    #expect(ptx.contains("ld.global.nc.v4.u32") && ptx.contains("st.global.v4.b32"))
   }
 
   @Test func aPTXDumpRunsToo() throws {

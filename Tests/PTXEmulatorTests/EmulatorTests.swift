@@ -19,6 +19,8 @@ private let integerCases: [(String, Int32)] = [
   ("mul.wide.s32 %rd9, -2, 3;\ncvt.u32.u64 %r1, %rd9;", -6),
   ("cvt.s64.s32 %rd9, -2;\nshr.u64 %rd9, %rd9, 60;\ncvt.u32.u64 %r1, %rd9;", 15),
   ("cvt.u64.u32 %rd9, -2;\nshr.u64 %rd9, %rd9, 60;\ncvt.u32.u64 %r1, %rd9;", 0),
+  // 1, and in the lower half what is as near to 0x3FBF as to 0x3FC0.
+  ("cvt.rn.bf16x2.f32 %r1, 0f3F800000, 0f3FBF8000;", 0x3F80_3FC0),
   ("setp.lt.u32 %p1, 1, -1;\nselp.b32 %r1, 5, 6, %p1;", 5),
   ("setp.lt.s32 %p1, 1, -1;\nselp.b32 %r1, 5, 6, %p1;", 6),
   ("setp.nan.f32 %p1, 0f7FC00000, 0f00000000;\nselp.b32 %r1, 5, 6, %p1;", 5),
@@ -179,6 +181,17 @@ private let wrongPrograms: [WrongProgram] = [
       "ld.global.nc.u32 %r1, [%rd1];\nadd.s32 %r1, %r1, 1;\nst.global.u32 [%rd2], %r1;",
       input: Array(0..<150), words: 150, blocks: 3, threads: 50)
     #expect(words == (1...150).map { UInt32($0) })
+  }
+
+  /// Halves of words are read, but not written: who writes is known of words only.
+  @Test func halvesOfWordsAreRead() throws {
+    let words = try run(
+      "ld.global.nc.b16 %rs1, [%rd1+2];\ncvt.u32.u16 %r1, %rs1;\nst.global.u32 [%rd2], %r1;",
+      input: (0..<32).map { $0 << 16 | 7 })
+    #expect(words == (0..<32).map { UInt32($0) })
+    #expect(throws: Diagnostic.self) {
+      _ = try run("mov.b16 %rs1, 1;\nst.global.b16 [%rd2], %rs1;")
+    }
   }
 
   @Test func waysPartAndJoin() throws {

@@ -62,17 +62,4 @@ extension FunctionEmitter {
       return LLVMBuildBitCast(builder, value, unit.i32, "")
     }
   }
-
-  /// An f32 rounded to tf32, lane by lane.
-  func roundedToTF32(_ value: LLVMValueRef, _ wide: Bool) throws(EmitFailure) -> LLVMValueRef {
-    guard grid != nil else {
-      throw complain(
-        "kernel \(kernel.name): 'tf32' is a rounding of GPUs", help: "choose a GPU target")
-    }
-    return perLane(value, wide) { scalar in
-      // Unless it is known to return, LLVM joins no reads before and after it.
-      let bits = call("llvm.nvvm.f2tf32.rna", [scalar], attributes: ["willreturn"])
-      return LLVMBuildBitCast(builder, bits, LLVMTypeOf(scalar), "")
-    }
-  }
 }

@@ -1,4 +1,5 @@
 import LoopIR
+import Tensors
 
 /// One thread for each element: pooling, elementwise work and whatever else is computed on its own.
 ///
@@ -9,6 +10,7 @@ import LoopIR
 /// ```
 /// gpu_block b { gpu_thread t { let e = b * 256 + t; if e < count { let c = e mod C ...; out[n, c, y, x] = ... } } }
 /// ```
+/// Elements of 2 bytes are computed 8 at a time, where so many channels lie beside each other.
 struct ElementPerThread {
   private let kernel: Kernel
   private let nest: LoopNest
@@ -26,19 +28,20 @@ struct ElementPerThread {
   }
 
   mutating func scheduled() -> Kernel {
-    let count = nest.dimensions.reduce(1) { $0 * $1.extent }
+    let (lanes, work) = lanesOfWork()
+    let count = nest.dimensions.reduce(1) { $0 * $1.extent } / lanes
     let threads = min(Self.threads, count)
     let (block, thread, element) = (names.fresh("block"), names.fresh("t"), names.fresh("e"))
     var body: [Statement] = [
       .bind(element, .variable(block) * .integer(threads) + .variable(thread))
     ]
-    let work = places(.variable(element)) + nest.body
+    let own = places(.variable(element), lanes) + work
     if count % threads == 0 {
-      body += work
+      body += own
     } else {
       body.append(
         .conditional(
-          .binary(.less, .variable(element), .integer(count)), then: work, otherwise: []))
+          .binary(.less, .variable(element), .integer(count)), then: own, otherwise: []))
     }
     let inner = Loop(thread, .integer(0), .integer(threads), kind: .gpuThread, body: body)
     let blocks = (count + threads - 1) / threads
@@ -50,15 +53,30 @@ struct ElementPerThread {
     return result
   }
 
-  /// The nest's variables, so that neighbouring threads write neighbouring elements.
-  private func places(_ element: Expression) -> [Statement] {
+  /// The nest's variables, so that neighbouring threads write neighbouring elements; of the innermost one, the first
+  /// of a thread's.
+  private func places(_ element: Expression, _ lanes: Int) -> [Statement] {
     var rest = element
     var statements: [Statement] = []
-    for dimension in kernel.memoryOrder(of: nest).reversed() {
+    for (number, dimension) in kernel.memoryOrder(of: nest).reversed().enumerated() {
+      let step = number == 0 ? lanes : 1
+      let count = Expression.integer(dimension.extent / step)
       statements.append(
-        .bind(dimension.name, .binary(.remainder, rest, .integer(dimension.extent))))
-      rest = .binary(.divide, rest, .integer(dimension.extent))
+        .bind(dimension.name, .binary(.remainder, rest, count) * .integer(step)))
+      rest = .binary(.divide, rest, count)
     }
     return statements
+  }
+
+  /// What a thread does, and how many neighbouring elements it computes.
+  private mutating func lanesOfWork() -> (lanes: Int, work: [Statement]) {
+    let isNarrow = kernel.parameters.contains { $0.buffer.element.byteCount == 2 }
+    guard isNarrow, let innermost = kernel.memoryOrder(of: nest).last,
+      case let lanes = largestDivisor(of: innermost.extent, atMost: 8), lanes > 1
+    else { return (1, nest.body) }
+    var lane = LaneSplit(innermost.name, lanes, names)
+    guard let work = lane.split(nest.body) else { return (1, nest.body) }
+    names = lane.names
+    return (lanes, work)
   }
 }

@@ -21,8 +21,11 @@ struct GPUScheduler {
       if result.run.call(name), result.prepare.call(name) { result.runCopy(of: index) }
     }
     result.separateNests()
+    let storage = StoredFactors(result, gpu, precision)
+    result = storage.module
     for index in result.kernels.indices where result.run.call(result.kernels[index].name) {
-      result.kernels[index] = schedule(result.kernels[index])
+      let kernel = result.kernels[index]
+      result.kernels[index] = schedule(kernel, factors: storage.parameters(of: kernel))
     }
     result = PlanMemory.apply(to: result)
     result.scheduledFor = target.name
@@ -30,8 +33,8 @@ struct GPUScheduler {
     return result
   }
 
-  private func schedule(_ kernel: Kernel) -> Kernel {
-    if let staged = StagedConvolution(kernel) {
+  private func schedule(_ kernel: Kernel, factors: Set<String>) -> Kernel {
+    if let staged = StagedConvolution(kernel, factors: factors) {
       if let tile = MatrixTile(staged, gpu, precision) {
         return MatrixKernel(staged, tile).scheduled()
       }

@@ -46,11 +46,14 @@ final class MatrixKernel: StagedKernel {
 
   var buffers: [Buffer] { [weights, sum] + (own.map { [$0] } ?? []) + left + right }
 
-  func staged(_ pixel: Expression) -> Expression { tile.arithmetic.rounded(pixel) }
+  func staged(_ pixel: Expression) -> Expression {
+    tile.arithmetic.factor(pixel, form.factors)
+  }
 
   /// The chunk's weights for the block's channels, in the order of the constant.
   func stageWeights(_ thread: Expression) -> [Statement] {
-    let (lanes, counts) = (4, weights.extents)
+    let counts = weights.extents
+    let lanes = largestDivisor(of: tile.inputs, atMost: form.lanes(of: .load(form.weights, [])))
     let units = tile.inputs / lanes
     return overUnits(counts[0] * counts[1] * counts[2] * units, thread) { unit in
       let (group, rest) = split(unit, by: units)
@@ -58,14 +61,10 @@ final class MatrixKernel: StagedKernel {
       let (column, row) = split(place, by: counts[1])
       let lane = names.fresh("l")
       let input = group * .integer(lanes) + .variable(lane)
-      let weight = Expression.load(
-        form.weights,
-        [
-          .variable(at.firstChannel) + channel,
-          .variable(at.chunk) * .integer(tile.inputs) + input, row, column,
-        ])
-      let store = Statement.store(
-        weights.name, [row, column, channel, input], tile.arithmetic.rounded(weight))
+      let weight = form.weight(
+        .variable(at.firstChannel) + channel,
+        .variable(at.chunk) * .integer(tile.inputs) + input, row, column)
+      let store = Statement.store(weights.name, [row, column, channel, input], staged(weight))
       return vector(lane, lanes, [store])
     }
   }

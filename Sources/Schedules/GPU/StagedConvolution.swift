@@ -14,6 +14,10 @@ struct StagedConvolution {
   let pixel: Expression
   /// The buffer of weights, read as [channel, input, ky, kx].
   let weights: String
+  /// The other factor: a weight, in the accumulator's type.
+  private let factor: Expression
+  /// Parameters whose elements need no rounding before tensor cores multiply them.
+  let factors: Set<String>
   let strideY: Int
   let strideX: Int
 
@@ -26,10 +30,11 @@ struct StagedConvolution {
   var input: LoopNest.Dimension { nest.reductions[2] }
 
   /// Nil where the kernel is of another form.
-  init?(_ kernel: Kernel) {
+  init?(_ kernel: Kernel, factors: Set<String> = []) {
     guard let nest = ReductionNest(kernel), nest.outer.dimensions.count == 4,
       nest.reductions.count == 3, nest.isSumOfProducts,
-      case .fma(let pixel, .load(let weights, let indices), _) = nest.update
+      case .fma(let pixel, let factor, _) = nest.update,
+      case .load(let weights, let indices) = factor.unconverted
     else { return nil }
     let names = nest.outer.dimensions.map(\.name)
     let reduced = nest.reductions.map(\.name)
@@ -45,8 +50,27 @@ struct StagedConvolution {
     self.nest = nest
     self.pixel = pixel
     self.weights = weights
+    self.factor = factor
+    self.factors = factors
     self.strideY = strideY
     self.strideX = strideX
+  }
+
+  /// The weight of a result's channel for an input channel at a place of the kernel.
+  func weight(
+    _ channel: Expression, _ input: Expression, _ row: Expression, _ column: Expression
+  ) -> Expression {
+    factor.substituting([
+      self.channel.name: channel, self.input.name: input, kernelRow.name: row,
+      kernelColumn.name: column,
+    ])
+  }
+
+  /// Elements in 16 bytes of what an expression loads: what a thread copies at once.
+  func lanes(of value: Expression) -> Int {
+    let loaded = value.loadedBuffers
+    let types = kernel.parameters.filter { loaded.contains($0.buffer.name) }.map(\.buffer.element)
+    return 16 / (types.map(\.byteCount).max() ?? 4)
   }
 
   /// The s for which the expressions do not change when `outer` grows by 1 and `inner` falls by s.
@@ -73,5 +97,13 @@ struct StagedConvolution {
     }
     let isMatrix = MatrixTile(self, gpu, precision) != nil
     return [position: isMatrix ? [2, 3, 0, 1] : [2, 3, 1, 0]]
+  }
+}
+
+extension Expression {
+  /// What a conversion is applied to, or the expression itself.
+  fileprivate var unconverted: Expression {
+    if case .cast(_, let value) = self { return value }
+    return self
   }
 }

@@ -4,7 +4,8 @@ import LoopIR
 extension StagedKernel {
   /// The chunk's channels of every pixel that the block sees; zero outside of the image.
   func stagePixels(_ thread: Expression) -> [Statement] {
-    let lanes = tile.inputs % 4 == 0 ? 4 : 1
+    let widest = form.lanes(of: form.pixel)
+    let lanes = [widest, 4].first { tile.inputs % $0 == 0 } ?? 1
     let units = tile.inputs / lanes
     let (rows, columns) = (pixels.extents[0], pixels.extents[1])
     return overUnits(rows * columns * units, thread) { unit in
