@@ -65,7 +65,7 @@ public struct KernelAlternatives {
     guard let kernel = module.kernel(named: kernel), module.run.call(kernel.name),
       !module.prepare.call(kernel.name), SumForm(kernel, target) == nil
     else { return nil }
-    return ScheduleReduction(kernel, target, precision)
+    return ScheduleReduction(kernel, target)
   }
 
   // MARK: Choices

@@ -17,8 +17,6 @@ struct ReductionChain {
   private var levels: [Level] = []
   private(set) var innerConditions: [Expression] = []
   private var newNames: [String: String] = [:]
-  /// Loops that were split, by their new names, and what stands for their variables.
-  private var splits: [(name: String, value: Expression)] = []
 
   init(_ nest: ReductionNest, inner tileVariables: Set<String>, unrollLimit: Int) {
     for step in nest.steps {
@@ -82,26 +80,7 @@ struct ReductionChain {
   /// What a reduction's loop variable is called now.
   func name(of variable: String) -> String { newNames[variable] ?? variable }
 
-  func renamed(_ expression: Expression) -> Expression {
-    splits.reduce(expression.renaming(newNames)) { $0.substituting($1.name, with: $1.value) }
-  }
-
-  /// Splits the innermost loop into runs of at most so many iterations, where it divides into such of 4 at least.
-  mutating func splitInnermost(atMost count: Int, _ names: inout NameSupply) {
-    guard let last = levels.last, last.lower == .integer(0), last.loop.extent > count,
-      last.upper == .integer(last.loop.extent), last.conditions.isEmpty,
-      let run = (4...max(4, count)).last(where: { last.loop.extent % $0 == 0 })
-    else { return }
-    let (outer, inner) = (names.fresh(last.loop.name), names.fresh(last.loop.name))
-    splits.append((name(of: last.loop.name), .variable(outer) * .integer(run) + .variable(inner)))
-    levels.removeLast()
-    for (name, extent) in [(outer, last.loop.extent / run), (inner, run)] {
-      levels.append(
-        Level(
-          loop: .init(name: name, extent: extent), lower: .integer(0), upper: .integer(extent),
-          kind: .serial))
-    }
-  }
+  func renamed(_ expression: Expression) -> Expression { expression.renaming(newNames) }
 
   /// The innermost loop whose inner loops have so many iterations together; nil where the whole sum is short.
   func blockLevel(atLeast count: Int) -> Int? {
@@ -113,13 +92,13 @@ struct ReductionChain {
     return nil
   }
 
-  /// The loops and conditions around `body`; what is inside a loop passes through the block of its level.
+  /// The loops and conditions around `body`; what is inside the loop at `level` passes through `block`.
   func wrapped(
-    _ body: [Statement], blocks: [Int: ([Statement]) -> [Statement]] = [:]
+    _ body: [Statement], block: ([Statement]) -> [Statement] = { $0 }, at level: Int? = nil
   ) -> [Statement] {
     levels.indices.reversed().reduce(body) { inner, position in
       let current = levels[position]
-      var inner = blocks[position]?(inner) ?? inner
+      var inner = position == level ? block(inner) : inner
       for condition in current.conditions {
         inner = [.conditional(renamed(condition), then: inner, otherwise: [])]
       }

@@ -5,7 +5,6 @@ import LoopIR
 struct ResultTiles {
   let nest: ReductionNest
   let cost: CostModel
-  let precision: Precision
   /// The result's dimensions.
   var results: [LoopNest.Dimension]
   private let channel: LoopNest.Dimension
@@ -17,10 +16,9 @@ struct ResultTiles {
   private static let noChannel = LoopNest.Dimension(name: "no channel", extent: 1)
   private static let noColumn = LoopNest.Dimension(name: "no column", extent: 1)
 
-  init(nest: ReductionNest, form: SumForm, cost: CostModel, precision: Precision) {
+  init(nest: ReductionNest, form: SumForm, cost: CostModel) {
     self.nest = nest
     self.cost = cost
-    self.precision = precision
     results = form.results
     channel = form.channel.map { form.results[$0] } ?? Self.noChannel
     column = form.column.map { form.results[$0] } ?? Self.noColumn
@@ -70,7 +68,7 @@ struct ResultTiles {
     var body = ReductionTile(
       nest: nest, channelVariable: channel.name, columnVariable: column.name,
       channels: Self.extent(channels, cb), columns: Self.extent(columns, xb), lanes: lanes,
-      unrollLimit: 1, precision: precision
+      unrollLimit: 1
     ).statements(&names)
     for (run, variable) in [(columns, xb), (channels, cb)] where run.count > 1 {
       body = [.loop(Loop(variable, .integer(0), .integer(run.count), body: body))]

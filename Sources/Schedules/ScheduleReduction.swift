@@ -5,7 +5,6 @@ struct ScheduleReduction {
   private let kernel: Kernel
   private let nest: ReductionNest
   private let cost: CostModel
-  private let precision: Precision
   private var names: NameSupply
   /// Columns and vectors of channels of the register tiles: the cost model's, unless set.
   var tileShape = CostModel.TileShape(columns: 1, vectors: 1)
@@ -17,11 +16,10 @@ struct ScheduleReduction {
   private static let unrollLimit = 5
 
   /// Nil where the kernel is not a reduction over an NCHW result.
-  init?(_ kernel: Kernel, _ target: Target, _ precision: Precision = .standard) {
+  init?(_ kernel: Kernel, _ target: Target) {
     guard let nest = ReductionNest(kernel), nest.outer.dimensions.count == 4 else { return nil }
     self.kernel = kernel
     self.nest = nest
-    self.precision = precision
     cost = CostModel(target: target)
     names = NameSupply(kernel)
     image = nest.outer.dimensions[0]
@@ -208,8 +206,7 @@ struct ScheduleReduction {
     }
     return ReductionTile(
       nest: nest, channelVariable: channel.name, columnVariable: column.name,
-      channels: channels, columns: columns, lanes: lanes, unrollLimit: Self.unrollLimit,
-      precision: precision
+      channels: channels, columns: columns, lanes: lanes, unrollLimit: Self.unrollLimit
     ).statements(&names)
   }
 }

@@ -15,7 +15,7 @@ public enum Scheduler {
       return GPUScheduler(target: target, gpu: gpu, precision: precision).schedule(module)
     }
     let split = SplitBatch.apply(to: module, target: target)
-    return scheduled(AssignLayouts.apply(to: split, target: target), target, precision)
+    return scheduled(laidOut(split, target, precision), target, precision)
   }
 
   /// The same by the choices of a schedule file; throws, with the place in the file, where one does not fit.
@@ -25,7 +25,7 @@ public enum Scheduler {
   ) throws(Diagnostic) -> LoopModule {
     try choices.check(target, precision)
     let split = try choices.split(module, target)
-    let laidOut = AssignLayouts.apply(to: split, target: target)
+    let laidOut = laidOut(split, target, precision)
     return scheduled(
       laidOut, target, precision, try choices.checked(for: laidOut, target))
   }
@@ -36,7 +36,15 @@ public enum Scheduler {
   ) throws(Diagnostic) -> KernelAlternatives {
     let split = try choices.split(module, target)
     return KernelAlternatives(
-      AssignLayouts.apply(to: split, target: target), target, choices.precision)
+      laidOut(split, target, choices.precision), target, choices.precision)
+  }
+
+  /// With layouts, and sums in the precision's arithmetic: what kernels are chosen and scheduled from.
+  private static func laidOut(
+    _ module: LoopModule, _ target: Target, _ precision: Precision
+  ) -> LoopModule {
+    AssignLayouts.apply(
+      to: precision == .strict ? SumInDouble.apply(to: module) : module, target: target)
   }
 
   /// Schedules by the choices for some kernels and by the cost model for all others.
@@ -57,8 +65,7 @@ public enum Scheduler {
     for index in result.kernels.indices {
       let kernel = result.kernels[index]
       guard result.run.call(kernel.name), !result.prepare.call(kernel.name) else { continue }
-      result.kernels[index] = schedule(
-        kernel, for: target, precision: precision, by: choices[kernel.name])
+      result.kernels[index] = schedule(kernel, for: target, by: choices[kernel.name])
     }
     result = PlanMemory.apply(to: UpdateInPlace.apply(to: result))
     result.scheduledFor = target.name
@@ -84,10 +91,9 @@ public enum Scheduler {
 
   /// The schedule for one kernel; a kernel of no known form stays as it is, and is slow.
   public static func schedule(
-    _ kernel: Kernel, for target: Target, precision: Precision = .standard,
-    by choice: KernelChoice? = nil
+    _ kernel: Kernel, for target: Target, by choice: KernelChoice? = nil
   ) -> Kernel {
-    if var reduction = ScheduleReduction(kernel, target, precision) {
+    if var reduction = ScheduleReduction(kernel, target) {
       if case .direct(let columns, let vectors) = choice {
         reduction.tileShape = .init(columns: columns, vectors: vectors)
       }

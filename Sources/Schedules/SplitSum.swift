@@ -19,7 +19,6 @@ struct SplitSum {
 
   private let form: SumForm
   private let cost: CostModel
-  private let precision: Precision
 
   /// Parts at least, as far as there are rows: enough for any number of cores this is meant for to share evenly.
   private static let fewestParts = 16
@@ -29,10 +28,9 @@ struct SplitSum {
   private static let pixels = 256
 
   /// Nil where the kernel is no sum of this form.
-  init?(_ kernel: Kernel, _ target: Target, _ precision: Precision) {
+  init?(_ kernel: Kernel, _ target: Target) {
     guard let form = SumForm(kernel, target) else { return nil }
     self.form = form
-    self.precision = precision
     cost = CostModel(target: target)
     var names = NameSupply(kernel)
     for name in kernel.body.definedNames { _ = names.fresh(name) }
@@ -162,7 +160,7 @@ struct SplitSum {
         buffer.name, place,
         .load(buffer.name, place) + .load(nest.accumulator.name, []))
     ]
-    return ResultTiles(nest: nest, form: form, cost: cost, precision: precision).statements(&names)
+    return ResultTiles(nest: nest, form: form, cost: cost).statements(&names)
   }
 
   // MARK: Their sum
@@ -185,7 +183,7 @@ struct SplitSum {
     }
     result.parameters.insert(
       KernelParameter(buffer, .read), at: result.parameters.count - 1)
-    var tiling = ResultTiles(nest: nest, form: form, cost: cost, precision: precision)
+    var tiling = ResultTiles(nest: nest, form: form, cost: cost)
     tiling.isParallel = true
     if form.lane != nil { tiling.results.removeLast() }
     result.body = tiling.statements(&names).simplified()

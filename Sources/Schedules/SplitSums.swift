@@ -19,14 +19,14 @@ public enum SplitSums {
   ) -> LoopModule {
     let choice = WinogradGradientChoice(
       target: target, transforms: WinogradChoice.withinStandardPrecision)
-    return apply(to: module, target: target, precision: precision) {
+    return apply(to: module, target: target) {
       precision == .standard ? choice.best(for: $0) : nil
     }
   }
 
   /// Gradients of kernels go through Winograd's algorithm where there is a shape.
   static func apply(
-    to module: LoopModule, target: Target, precision: Precision,
+    to module: LoopModule, target: Target,
     choosing shape: (WinogradGradientNest) -> WinogradGradientShape?
   ) -> LoopModule {
     var result = module
@@ -35,7 +35,7 @@ public enum SplitSums {
     for statement in module.run {
       guard case .call(let name, let arguments) = statement,
         let kernel = module.kernel(named: name),
-        let split = made[name] ?? Split(kernel, target, precision, shape)
+        let split = made[name] ?? Split(kernel, target, shape)
       else {
         result.run.append(statement)
         continue
@@ -61,7 +61,7 @@ private struct Split {
 
   /// Nil where the kernel is no such sum.
   init?(
-    _ kernel: Kernel, _ target: Target, _ precision: Precision,
+    _ kernel: Kernel, _ target: Target,
     _ choose: (WinogradGradientNest) -> WinogradGradientShape?
   ) {
     if let nest = WinogradGradientNest(kernel), let shape = choose(nest) {
@@ -69,7 +69,7 @@ private struct Split {
       buffer = gradient.buffer
       parts = gradient.parts()
       total = gradient.total()
-    } else if let sum = SplitSum(kernel, target, precision) {
+    } else if let sum = SplitSum(kernel, target) {
       (parts, total, buffer) = (sum.parts, sum.total, sum.buffer)
     } else {
       return nil

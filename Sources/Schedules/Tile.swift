@@ -20,8 +20,8 @@ struct Extent {
 /// for ky, kx, i { unrolled t, v; vectorized l { sum[t, v W + l] = fma(p[x + t + kx, i], w[...], sum[...]) } }
 /// unrolled t, v; vectorized l { out[...] = sum[t, v W + l] }
 /// ```
-/// A long sum of products is summed in blocks, each from zero in registers and then added to `sum` or to the block
-/// around it, so that the rounding error grows with the length of a block and not with that of the whole sum.
+/// A long sum of products in float32 is summed in blocks, each from zero in registers and then added to `sum`, so that
+/// the rounding error grows with the length of a block and not with that of the whole sum.
 /// Other results are the same to the bit.
 struct ReductionTile {
   let nest: ReductionNest
@@ -34,13 +34,12 @@ struct ReductionTile {
   let lanes: Int
   /// Reduction loops of at most this many iterations are unrolled (not the innermost one).
   let unrollLimit: Int
-  let precision: Precision
 
-  /// Products in one block at least, from the innermost blocks outwards.
+  /// Products in one block at least.
   ///
   /// Short blocks round less; adding up a block costs one addition and two memory accesses for each result of the
   /// tile, about 8 % of the time with 32 products (IR/decisions/0004).
-  private var blockLengths: [Int] { precision == .strict ? [8, 32, 96] : [32] }
+  private static let blockLength = 32
 
   /// The tile's statements; all names they define come from `names`.
   func statements(_ names: inout NameSupply) -> [Statement] {
@@ -62,18 +61,13 @@ struct ReductionTile {
     var chain = ReductionChain(
       nest, inner: [channelVariable, columnVariable], unrollLimit: unrollLimit)
     chain.rename(&names)
-    guard nest.isSumOfProducts else { return chain.wrapped(updates(of: sum, chain, &names)) }
-    if precision == .strict { chain.splitInnermost(atMost: blockLengths[0], &names) }
-    var blocks: [Int: ([Statement]) -> [Statement]] = [:]
-    var total = sum
-    for level in Set(blockLengths.compactMap { chain.blockLevel(atLeast: $0) }).sorted() {
-      let part = Buffer(
-        names.fresh("part"), nest.accumulator.element, extents: [columns.count, channels.count],
-        space: .register)
-      blocks[level] = block(part, addedTo: total, &names)
-      total = part.name
-    }
-    return chain.wrapped(updates(of: total, chain, &names), blocks: blocks)
+    guard nest.isSumOfProducts, nest.accumulator.element == .f32,
+      let level = chain.blockLevel(atLeast: Self.blockLength)
+    else { return chain.wrapped(updates(of: sum, chain, &names)) }
+    let part = Buffer(
+      names.fresh("part"), .f32, extents: [columns.count, channels.count], space: .register)
+    let block = block(part, addedTo: sum, &names)
+    return chain.wrapped(updates(of: part.name, chain, &names), block: block, at: level)
   }
 
   /// Puts statements that add to `part` between those that clear it and those that add it to `total`.

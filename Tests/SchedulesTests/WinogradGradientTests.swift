@@ -25,7 +25,7 @@ import Testing
   ) throws -> LoopModule {
     let choice = WinogradGradientChoice(target: target, transforms: [transform])
     let plain = AssignLayouts.apply(to: try item.plain(), target: target)
-    let result = SplitSums.apply(to: plain, target: target, precision: .standard) { nest in
+    let result = SplitSums.apply(to: plain, target: target) { nest in
       let shapes = choice.shapes(for: nest)
       switch wanted {
       case .smallest: return shapes.first
