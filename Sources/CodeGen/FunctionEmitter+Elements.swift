@@ -208,6 +208,7 @@ extension FunctionEmitter {
     case .log: return intrinsic("llvm.log", [value])
     case .tanh: return hyperbolicTangent(value, type, wide)
     case .tf32: return roundedToTF32(value, wide)
+    case .tf32TowardsZero: return cutToTF32(value, wide)
     case .not: throw mixed("not")
     }
   }

@@ -26,6 +26,13 @@ extension FunctionEmitter {
     return LLVMBuildBitCast(builder, result, LLVMTypeOf(value), "")
   }
 
+  /// The lower 13 bits of an f32 set to zero; a NaN keeps what is above them.
+  func cutToTF32(_ value: LLVMValueRef, _ wide: Bool) -> LLVMValueRef {
+    let bits = LLVMBuildBitCast(builder, value, elements(unit.i32, wide), "")
+    let cut = LLVMBuildAnd(builder, bits, integers(0xFFFF_E000, wide), "")
+    return LLVMBuildBitCast(builder, cut, LLVMTypeOf(value), "")
+  }
+
   /// A conversion between floating types.
   func converted(
     _ value: LLVMValueRef, from source: ElementType, to type: ElementType, _ wide: Bool

@@ -38,6 +38,8 @@ public enum UnaryOperator: String, Hashable, Sendable, CaseIterable {
   case negate, abs, sqrt, exp, log, tanh
   /// An f32 rounded to the 11 significant bits of tf32, ties away from zero.
   case tf32
+  /// An f32 cut off after those bits, towards zero.
+  case tf32TowardsZero = "tf32_rz"
   /// Boolean.
   case not
 }

@@ -40,6 +40,7 @@ extension ElementType {
     case .log: return { rounded(Foundation.log($0)) }
     case .tanh: return { rounded(Foundation.tanh($0)) }
     case .tf32: return { Double(Self.roundedToTF32(Float($0))) }
+    case .tf32TowardsZero: return { Double(Self.cutToTF32(Float($0))) }
     case .not: return nil
     }
   }
@@ -48,6 +49,10 @@ extension ElementType {
   private static func roundedToTF32(_ value: Float) -> Float {
     if !value.isFinite { return value }
     return Float(bitPattern: (value.bitPattern + 0x1000) & ~0x1FFF)
+  }
+
+  private static func cutToTF32(_ value: Float) -> Float {
+    value.isNaN ? value : Float(bitPattern: value.bitPattern & ~0x1FFF)
   }
 
   /// nil for operators that do not yield elements.

@@ -69,7 +69,7 @@ extension KernelVerifier {
     switch op {
     case .negate, .abs: fits = operand != .boolean
     case .sqrt, .exp, .log, .tanh: fits = operand != .boolean && operand != .index
-    case .tf32: fits = operand == .element(.f32)
+    case .tf32, .tf32TowardsZero: fits = operand == .element(.f32)
     case .not: fits = operand == .boolean
     }
     guard fits else { throw wrong(expression, [operand]) }

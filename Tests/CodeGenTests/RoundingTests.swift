@@ -38,8 +38,10 @@ import Testing
     .load("x0", [variable("i") * .integer(4) + variable("l")])
   }
 
-  private func check(_ module: LoopModule, _ reference: (Float) -> Float) throws {
-    let values = Self.patterns.map { Float(bitPattern: $0) }
+  private func check(
+    _ module: LoopModule, _ patterns: [UInt32] = Self.patterns, _ reference: (Float) -> Float
+  ) throws {
+    let values = patterns.map { Float(bitPattern: $0) }
     let native = try run(module, [values])
     let interpreted = try LoopInterpreter.run(
       module, parameters: [:],
@@ -64,20 +66,29 @@ import Testing
     }
   }
 
+  private func intoTF32(_ operation: UnaryOperator, lanes: Int) -> LoopModule {
+    let index = variable("i") * .integer(lanes) + variable("l")
+    let store = Statement.store("y", [index], .unary(operation, .load("x0", [index])))
+    let count = Self.patterns.count
+    let inner = loop("l", lanes, lanes == 1 ? .serial : .vectorized, [store])
+    return oneKernel(
+      inputs: [[count]], output: [count], body: [loop("i", count / lanes, [inner])])
+  }
+
   /// To the upper 19 bits, ties away from zero.
   @Test(arguments: [1, 4]) func toTF32(_ lanes: Int) throws {
-    let index = variable("i") * .integer(lanes) + variable("l")
-    let store = Statement.store("y", [index], .unary(.tf32, .load("x0", [index])))
-    let count = Self.patterns.count
-    let module = oneKernel(
-      inputs: [[count]], output: [count],
-      body: [
-        loop("i", count / lanes, [loop("l", lanes, lanes == 1 ? .serial : .vectorized, [store])])
-      ])
-    try check(module) { value in
+    try check(intoTF32(.tf32, lanes: lanes)) { value in
       if !value.isFinite { return value }
       let (lower, rest) = (value.bitPattern & 0xFFFF_E000, value.bitPattern & 0x1FFF)
       return Float(bitPattern: rest >= 0x1000 ? lower + 0x2000 : lower)
+    }
+  }
+
+  /// A NaN that quiet arithmetic yields stays one.
+  @Test(arguments: [1, 4]) func cutsToTF32(_ lanes: Int) throws {
+    let quiet = Self.patterns.map { $0 == 0x7F80_0001 ? 0x7FC0_0001 : $0 }
+    try check(intoTF32(.tf32TowardsZero, lanes: lanes), quiet) { value in
+      value.isNaN ? value : Float(bitPattern: value.bitPattern & 0xFFFF_E000)
     }
   }
 

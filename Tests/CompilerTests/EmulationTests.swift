@@ -86,6 +86,15 @@ import Testing
     }
     """
 
+  private func weights(of module: LoopModule) throws -> [String: Tensor<Float>] {
+    var weights: [String: Tensor<Float>] = [:]
+    for item in module.buffers {
+      guard case .parameter(let name) = item.role else { continue }
+      weights[name] = try input(item.buffer.extents)
+    }
+    return weights
+  }
+
   /// Code generator and emulator agree with the interpreter about where the elements of fragments are, and about every
   /// rounding.
   @Test(arguments: [Precision.standard, .tf32, .bf16], [Self.matrices, Self.levels])
@@ -94,11 +103,7 @@ import Testing
     let model = try DumpReader.read(text, file: "model.rir")
     let module = try Pipeline(target: target, precision: precision).scheduled(model)
     #expect(LoopPrinter.text(module).components(separatedBy: "mma %").count > 2)
-    var weights: [String: Tensor<Float>] = [:]
-    for item in module.buffers {
-      guard case .parameter(let name) = item.role else { continue }
-      weights[name] = try input(item.buffer.extents)
-    }
+    let weights = try weights(of: module)
     let x = try input(text == Self.levels ? [1, 16, 8, 12] : [1, 32, 9, 11])
     let expected = try LoopInterpreter.run(
       module, parameters: weights.mapValues { $0.map(Double.init) },
@@ -107,6 +112,26 @@ import Testing
       model, target: target, precision: precision, weights: weights
     ).run(inputs: [x])
     #expect(emulated.map { $0.map(Double.init) } == expected)
+  }
+
+  /// What rounding and splitting make of such a pixel can be NaN instead of infinite, but no number.
+  @Test(arguments: [Precision.standard, .tf32, .bf16], [Float.nan, .infinity, -.infinity])
+  func noNaNOrInfinityIsHidden(_ precision: Precision, _ pixel: Float) throws {
+    let model = try DumpReader.read(Self.matrices, file: "model.rir")
+    let pipeline = Pipeline(target: try Targets.resolve("sm_90"), precision: precision)
+    let plain = try pipeline.plain(model)
+    let weights = try weights(of: plain)
+    var x = try input([1, 32, 9, 11])
+    x.values[40] = pixel
+    let expected = try LoopInterpreter.run(
+      plain, parameters: weights.mapValues { $0.map(Double.init) },
+      inputs: [x.map(Double.init)])[0].values
+    let emulated = try EmulatedModel(
+      model, target: pipeline.target, precision: precision, weights: weights
+    ).run(inputs: [x])[0].values
+    #expect(expected.contains { !$0.isFinite })
+    let hidden = zip(emulated, expected).contains { $0.isFinite && !Float($1).isFinite }
+    #expect(!hidden)
   }
 
   /// Types of constants and temporaries, in order, and the calls of `prepare` that round what they write.

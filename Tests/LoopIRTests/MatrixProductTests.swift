@@ -107,4 +107,16 @@ private let roundings: [(Double, Double)] = [
       try LoopParser.parseKernel(text), arguments: [try Tensor(try Shape([1]), [value])])
     #expect(result[0].values == [expected])
   }
+
+  /// What is cut off is less than a unit of the last place and of the value's sign.
+  @Test(arguments: roundings)
+  func cutsToTF32(_ value: Double, _ rounded: Double) throws {
+    let text = "kernel @k(in %x: f32[1], out %y: f32[1]) { %y[0] = tf32_rz(%x[0]) }"
+    let result = try LoopInterpreter.runKernel(
+      try LoopParser.parseKernel(text), arguments: [try Tensor(try Shape([1]), [value])]
+    )[0].values[0]
+    guard value.isFinite else { return #expect(result == value) }
+    #expect(result.magnitude <= value.magnitude && Float(result).bitPattern & 0x1FFF == 0)
+    #expect((value - result).magnitude < max(value.magnitude * 0x1p-10, 0x1p-136))
+  }
 }
