@@ -55,7 +55,7 @@ public enum Targets {
   /// (A100, H100 and H200).
   private static let gpus: [(name: String, features: String, gpu: GPU)] = [
     ("sm_80", "+ptx70", GPU(multiprocessors: 108)),
-    ("sm_90", "+ptx80", GPU(multiprocessors: 132)),
+    ("sm_90", "+ptx80", GPU(multiprocessors: 132, multiprocessorSharedBytes: 228 << 10)),
   ]
 
   /// The newest target whose code runs on a GPU of a compute capability (times ten), or nil where there is none.

@@ -65,7 +65,10 @@ class Torch:
     def use(self, kind):
         """Sets what float32 convolutions may do; to be called before each timing, too."""
         allowed = kind == "tf32"
-        self.torch.backends.cudnn.allow_tf32 = self.torch.backends.cuda.matmul.allow_tf32 = allowed
+        backends = self.torch.backends
+        backends.cudnn.allow_tf32 = backends.cuda.matmul.allow_tf32 = allowed
+        # What torch.compile's own convolutions look at.
+        backends.cudnn.fp32_precision = "tf32" if allowed else "ieee"
 
     def variants(self, folder, network, x, kind):
         """(name, function, output) of each; the output is a NumPy array."""

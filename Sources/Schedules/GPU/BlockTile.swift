@@ -12,6 +12,8 @@ protocol BlockTile: Hashable {
   var inputs: Int { get }
   /// Elements from one pixel in shared memory to the next.
   var pixelPitch: Int { get }
+  /// Registers of a thread, estimated.
+  func registers(_ form: StagedConvolution) -> Int
   /// The type of staged elements.
   func element(_ form: StagedConvolution) -> ElementType
 }
@@ -49,15 +51,25 @@ extension BlockTile {
     (form.channel.extent + blockChannels - 1) / blockChannels
   }
 
-  /// Cycles of the busiest multiprocessor, very roughly, where it computes a block's sums in `compute` cycles.
-  func cycles(_ form: StagedConvolution, _ gpu: GPU, compute: Double) -> Double {
-    // About 4 instructions for each 16 bytes that are staged, and the wait for a chunk to arrive.
-    let staged = Double(sharedBytes(form) / 16) * 4 / Double(gpu.warp)
+  /// Blocks that the busiest multiprocessor computes, and how many of them beside each other.
+  private func rounds(_ form: StagedConvolution, _ gpu: GPU) -> (blocks: Int, resident: Int) {
+    let blocks = (blockCount(form) + gpu.multiprocessors - 1) / gpu.multiprocessors
+    let fitting = min(
+      gpu.registers / (threads * registers(form)), gpu.multiprocessorSharedBytes / sharedBytes(form)
+    )
+    return (blocks, max(1, min(blocks, fitting)))
+  }
+
+  /// Cycles of the busiest multiprocessor, very roughly: it computes a block's sums in at least `compute` cycles, and
+  /// a warp that is alone needs `latency`, which blocks beside each other hide.
+  func cycles(_ form: StagedConvolution, _ gpu: GPU, compute: Double, latency: Double) -> Double {
+    let (blocks, resident) = rounds(form, gpu)
     let chunks = Double(form.input.extent / inputs)
-    let resident = max(1, min(4, gpu.registers / (threads * 128)))
-    let waits = 1500 / Double(resident)
-    let rounds = Double((blockCount(form) + gpu.multiprocessors - 1) / gpu.multiprocessors)
-    return rounds * (compute + chunks * (staged + waits))
+    // The memory's width; 8 instructions for each 16 bytes that are staged; the wait for them to arrive and be seen.
+    let units = Double(sharedBytes(form) / 16)
+    let staging = max(units / 4, units * 8 / Double(4 * gpu.warp))
+    let waits = chunks * 1200 + latency + 1500
+    return Double(blocks) * max(compute + chunks * staging, waits / Double(resident))
   }
 
   /// The one of least cost; nil where there is none.

@@ -47,27 +47,27 @@ final class FMAKernel: StagedKernel {
     let lanes = largestDivisor(of: tile.channels, atMost: 4)
     let counts = weights.extents
     let units = counts[3] / lanes
-    return overUnits(counts[0] * counts[1] * counts[2] * units, thread) { unit in
+    func place(_ unit: Expression, _ lane: Expression) -> [Expression] {
       let (group, rest) = split(unit, by: units)
       let (input, place) = split(rest, by: counts[2])
       let (column, row) = split(place, by: counts[1])
-      let own = group * .integer(lanes)
-      let first = .variable(at.firstChannel) + own
-      func stored(_ value: (Expression) -> Expression) -> [Statement] {
-        let lane = names.fresh("l")
-        return vector(
-          lane, lanes,
-          [
-            .store(
-              weights.name, [row, column, input, own + .variable(lane)],
-              value(.variable(lane)))
-          ])
+      return [row, column, input, group * .integer(lanes) + lane]
+    }
+    return copyUnits(counts[0] * counts[1] * counts[2] * units, of: lanes, thread, to: weights) {
+      unit, keep in
+      func channel(_ lane: Expression) -> Expression {
+        .variable(at.firstChannel) + place(unit, lane)[3]
       }
-      let channel = .variable(at.chunk) * .integer(tile.inputs) + input
-      let copy = stored { .load(form.weights, [first + $0, channel, row, column]) }
+      let copy = keep { lane in
+        let at = place(unit, lane)
+        let input = .variable(self.at.chunk) * .integer(tile.inputs) + at[2]
+        return .load(form.weights, [channel(lane), input, at[0], at[1]])
+      }
       guard form.channel.extent % tile.blockChannels != 0 else { return copy }
-      let zero = stored { _ in .real(0, weights.element) }
-      return guarded([less(first, form.channel.extent)], copy, otherwise: zero)
+      let zero = keep { _ in .real(0, weights.element) }
+      return guarded([less(channel(.integer(0)), form.channel.extent)], copy, otherwise: zero)
+    } place: {
+      place($0, $1)
     }
   }
 }

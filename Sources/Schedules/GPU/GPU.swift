@@ -3,6 +3,8 @@ public struct GPU: Hashable, Sendable {
   public var multiprocessors: Int
   /// Bytes of shared memory that a block may declare without asking the driver for more.
   public var sharedBytes: Int
+  /// Bytes of shared memory that the blocks of a multiprocessor have together.
+  public var multiprocessorSharedBytes: Int
   /// 32-bit registers that kernels use at most (a thread can have 255, but then few blocks run beside each other to
   /// hide each other's waits), and that the threads of a multiprocessor have together.
   public var registersPerThread: Int
@@ -11,11 +13,13 @@ public struct GPU: Hashable, Sendable {
   public var warp: Int
 
   public init(
-    multiprocessors: Int, sharedBytes: Int = 48 << 10, registersPerThread: Int = 168,
+    multiprocessors: Int, sharedBytes: Int = 48 << 10,
+    multiprocessorSharedBytes: Int = 164 << 10, registersPerThread: Int = 168,
     registers: Int = 64 << 10, warp: Int = 32
   ) {
     self.multiprocessors = multiprocessors
     self.sharedBytes = sharedBytes
+    self.multiprocessorSharedBytes = multiprocessorSharedBytes
     self.registersPerThread = registersPerThread
     self.registers = registers
     self.warp = warp

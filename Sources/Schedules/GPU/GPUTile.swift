@@ -59,11 +59,14 @@ struct GPUTile: BlockTile {
     return tiles
   }
 
-  /// Registers for sums, their two levels of parts, the pixels and weights at hand, and addresses.
-  private func fits(_ form: StagedConvolution, _ gpu: GPU) -> Bool {
-    let sums = 3 * rows * channels
+  /// For sums, their two levels of parts, the pixels and weights at hand, and addresses.
+  func registers(_ form: StagedConvolution) -> Int {
     let pixels = ((rows - 1) * form.strideY + form.kernelRow.extent) * 4
-    let registers = sums + pixels + channels + 40
+    return 3 * rows * channels + pixels + channels + 40
+  }
+
+  private func fits(_ form: StagedConvolution, _ gpu: GPU) -> Bool {
+    let registers = registers(form)
     return threads >= 2 * gpu.warp && threads <= 256 && registers <= gpu.registersPerThread
       && registers * threads <= gpu.registers && sharedBytes(form) <= gpu.sharedBytes
   }
@@ -77,7 +80,9 @@ struct GPUTile: BlockTile {
       Double((rows - 1) * form.strideY + form.kernelRow.extent)
       / Double(form.kernelRow.extent)
     let loads = Double(taps) * (pixelLoads / 2 + Double(channels) / 4)
-    return cycles(form, gpu, compute: warps * max(products, loads))
+    // A warp alone multiplies in every second cycle, and waits for what it reads, 4 inputs at a time.
+    let latency = products * 8 + Double(taps) / 4 * 30
+    return cycles(form, gpu, compute: warps * max(products, loads), latency: latency)
   }
 
   private static func powerOfTwo(atMost limit: Int) -> Int {

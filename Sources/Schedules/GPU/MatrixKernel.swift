@@ -55,17 +55,22 @@ final class MatrixKernel: StagedKernel {
     let counts = weights.extents
     let lanes = largestDivisor(of: tile.inputs, atMost: form.lanes(of: .load(form.weights, [])))
     let units = tile.inputs / lanes
-    return overUnits(counts[0] * counts[1] * counts[2] * units, thread) { unit in
+    func place(_ unit: Expression, _ lane: Expression) -> [Expression] {
       let (group, rest) = split(unit, by: units)
       let (channel, place) = split(rest, by: counts[2])
       let (column, row) = split(place, by: counts[1])
-      let lane = names.fresh("l")
-      let input = group * .integer(lanes) + .variable(lane)
-      let weight = form.weight(
-        .variable(at.firstChannel) + channel,
-        .variable(at.chunk) * .integer(tile.inputs) + input, row, column)
-      let store = Statement.store(weights.name, [row, column, channel, input], staged(weight))
-      return vector(lane, lanes, [store])
+      return [row, column, channel, group * .integer(lanes) + lane]
+    }
+    return copyUnits(counts[0] * counts[1] * counts[2] * units, of: lanes, thread, to: weights) {
+      unit, keep in
+      keep { lane in
+        let at = place(unit, lane)
+        let channel = .variable(self.at.firstChannel) + at[2]
+        let input = .variable(self.at.chunk) * .integer(tile.inputs) + at[3]
+        return form.weight(channel, input, at[0], at[1])
+      }
+    } place: {
+      place($0, $1)
     }
   }
 }

@@ -72,6 +72,11 @@ struct MatrixTile: BlockTile {
 
   func element(_ form: StagedConvolution) -> ElementType { arithmetic.element }
 
+  /// Warps beside and below each other, preferred first.
+  private static let arrangements = [
+    (2, 2), (1, 4), (1, 2), (2, 1), (4, 2), (2, 4), (1, 1), (4, 4), (2, 8), (1, 8), (4, 1), (8, 2),
+  ]
+
   /// The tile of least estimated cost; nil where channels do not fill matrices or the kernel is huge.
   init?(_ form: StagedConvolution, _ gpu: GPU, _ precision: Precision) {
     guard let arithmetic = MatrixArithmetic(precision), form.nest.accumulator.element == .f32,
@@ -100,8 +105,8 @@ struct MatrixTile: BlockTile {
     for inputs in [2 * depth, depth] where form.input.extent % inputs == 0 {
       for tiles in [2, 4, 3, 1] {
         for parts in (1...8).reversed() where columns % parts == 0 {
-          for groups in [1, 2, 4] where columns / parts % groups == 0 {
-            for (across, down) in [(2, 2), (1, 4), (1, 2), (2, 1), (4, 2), (2, 4), (1, 1)] {
+          for groups in [1, 2, 4, 8] where columns / parts % groups == 0 {
+            for (across, down) in Self.arrangements {
               candidates.append(
                 MatrixTile(
                   arithmetic, tiles: tiles, parts: parts, groups: groups, across: across,
@@ -114,23 +119,37 @@ struct MatrixTile: BlockTile {
     return candidates
   }
 
-  /// Registers for sums, the pixels of all tiles, the weights of one part and addresses.
-  private func fits(_ form: StagedConvolution, _ gpu: GPU) -> Bool {
+  /// For sums, the pixels of all tiles, the weights of one part and addresses.
+  func registers(_ form: StagedConvolution) -> Int {
     let sums = MatrixShape.sumCount * tiles * (parts + (arithmetic.sumsApart ? 1 : 0))
     let factors =
       (tiles * MatrixTile.rows + 2) * span * arithmetic.copies / arithmetic.shape.packing
-    let registers = sums + factors + 64
-    return threads >= 2 * gpu.warp && threads <= 256 && registers <= gpu.registersPerThread
+    return sums + factors + 64
+  }
+
+  private func fits(_ form: StagedConvolution, _ gpu: GPU) -> Bool {
+    let registers = registers(form)
+    return threads >= 2 * gpu.warp && threads <= 512 && registers <= gpu.registersPerThread
       && registers * threads <= gpu.registers && sharedBytes(form) <= gpu.sharedBytes
   }
 
-  /// Cycles: 4 warps at a time multiply, 4 cycles for a product; one reads 128 bytes of shared memory a cycle.
+  /// Cycles: a product keeps the tensor cores of a quarter of a multiprocessor busy for 6.4; one warp at a time reads
+  /// 128 bytes of shared memory a cycle; factors are split by 9 instructions.
   private func cost(_ form: StagedConvolution, _ gpu: GPU) -> Double {
-    let taps = form.kernelRow.extent * form.kernelColumn.extent * form.input.extent
+    let places = Double(form.kernelRow.extent * form.kernelColumn.extent)
+    let steps = places * Double(form.input.extent / arithmetic.shape.depth)
     let warps = Double(threads / gpu.warp)
-    let steps = Double(taps) / Double(arithmetic.shape.depth)
-    let products = steps * Double(tiles * parts * arithmetic.products) * 4 / 4
+    let count = Double(tiles * parts * arithmetic.products)
+    let products = steps * count * 6.4
     let loads = steps * Double(tiles * MatrixTile.rows + parts) * 2
-    return cycles(form, gpu, compute: warps * max(products, loads))
+    let splits = arithmetic.copies == 1 ? 0 : Double(2 * tiles + parts) * 2 * 9
+    let issue = steps * (splits + count * 2)
+    // A warp alone waits for each read, and for a product before the next one of the same sum.
+    let reads = places * Double(form.input.extent / inputs * (parts + 1)) * 33
+    let chains = steps * Double(parts * arithmetic.products) * max(18, 6.4 * Double(tiles))
+    let quarters = (warps / 4).rounded(.up)
+    return cycles(
+      form, gpu, compute: max(quarters * max(products, issue), warps * loads),
+      latency: reads + max(chains, issue))
   }
 }
