@@ -24,7 +24,7 @@ struct DeviceKernelEmitter {
     // Some versions of LLVM look at the convention, some at the metadata.
     annotate(function, "kernel", 1)
     annotate(function, "maxntidx", grid.threads)
-    if let gpu = unit.target.gpu { annotate(function, "maxnreg", gpu.registersPerThread) }
+    if let gpu = unit.target.gpu { annotate(function, "maxnreg", gpu.registers(of: grid.threads)) }
     let emitter = FunctionEmitter(unit: unit, kernel: kernel, function: function)
     for (position, parameter) in kernel.parameters.enumerated() {
       let buffer = parameter.buffer

@@ -24,4 +24,10 @@ public struct GPU: Hashable, Sendable {
     self.registers = registers
     self.warp = warp
   }
+
+  /// Registers that each of a block's threads may use: they are given out in eights, and a block must have all of its
+  /// own to start.
+  public func registers(of threads: Int) -> Int {
+    min(registersPerThread, registers / max(1, threads) / 8 * 8)
+  }
 }
