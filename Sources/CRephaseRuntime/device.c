@@ -15,7 +15,8 @@ typedef struct rephase_place {
 
 typedef struct rephase_launch {
   int kernel;
-  unsigned blocks, threads;
+  /* Of shared memory, besides what the kernel declares. */
+  unsigned blocks, threads, shared_bytes;
   int count;
   rephase_place places[REPHASE_DEVICE_PARAMETERS];
 } rephase_launch;
@@ -90,6 +91,22 @@ static rephase_status rephase_device_load(rephase_device *device) {
   return result == REPHASE_CU_OUT_OF_MEMORY ? REPHASE_GPU_MEMORY : REPHASE_GPU_UNSUPPORTED;
 }
 
+/* Finds the kernels, and lets those of launches that ask for shared memory have it. */
+static rephase_status rephase_device_find(rephase_device *device) {
+  const rephase_driver *cu = &device->driver;
+  for (size_t i = 0; i < REPHASE_KERNELS; i++)
+    if (cu->cuModuleGetFunction(&device->kernels[i], device->module, rephase_kernel_names[i]) != 0)
+      return REPHASE_GPU_FAILED;
+  for (size_t i = 0; i < REPHASE_LAUNCHES; i++) {
+    const rephase_launch *launch = &rephase_launches[i];
+    if (launch->shared_bytes > 0 &&
+        cu->cuFuncSetAttribute(device->kernels[launch->kernel], REPHASE_CU_SHARED_BYTES,
+                               (int)launch->shared_bytes) != 0)
+      return REPHASE_GPU_FAILED;
+  }
+  return REPHASE_OK;
+}
+
 static rephase_status rephase_device_allocate(rephase_device *device, rephase_address *address,
                                               size_t bytes) {
   return bytes == 0 ? REPHASE_OK
@@ -120,10 +137,8 @@ static rephase_status rephase_device_allocate_all(rephase_device *device) {
 static rephase_status rephase_device_fill(rephase_device *device, const void *constants) {
   const rephase_driver *cu = &device->driver;
   rephase_status status = rephase_device_load(device);
+  if (status == REPHASE_OK) status = rephase_device_find(device);
   if (status != REPHASE_OK) return status;
-  for (size_t i = 0; i < REPHASE_KERNELS; i++)
-    if (cu->cuModuleGetFunction(&device->kernels[i], device->module, rephase_kernel_names[i]) != 0)
-      return REPHASE_GPU_FAILED;
   int result = cu->cuStreamCreate(&device->stream, REPHASE_CU_STREAM_NON_BLOCKING);
   if (result != 0) device->stream = NULL;
   if (result == 0) result = cu->cuEventCreate(&device->done, REPHASE_CU_EVENT_DISABLE_TIMING);

@@ -28,6 +28,7 @@ typedef struct rephase_node_params {
   _(cuModuleLoadData, (void **, const void *))                                                  \
   _(cuModuleUnload, (void *))                                                                   \
   _(cuModuleGetFunction, (void **, void *, const char *))                                       \
+  _(cuFuncSetAttribute, (void *, int, int))                                                     \
   _(cuMemAlloc_v2, (rephase_address *, size_t))                                                 \
   _(cuMemFree_v2, (rephase_address))                                                            \
   _(cuPointerGetAttributes, (unsigned, const int *, void **, rephase_address))                  \
@@ -69,6 +70,7 @@ enum {
   REPHASE_CU_NOT_FOUND = 500,
   REPHASE_CU_CAPABILITY_MAJOR = 75,
   REPHASE_CU_CAPABILITY_MINOR = 76,
+  REPHASE_CU_SHARED_BYTES = 8, /* attribute of functions: dynamic shared memory that launches may have */
   REPHASE_CU_STREAM_NON_BLOCKING = 1, /* beside the default stream */
   REPHASE_CU_EVENT_DISABLE_TIMING = 2,
   /* Attributes of pointers, and the type that is a GPU's memory. */

@@ -36,6 +36,7 @@ static rephase_node_params rephase_graph_node(const rephase_device *device,
   return (rephase_node_params){.function = device->kernels[launch->kernel],
                                .blocks = {launch->blocks, 1, 1},
                                .threads = {launch->threads, 1, 1},
+                               .shared_bytes = launch->shared_bytes,
                                .arguments = arguments->pointers};
 }
 
@@ -111,7 +112,7 @@ static int rephase_device_launch(rephase_device *device, const rephase_tensors *
     rephase_device_arguments(device, launch, tensors, &arguments);
     int result =
         cu->cuLaunchKernel(device->kernels[launch->kernel], launch->blocks, 1, 1, launch->threads, 1,
-                           1, 0, stream, arguments.pointers, NULL);
+                           1, launch->shared_bytes, stream, arguments.pointers, NULL);
     if (result != 0) return result;
   }
   return 0;

@@ -24,6 +24,13 @@ extension FunctionEmitter {
     case .barrier where grid != nil: barrier()
     case .barrier:
       throw complain("kernel \(kernel.name): a barrier has no meaning on a CPU")
+    case .copy(let copy) where grid != nil: try self.copy(copy)
+    case .commitGroup where grid != nil: commitGroup()
+    case .waitGroup(let groups) where grid != nil: waitGroup(groups)
+    case .copy, .commitGroup, .waitGroup:
+      throw complain(
+        "kernel \(kernel.name): threads copy to shared memory on GPUs only",
+        help: "choose a GPU target")
     case .multiply(let product) where grid != nil: try multiply(product)
     case .multiply:
       throw complain(

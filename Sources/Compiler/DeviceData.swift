@@ -36,8 +36,9 @@ struct DeviceData {
       for name in launch.arguments { places.append(try place(name, module)) }
       let kernel = entries.firstIndex(of: launch.entry) ?? 0
       launches.append(
-        "{\(kernel), \(launch.grid.blocks), \(launch.grid.threads), \(places.count), "
-          + "{\(places.joined(separator: ", "))}}")
+        "{\(kernel), \(launch.grid.blocks), \(launch.grid.threads), "
+          + "\(launch.grid.dynamicSharedBytes), \(places.count), {\(places.joined(separator: ", "))}}"
+      )
     }
     let parameters = program.launches.map(\.arguments.count).max() ?? 1
     return [

@@ -78,7 +78,8 @@ public struct EmulatedModel {
             isWritable: parameter.access.writes))
       }
       try emulator.launch(
-        launch.entry, blocks: launch.grid.blocks, threads: launch.grid.threads, buffers: buffers)
+        launch.entry, blocks: launch.grid.blocks, threads: launch.grid.threads,
+        dynamicSharedBytes: launch.grid.dynamicSharedBytes, buffers: buffers)
     }
     return try outputs(memories)
   }

@@ -15,6 +15,9 @@ final class Machine {
   /// GPU threads of a block race until a barrier, also from one loop over them to the next.
   var threadEpoch = 0
   private var lastEpoch = 0
+  /// Copies that threads have started: groups that they have closed, oldest first, and those in no group yet.
+  var groups: [[StartedCopy]] = []
+  var copies: [StartedCopy] = []
 
   init(kernel: String, slots: Int, memories: [Memory]) {
     self.kernel = kernel
@@ -87,10 +90,15 @@ struct ElementAccess {
     machine.memories[slot].write(value, at: place)
   }
 
-  private func checkRaces(
+  func checkRaces(
     _ machine: Machine, _ place: Int, isWrite: Bool
   ) throws(Diagnostic) {
     let memory = machine.memories[slot]
+    guard !memory.isUnderWay(place) else {
+      throw machine.failure(
+        "\(try text(machine)) is \(isWrite ? "written" : "read") while a copy to it is under way",
+        help: "wait for it first: wait_group")
+    }
     var level = memory.level
     while level < machine.epochs.count {
       let iteration = machine.iterations[level]

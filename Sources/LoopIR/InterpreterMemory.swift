@@ -38,6 +38,8 @@ final class Memory {
   let buffer: Buffer
   private(set) var values: [Double]
   private(set) var isWritten: [Bool]
+  /// Places that copies are under way to.
+  private var underWay: Set<Int> = []
   /// Concurrent loops around its allocation: their iterations have one each.
   let level: Int
   /// Who touched each place, for every concurrent loop further inside; empty until needed.
@@ -108,6 +110,15 @@ final class Memory {
   func write(_ value: Double, at place: Int) {
     values[place] = value
     isWritten[place] = true
+  }
+
+  func isUnderWay(_ place: Int) -> Bool { !underWay.isEmpty && underWay.contains(place) }
+
+  func startCopy(to place: Int) { underWay.insert(place) }
+
+  func endCopy(of value: Double, to place: Int) {
+    underWay.remove(place)
+    write(value, at: place)
   }
 
   /// Records an access by the current iteration of the concurrent loop at a level, and returns the other iteration

@@ -11,8 +11,9 @@ struct Resolver {
   private var names: [String: Name] = [:]
   private(set) var variables = 0
   private(set) var buffers = 0
-  /// Concurrent loops around the statement at hand.
+  /// Concurrent loops around the statement at hand, and around the loop over GPU threads that it is in.
   private var level = 0
+  private(set) var threadLevel = 0
 
   init(_ kernel: Kernel) {
     for parameter in kernel.parameters { _ = define(parameter.buffer) }
@@ -66,6 +67,10 @@ extension Resolver {
       let level = level
       return { machine in machine.memories[slot] = Memory(buffer, level: level) }
     case .barrier: return { machine in machine.threadEpoch = machine.newEpoch() }
+    case .copy(let copy): return try resolve(copy)
+    case .commitGroup: return { machine in machine.commitGroup() }
+    case .waitGroup(let groups):
+      return { machine throws(Diagnostic) in try machine.waitGroup(groups) }
     case .multiply(let product): return try resolve(product)
     case .block(_, let body): return try resolve(body)
     case .call(let kernel, _):
@@ -94,6 +99,7 @@ extension Resolver {
     let slot = define(loop.variable, .index)
     let kind = loop.kind
     let isConcurrent = kind != .serial && kind != .unrolled
+    if kind == .gpuThread { threadLevel = level }
     if isConcurrent { level += 1 }
     defer { if isConcurrent { level -= 1 } }
     let body = try resolve(loop.body)
@@ -116,7 +122,7 @@ extension Resolver {
       machine.iterations.append(value)
       machine.loops.append(name)
       while value < end {
-        if kind == .gpuBlock { machine.threadEpoch = machine.newEpoch() }
+        if kind == .gpuBlock { machine.startBlock() }
         machine.integers[slot] = value
         machine.iterations[machine.iterations.count - 1] = value
         try body(machine)
@@ -137,12 +143,12 @@ extension Resolver {
     return code
   }
 
-  private func boolean(_ expression: Expression) throws(Diagnostic) -> BooleanCode {
+  func boolean(_ expression: Expression) throws(Diagnostic) -> BooleanCode {
     guard case .boolean(let code) = try code(expression) else { throw unverified(expression) }
     return code
   }
 
-  private func element(_ expression: Expression) throws(Diagnostic) -> ElementCode {
+  func element(_ expression: Expression) throws(Diagnostic) -> ElementCode {
     guard case .element(_, let code) = try code(expression) else { throw unverified(expression) }
     return code
   }

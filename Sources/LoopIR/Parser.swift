@@ -280,6 +280,15 @@ extension LoopParser {
     case "barrier":
       try tokens.take()
       return .barrier
+    case "copy_async":
+      try tokens.take()
+      return .copy(try copy())
+    case "commit_group":
+      try tokens.take()
+      return .commitGroup
+    case "wait_group":
+      try tokens.take()
+      return .waitGroup(try tokens.integer("how many groups may be under way"))
     case "mma":
       try tokens.take()
       return .multiply(try product())
@@ -296,6 +305,16 @@ extension LoopParser {
     default:
       throw tokens.unexpected("a statement or '}'")
     }
+  }
+
+  /// `%a[...] = %b[...] where ...`.
+  private mutating func copy() throws(Diagnostic) -> AsyncCopy {
+    let buffer = try tokens.percentName("a shared buffer, as in '%a'")
+    let indices = try expressions("[", "]")
+    try tokens.expect("=")
+    let source = try expression()
+    let condition = try tokens.takeIfWord("where") ? try expression() : nil
+    return AsyncCopy(buffer, indices, from: source, where: condition)
   }
 
   /// `%c[...] += %a[...] * %b[...]`.

@@ -113,6 +113,14 @@ public enum LoopPrinter {
       printer.line("allocate " + text(buffer))
     case .barrier:
       printer.line("barrier")
+    case .copy(let copy):
+      let condition = copy.condition.map { " where " + text($0) } ?? ""
+      let target = element(copy.buffer, copy.indices)
+      printer.line("copy_async \(target) = \(text(copy.source))\(condition)")
+    case .commitGroup:
+      printer.line("commit_group")
+    case .waitGroup(let groups):
+      printer.line("wait_group \(groups)")
     case .multiply(let product):
       let (sum, left, right) = (text(product.sum), text(product.left), text(product.right))
       printer.line("mma \(sum) += \(left) * \(right)")

@@ -86,7 +86,8 @@ extension Statement {
     case .loop(let loop): return [loop.body]
     case .conditional(_, let then, let otherwise): return [then, otherwise]
     case .block(_, let body): return [body]
-    case .bind, .store, .allocate, .barrier, .multiply, .call: return []
+    case .bind, .store, .allocate, .barrier, .copy, .commitGroup, .waitGroup, .multiply, .call:
+      return []
     }
   }
 
@@ -99,7 +100,8 @@ extension Statement {
     case .conditional(let condition, let then, let otherwise):
       return .conditional(condition, then: transform(then), otherwise: transform(otherwise))
     case .block(let label, let body): return .block(label, transform(body))
-    case .bind, .store, .allocate, .barrier, .multiply, .call: return self
+    case .bind, .store, .allocate, .barrier, .copy, .commitGroup, .waitGroup, .multiply, .call:
+      return self
     }
   }
 
@@ -111,7 +113,8 @@ extension Statement {
     case .store(_, let indices, let value): return indices + [value]
     case .conditional(let condition, _, _): return [condition]
     case .multiply(let product): return product.fragments.flatMap(\.indices)
-    case .allocate, .barrier, .call, .block: return []
+    case .copy(let copy): return copy.expressions
+    case .allocate, .barrier, .commitGroup, .waitGroup, .call, .block: return []
     }
   }
 
@@ -134,7 +137,8 @@ extension Statement {
     case .multiply(let product):
       return .multiply(
         product.mapFragments { .init($0.buffer, $0.indices.map(transform)) })
-    case .allocate, .barrier, .call: return self
+    case .copy(let copy): return .copy(copy.mapExpressions(transform))
+    case .allocate, .barrier, .commitGroup, .waitGroup, .call: return self
     }
   }
 
@@ -144,7 +148,8 @@ extension Statement {
     case .loop(let loop): return loop.variable
     case .bind(let name, _): return name
     case .allocate(let buffer): return buffer.name
-    case .store, .conditional, .barrier, .multiply, .call, .block: return nil
+    case .store, .conditional, .barrier, .copy, .commitGroup, .waitGroup, .multiply, .call, .block:
+      return nil
     }
   }
 
@@ -179,7 +184,11 @@ extension Statement {
           .init(other($0.buffer), $0.indices.map { $0.renaming(names) })
         })
     case .block(let label, let body): return .block(label, body.map { $0.renaming(names) })
-    case .barrier: return self
+    case .copy(var copy):
+      copy = copy.mapExpressions { $0.renaming(names) }
+      copy.buffer = other(copy.buffer)
+      return .copy(copy)
+    case .barrier, .commitGroup, .waitGroup: return self
     }
   }
 }
@@ -209,8 +218,15 @@ extension [Statement] {
     forEachStatement { for expression in $0.expressions { expression.forEachLoad(visit) } }
   }
 
+  /// Visits every store, also those by copies.
   public func forEachStore(_ visit: (_ buffer: String, _ indices: [Expression]) -> Void) {
-    forEachStatement { if case .store(let buffer, let indices, _) = $0 { visit(buffer, indices) } }
+    forEachStatement {
+      switch $0 {
+      case .store(let buffer, let indices, _): visit(buffer, indices)
+      case .copy(let copy): visit(copy.buffer, copy.indices)
+      default: break
+      }
+    }
   }
 
   /// Loop variables and `let`s that occur in some expression.

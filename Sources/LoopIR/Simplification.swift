@@ -216,8 +216,19 @@ extension Simplifier {
         .multiply(
           product.mapFragments { .init($0.buffer, $0.indices.map(simplifyIndex)) })
       ]
-    case .allocate, .barrier, .call: return [statement]
+    case .copy(let copy): return simplify(copy)
+    case .allocate, .barrier, .commitGroup, .waitGroup, .call: return [statement]
     }
+  }
+
+  /// A condition that holds is left out.
+  private func simplify(_ copy: AsyncCopy) -> [Statement] {
+    var copy = copy
+    copy.indices = copy.indices.map(simplifyIndex)
+    copy.source = simplify(copy.source)
+    copy.condition = copy.condition.map(simplify)
+    if copy.condition?.truth([:]) == true { copy.condition = nil }
+    return [.copy(copy)]
   }
 
   private func simplify(_ loop: Loop) -> [Statement] {

@@ -62,6 +62,12 @@ public indirect enum Statement: Hashable, Sendable {
   case allocate(Buffer)
   /// All threads of a GPU block wait for each other.
   case barrier
+  /// A thread of a GPU block starts a copy of an element from global to shared memory.
+  case copy(AsyncCopy)
+  /// All threads of a GPU block close a group of the copies that they have started.
+  case commitGroup
+  /// All threads of a GPU block wait until at most this many of their groups, the latest ones, are under way.
+  case waitGroup(Int)
   /// Warps of a GPU block multiply matrices that lie in their threads' registers.
   case multiply(MatrixProduct)
   /// Runs a kernel on whole buffers; in programs only.

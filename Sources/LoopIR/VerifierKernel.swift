@@ -84,10 +84,10 @@ struct KernelVerifier {
       try verify(otherwise)
       scope.isDead = isDead
     case .allocate(let buffer): try verifyAllocation(buffer)
-    case .barrier:
-      guard scope.loops.contains(.gpuBlock), !scope.loops.contains(.gpuThread) else {
-        throw broken("L16", "a barrier stands inside gpu_block loops, between gpu_thread loops")
-      }
+    case .barrier: try verifyBetweenThreads("barrier")
+    case .copy(let copy): try verify(copy)
+    case .commitGroup: try verifyBetweenThreads("commit_group")
+    case .waitGroup(let groups): try verifyWait(groups)
     case .multiply(let product): try verify(product)
     case .call(let name, _):
       throw broken("L17", "the call of @\(name) is inside a kernel; only programs call")
@@ -217,7 +217,7 @@ extension KernelVerifier {
   }
 
   /// Whether all lanes of the enclosing vectorized loop compute the same; true outside of one.
-  private func isUniform(_ expression: Expression) -> Bool {
+  func isUniform(_ expression: Expression) -> Bool {
     guard scope.loops.contains(.vectorized) else { return true }
     if case .load = expression { return false }
     if case .variable(let name) = expression,

@@ -41,8 +41,9 @@ extension Decoder {
     guard registers.count == count else { throw DecodeFailure("\(count) values are expected") }
     let (base, offset) = try place(address)
     let access = Access(
-      registers: registers, bytes: type.byteCount, base: base, offset: offset, isLoad: isLoad)
-    return space == .shared ? access.shared() : access.global()
+      bytes: type.byteCount, count: count, base: base, offset: offset, isLoad: isLoad)
+    let transfer = Transfer(access: access, registers: registers)
+    return space == .shared ? transfer.shared() : transfer.global()
   }
 
   private func kernel(has address: String) -> Bool {
@@ -57,7 +58,7 @@ extension Decoder {
   }
 
   /// `[register or variable + offset]`.
-  private mutating func place(
+  mutating func place(
     _ address: String
   ) throws(DecodeFailure) -> (base: Int, offset: UInt64) {
     guard address.hasPrefix("["), address.hasSuffix("]") else {
@@ -72,66 +73,64 @@ extension Decoder {
   }
 }
 
-/// A load or store of one value or a vector by each lane.
-private struct Access {
-  var registers: [Int]
+/// An access to neighbouring bytes by each lane.
+struct Access {
   /// Of one value.
   var bytes: Int
+  var count: Int
   var base: Int
   var offset: UInt64
   var isLoad: Bool
 
-  private var total: Int { bytes * registers.count }
+  private var total: Int { bytes * count }
   private var verb: String { isLoad ? "reads" : "writes" }
 
-  func shared() -> Work {
-    { warp, mask throws(AccessFailure) in
-      let memory = warp.shared
-      for lane in 0..<Warp.lanes where mask & 1 << UInt32(lane) != 0 {
-        let address = warp.registers[base + lane] &+ offset
-        let place = Int(truncatingIfNeeded: address &- SharedMemory.base)
-        guard place >= 0, place <= memory.bytes.count - total else {
-          throw AccessFailure(lane: lane, message: "\(verb) outside of shared memory")
-        }
-        guard place & (total - 1) == 0 else {
-          throw AccessFailure(lane: lane, message: "\(verb) at an address that is not aligned")
-        }
-        for word in place / 4..<(place + total) / 4 {
-          let complaint = memory.complaint(
-            word: word, thread: warp.firstThread + lane, isWrite: !isLoad)
-          if let complaint {
-            throw AccessFailure(
-              lane: lane, message: "shared memory, byte \(word * 4): \(complaint)")
-          }
-        }
-        move(memory.bytes, place, warp.registers, lane)
-      }
-    }
+  private func address(_ warp: Warp, _ lane: Int) -> UInt64 {
+    warp.registers[base + lane] &+ offset
   }
 
-  func global() -> Work {
-    { warp, mask throws(AccessFailure) in
-      for lane in 0..<Warp.lanes where mask & 1 << UInt32(lane) != 0 {
-        let address = warp.registers[base + lane] &+ offset
-        let number = Int(address >> UInt64(DeviceBuffer.addressBits)) - 1
-        let place = Int(address & (1 << UInt64(DeviceBuffer.addressBits) - 1))
-        guard warp.buffers.indices.contains(number),
-          place <= warp.buffers[number].range.count - total
-        else {
-          throw AccessFailure(lane: lane, message: "\(verb) outside of every buffer")
-        }
-        let buffer = warp.buffers[number]
-        let start = buffer.range.lowerBound + place
-        guard start & (total - 1) == 0 else {
-          throw AccessFailure(
-            lane: lane, message: "\(verb) %\(buffer.name) at an address that is not aligned")
-        }
-        if let complaint = complaint(buffer, start, warp, lane) {
-          throw AccessFailure(lane: lane, message: "%\(buffer.name), byte \(place): \(complaint)")
-        }
-        move(buffer.memory.bytes, start, warp.registers, lane)
+  /// The first byte in shared memory; throws where the access is wrong.
+  @inline(__always) func shared(_ warp: Warp, _ lane: Int) throws(AccessFailure) -> Int {
+    let memory = warp.shared
+    let place = Int(truncatingIfNeeded: address(warp, lane) &- SharedMemory.base)
+    guard place >= 0, place <= memory.bytes.count - total else {
+      throw AccessFailure(lane: lane, message: "\(verb) outside of shared memory")
+    }
+    guard place & (total - 1) == 0 else {
+      throw AccessFailure(lane: lane, message: "\(verb) at an address that is not aligned")
+    }
+    for word in place / 4..<(place + total) / 4 {
+      let complaint = memory.complaint(
+        word: word, thread: warp.firstThread + lane, isWrite: !isLoad)
+      if let complaint {
+        throw AccessFailure(lane: lane, message: "shared memory, byte \(word * 4): \(complaint)")
       }
     }
+    return place
+  }
+
+  /// The buffer and the first byte in its memory; throws where the address or the access is wrong.
+  @inline(__always) func global(
+    _ warp: Warp, _ lane: Int, touches: Bool = true
+  ) throws(AccessFailure) -> (buffer: DeviceBuffer, start: Int) {
+    let address = address(warp, lane)
+    let number = Int(address >> UInt64(DeviceBuffer.addressBits)) - 1
+    let place = Int(address & (1 << UInt64(DeviceBuffer.addressBits) - 1))
+    guard warp.buffers.indices.contains(number),
+      place <= warp.buffers[number].range.count - total
+    else {
+      throw AccessFailure(lane: lane, message: "\(verb) outside of every buffer")
+    }
+    let buffer = warp.buffers[number]
+    let start = buffer.range.lowerBound + place
+    guard start & (total - 1) == 0 else {
+      throw AccessFailure(
+        lane: lane, message: "\(verb) %\(buffer.name) at an address that is not aligned")
+    }
+    if touches, let complaint = complaint(buffer, start, warp, lane) {
+      throw AccessFailure(lane: lane, message: "%\(buffer.name), byte \(place): \(complaint)")
+    }
+    return (buffer, start)
   }
 
   /// What is wrong with an access to global memory, or nil.
@@ -156,6 +155,30 @@ private struct Access {
     }
     return nil
   }
+}
+
+/// A load or store of one value or a vector by each lane.
+private struct Transfer {
+  var access: Access
+  var registers: [Int]
+
+  func shared() -> Work {
+    { warp, mask throws(AccessFailure) in
+      for lane in 0..<Warp.lanes where mask & 1 << UInt32(lane) != 0 {
+        let place = try access.shared(warp, lane)
+        move(warp.shared.bytes, place, warp.registers, lane)
+      }
+    }
+  }
+
+  func global() -> Work {
+    { warp, mask throws(AccessFailure) in
+      for lane in 0..<Warp.lanes where mask & 1 << UInt32(lane) != 0 {
+        let (buffer, start) = try access.global(warp, lane)
+        move(buffer.memory.bytes, start, warp.registers, lane)
+      }
+    }
+  }
 
   @inline(__always) private func move(
     _ memory: UnsafeMutableRawBufferPointer, _ start: Int,
@@ -163,7 +186,7 @@ private struct Access {
   ) {
     var place = start
     for register in registers {
-      switch (isLoad, bytes) {
+      switch (access.isLoad, access.bytes) {
       case (true, 2):
         values[register + lane] = UInt64(memory.load(fromByteOffset: place, as: UInt16.self))
       case (false, 2):
@@ -180,7 +203,7 @@ private struct Access {
       case (false, _):
         memory.storeBytes(of: values[register + lane], toByteOffset: place, as: UInt64.self)
       }
-      place += bytes
+      place += access.bytes
     }
   }
 }

@@ -61,7 +61,7 @@ public struct DeviceBuffer {
   static func address(of number: Int) -> UInt64 { UInt64(number + 1) << UInt64(addressBits) }
 }
 
-/// The shared memory of the block that runs, with who touched each word since the last barrier.
+/// The shared memory of the block that runs, with who touched each word since the last barrier, and who copies to it.
 final class SharedMemory {
   /// Where the first variable is; address 0 is none.
   static let base: UInt64 = 4096
@@ -77,13 +77,26 @@ final class SharedMemory {
     var block: UInt32 = 0
     var writer: Int32 = none
     var reader: Int32 = none
+    /// The thread whose copy to it is under way.
+    var copier: Int32 = none
   }
+
+  /// Words that copies of a thread are under way to.
+  private struct Copies {
+    /// By group, the oldest first.
+    var groups: [[Range<Int>]] = []
+    /// In no group yet.
+    var started: [Range<Int>] = []
+  }
+
+  private var copies: [Copies]
 
   private static let none: Int32 = -1
   private static let several: Int32 = -2
 
-  init(byteCount: Int) {
+  init(byteCount: Int, threads: Int) {
     bytes = .allocate(byteCount: max(byteCount, 16), alignment: 256)
+    copies = Array(repeating: Copies(), count: threads)
     words = Array(repeating: Word(), count: (byteCount + 3) / 4)
   }
 
@@ -92,6 +105,12 @@ final class SharedMemory {
   func startBlock() {
     block += 1
     epoch += 1
+    for thread in copies.indices {
+      for range in copies[thread].groups.joined() + copies[thread].started {
+        for word in range { words[word].copier = Self.none }
+      }
+      copies[thread] = Copies()
+    }
   }
 
   func passBarrier() { epoch += 1 }
@@ -104,7 +123,10 @@ final class SharedMemory {
       words[word].writer = Self.none
       words[word].reader = Self.none
     }
-    let (writer, reader) = (words[word].writer, words[word].reader)
+    let (writer, reader, copier) = (words[word].writer, words[word].reader, words[word].copier)
+    if copier >= 0 {
+      return "a copy by thread \(copier), which has not waited for it, is under way"
+    }
     if isWrite {
       if writer >= 0, writer != thread { return "races with thread \(writer), which writes it" }
       if reader == Self.several || (reader >= 0 && reader != thread) {
@@ -122,5 +144,32 @@ final class SharedMemory {
       words[word].reader = Self.several
     }
     return nil
+  }
+}
+
+// MARK: Copies
+
+extension SharedMemory {
+  /// A copy that the thread may write is under way from now on.
+  func startCopy(to range: Range<Int>, of thread: Int) {
+    for word in range { words[word].copier = Int32(truncatingIfNeeded: thread) }
+    copies[thread].started.append(range)
+  }
+
+  func commitCopies(of thread: Int) {
+    copies[thread].groups.append(copies[thread].started)
+    copies[thread].started = []
+  }
+
+  /// The thread's copies have arrived, except for the latest groups; the others need a barrier from here on.
+  func awaitCopies(of thread: Int, remaining: Int) {
+    while copies[thread].groups.count > remaining {
+      for word in copies[thread].groups.removeFirst().joined() {
+        words[word].copier = Self.none
+        words[word].epoch = epoch
+        words[word].writer = Int32(truncatingIfNeeded: thread)
+        words[word].reader = Self.none
+      }
+    }
   }
 }

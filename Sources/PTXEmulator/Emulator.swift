@@ -18,11 +18,13 @@ public final class Emulator {
     for kernel in try PTXReader.kernels(of: text) { kernels[kernel.name] = try KernelCode(kernel) }
   }
 
-  /// Runs a kernel on a grid, block after block; one buffer for each parameter.
+  /// Runs a kernel on a grid, block after block; one buffer for each parameter, and the bytes of shared memory that
+  /// each block has besides what the kernel declares.
   ///
   /// What the kernel may write is undefined at its start.
   public func launch(
-    _ entry: String, blocks: Int, threads: Int, buffers: [DeviceBuffer]
+    _ entry: String, blocks: Int, threads: Int, dynamicSharedBytes: Int = 0,
+    buffers: [DeviceBuffer]
   ) throws(Diagnostic) {
     guard let code = kernels[entry] else { throw Diagnostic("the PTX has no kernel \(entry)") }
     guard code.parameters.count == buffers.count else {
@@ -34,7 +36,9 @@ public final class Emulator {
     }
     launches += 1
     for buffer in buffers where buffer.isWritable { buffer.memory.forget(buffer.range) }
-    let shared = SharedMemory(byteCount: code.sharedBytes)
+    let shared = SharedMemory(
+      byteCount: dynamicSharedBytes > 0
+        ? code.dynamicOffset + dynamicSharedBytes : code.sharedBytes, threads: threads)
     let warps = stride(from: 0, to: threads, by: Warp.lanes).map {
       Warp(
         code, firstThread: $0, threads: threads, shared: shared, buffers: buffers,

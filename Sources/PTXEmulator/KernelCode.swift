@@ -26,6 +26,7 @@ struct KernelCode {
   var blockRegister: Int?
   var maximumThreads: Int
   var sharedBytes: Int
+  var dynamicOffset: Int
 
   /// Throws, with the line, at the first instruction that the emulator does not know.
   init(_ kernel: PTXKernel) throws(Diagnostic) {
@@ -33,6 +34,7 @@ struct KernelCode {
     instructions = kernel.instructions
     maximumThreads = kernel.maximumThreads
     sharedBytes = kernel.sharedBytes
+    dynamicOffset = kernel.dynamicOffset
     var decoder = Decoder(kernel)
     for instruction in kernel.instructions {
       do throws(DecodeFailure) { steps.append(try decoder.step(instruction)) } catch {
@@ -150,6 +152,7 @@ struct Decoder {
 
   private mutating func work(_ instruction: PTXInstruction) throws(DecodeFailure) -> Work {
     switch instruction.opcode[0] {
+    case "cp": return try copy(instruction)
     case "ld", "st": return try access(instruction)
     case "mma": return try product(instruction)
     case "mov", "selp", "setp", "cvt": return try move(instruction)

@@ -27,6 +27,8 @@ struct PTXKernel {
   var maximumThreads = 1024
   var shared: [SharedVariable] = []
   var sharedBytes = 0
+  /// Where the bytes begin that a launch adds.
+  var dynamicOffset = 0
   var instructions: [PTXInstruction] = []
   /// Numbers of the instructions that labels stand before.
   var labels: [String: Int] = [:]
@@ -35,6 +37,8 @@ struct PTXKernel {
 /// Reads the PTX that Rephase writes: one statement a line (products of matrices take several), kernels only.
 struct PTXReader {
   private var kernels: [PTXKernel] = []
+  /// Names of what the bytes of a launch are called.
+  private var external: [String] = []
   private var kernel: PTXKernel?
   private var isInParameters = false
   /// The first lines of a statement whose end has not come yet.
@@ -70,6 +74,10 @@ struct PTXReader {
       throw Self.unknown(line, number)
     }
     if line == "}" {
+      // What a launch adds lies behind the kernel's own variables.
+      let offset = (current.sharedBytes + 127) / 128 * 128
+      current.dynamicOffset = offset
+      current.shared += external.map { SharedVariable(name: $0, offset: offset, byteCount: 0) }
       kernels.append(current)
       kernel = nil
       return
@@ -101,6 +109,8 @@ struct PTXReader {
       }
       kernel?.maximumThreads = threads
     case ".shared": try readShared(words, line, number)
+    case ".extern" where words.count == 6 && words[1] == ".shared" && words[5].hasSuffix("[]"):
+      external.append(String(words[5].dropLast(2)))
     default: throw Self.unknown(line, number)
     }
   }

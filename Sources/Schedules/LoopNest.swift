@@ -55,7 +55,7 @@ struct LoopNest {
       case .store(let buffer, let indices, _) where !locals.contains(buffer):
         isLegal = isLegal && (target == nil || target == buffer) && isInjective(indices)
         target = buffer
-      case .barrier, .call: isLegal = false
+      case .barrier, .copy, .commitGroup, .waitGroup, .call: isLegal = false
       default: break
       }
     }

@@ -170,6 +170,83 @@ import Testing
     #expect(ptx.contains("ld.global.nc.v4.u32") && ptx.contains("st.global.v4.b32"))
   }
 
+  /// Rows come to shared memory in turns, 16 bytes at a time and, where the source lies otherwise, 4; what is not
+  /// copied is zero. `padding` elements more than one kernel may declare are a matter of the launch.
+  private static func copies(padding: Int) -> String {
+    """
+    rephase_loops 1
+    module @m scheduled for "sm_90" {
+      input %x "x" : f32[4, 64]
+      output %y "y" : f32[4, 64]
+      kernel @reversed(in %a: f32[4, 64], out %b: f32[4, 64]) {
+        gpu_block for %block in 0 ..< 2 {
+          allocate %tile : f32[2, 64] shared
+          allocate %more : f32[64, \(padding)] shared
+          gpu_thread for %s in 0 ..< 64 {
+            copy_async %more[%s, 0] = %a[%s mod 4, %s / 4]
+          }
+          commit_group
+          gpu_thread for %t in 0 ..< 16 {
+            vectorized for %l in 0 ..< 4 {
+              copy_async %tile[0, %t * 4 + %l] = %a[%block * 2, %t * 4 + %l] where %t < 15
+            }
+          }
+          commit_group
+          for %c in 0 ..< 2 {
+            wait_group 0
+            barrier
+            if %c < 1 {
+              gpu_thread for %u in 0 ..< 16 {
+                vectorized for %m in 0 ..< 4 {
+                  copy_async %tile[(%c + 1) mod 2, %u * 4 + %m] = %a[%block * 2 + 1, %u * 4 + %m]
+                }
+              }
+            }
+            commit_group
+            gpu_thread for %v in 0 ..< 64 {
+              %b[%block * 2 + %c, %v] = %tile[%c mod 2, 63 - %v] + %more[63 - %v, 0]
+            }
+          }
+        }
+      }
+      run { call @reversed(%x, %y) }
+    }
+    """
+  }
+
+  @Test(arguments: [1, 200, 800]) func copiesArriveAsLoopsSay(_ padding: Int) throws {
+    let target = try Targets.resolve("sm_90")
+    let model = try DumpReader.read(Self.copies(padding: padding), file: "copies.rir")
+    let x = try input([4, 64])
+    let text = try StageWriter(target: target).text(of: model, at: .ptx)
+    for part in [
+      "cp.async.ca.shared.global", "cp.async.cg.shared.global", "cp.async.commit_group",
+      "cp.async.wait_group 0",
+    ] {
+      #expect(text.contains(part))
+    }
+    #expect(text.contains("rephase_shared[]") == (padding > 1))
+    let module = try Pipeline(target: target).scheduled(model)
+    let expected = try LoopInterpreter.run(
+      module, parameters: [:], inputs: [x.map(Double.init)])
+    // Also from the dump of the PTX, which tells what launches ask for.
+    for start in [model, try DumpReader.read(text, file: "copies.ptx")] {
+      let emulated = try EmulatedModel(
+        start, target: target, precision: .standard, weights: [:]
+      ).run(inputs: [x])
+      #expect(emulated.map { $0.map(Double.init) } == expected)
+    }
+  }
+
+  @Test func aBlockHasOnlySoMuchSharedMemory() throws {
+    let model = try DumpReader.read(Self.copies(padding: 920), file: "copies.rir")
+    #expect {
+      _ = try StageWriter(target: try Targets.resolve("sm_90")).text(of: model, at: .ptx)
+    } throws: {
+      "\($0)".contains("up to %more, need more than 227 KiB")
+    }
+  }
+
   @Test func aPTXDumpRunsToo() throws {
     let target = try Targets.resolve("sm_90")
     let text = try StageWriter(target: target, precision: .strict).text(

@@ -54,15 +54,20 @@ private struct Generator {
   }
 
   mutating func statement(_ depth: Int) -> Statement {
-    switch Int.random(in: depth == 0 ? 0..<6 : 0..<9, using: &random) {
+    switch Int.random(in: depth == 0 ? 0..<8 : 0..<11, using: &random) {
     case 0: return .bind(name(), expression(3))
     case 1: return .store(name(), (0..<pick([0, 1, 3])).map { _ in expression(2) }, expression(3))
     case 2: return .allocate(buffer())
     case 3: return .barrier
     case 4: return .call(name(), (0..<pick([0, 1, 3])).map { _ in name() })
     case 5: return .multiply(MatrixProduct(sum: fragment(), left: fragment(), right: fragment()))
-    case 6: return .block(pick(["", "a \"b\" \\c", "tail, é"]), statements(depth - 1))
+    case 6: return pick([.commitGroup, .waitGroup(pick([0, 1, 17]))])
     case 7:
+      return .copy(
+        AsyncCopy(
+          name(), [expression(2)], from: expression(2), where: pick([nil, expression(3)])))
+    case 8: return .block(pick(["", "a \"b\" \\c", "tail, é"]), statements(depth - 1))
+    case 9:
       return .conditional(
         expression(3), then: statements(depth - 1), otherwise: statements(depth - 1))
     default:

@@ -85,6 +85,40 @@ private let brokenKernels = [
     "gpu_block for %i in 0 ..< 2 { gpu_thread for %t in 0 ..< 2 { gpu_thread for %u in 0 ..< 2 { } } }",
     "inside another gpu_thread loop"),
   Broken("L16", "barrier", "a barrier stands inside gpu_block loops"),
+  Broken("L16", "commit_group", "a commit_group stands inside gpu_block loops"),
+  Broken(
+    "L16", "gpu_block for %b in 0 ..< 2 { gpu_thread for %t in 0 ..< 2 { wait_group 0 } }",
+    "a wait_group stands inside gpu_block loops, between gpu_thread loops"),
+  Broken(
+    "L28", "gpu_block for %b in 0 ..< 2 { wait_group -1 }", "0 to 64 groups under way, not -1"),
+  Broken(
+    "L28",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[4] shared copy_async %s[0] = %x[0, 0] }",
+    "stands in gpu_thread loops"),
+  Broken(
+    "L28",
+    "gpu_block for %b in 0 ..< 2 { gpu_thread for %t in 0 ..< 4 { copy_async %y[%t, 0] = %x[0, 0] } }",
+    "%y is in heap memory; a copy_async writes shared"),
+  Broken(
+    "L28",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[4] shared gpu_thread for %t in 0 ..< 4 { copy_async %s[%t] = %x[0, 0] + f32 1.0 } }",
+    "'%x[0, 0] + f32 1.0' is no element of a buffer"),
+  Broken(
+    "L28",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[4] shared gpu_thread for %t in 0 ..< 4 { copy_async %s[%t] = %y[0, 0] } }",
+    "%y is no 'in' parameter"),
+  Broken(
+    "L28",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[4] shared gpu_thread for %t in 0 ..< 1 { vectorized for %l in 0 ..< 4 { copy_async %s[%l] = %x[0, 0] where %l < 2 } } }",
+    "differs between lanes"),
+  Broken(
+    "L9",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : bf16[4] shared gpu_thread for %t in 0 ..< 4 { copy_async %s[%t] = %x[0, 0] } }",
+    "what is copied to %s, '%x[0, 0]', is f32, not bf16"),
+  Broken(
+    "L12",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[4] shared gpu_thread for %t in 0 ..< 4 { copy_async %s[%t] = %x[0, 100] where %t < 4 } }",
+    "always outside"),
   Broken(
     "L26", "gpu_block for %b in 0 ..< 2 { allocate %r : f32[4] register %r[0] = f32 0.0 }",
     "this is no thread's part"),

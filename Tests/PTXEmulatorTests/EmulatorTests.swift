@@ -110,7 +110,7 @@ private let wrongPrograms: [WrongProgram] = [
 /// Kernels by hand, with one buffer that they read and one that they write, of 32-bit words.
 @Suite struct EmulatorTests {
   /// Runs statements after the addresses of this thread's words of `in` (%rd1) and `out` (%rd2) are known.
-  private func run(
+  func run(
     _ body: String, input: [UInt32] = [], words: Int = 32, blocks: Int = 1, threads: Int = 32,
     shared: String = ""
   ) throws(Diagnostic) -> [UInt32?] {
@@ -243,7 +243,7 @@ private let wrongPrograms: [WrongProgram] = [
   }
 
   /// The message and notes of the failure.
-  private func failure(_ work: () throws(Diagnostic) -> [UInt32?]) -> String {
+  func failure(_ work: () throws(Diagnostic) -> [UInt32?]) -> String {
     do throws(Diagnostic) {
       _ = try work()
       return "no error"

@@ -12,9 +12,9 @@
 #define REPHASE_DEVICE_KERNELS {"k_products", "k_subnormals", "k_sums"}
 /* work = x * w; y from work and b; z from x. The arena has work at its start. */
 #define REPHASE_DEVICE_LAUNCHES                                                 \
-  {{0, 8, 128, 3, {{REPHASE_INPUT, 0}, {REPHASE_CONSTANT, 0}, {REPHASE_ARENA, 64}}}, \
-   {2, 4, 128, 3, {{REPHASE_ARENA, 64}, {REPHASE_INPUT, 1}, {REPHASE_OUTPUT, 0}}},   \
-   {1, 1, 32, 2, {{REPHASE_INPUT, 0}, {REPHASE_OUTPUT, 1}}}}
+  {{0, 8, 128, 0, 3, {{REPHASE_INPUT, 0}, {REPHASE_CONSTANT, 0}, {REPHASE_ARENA, 64}}}, \
+   {2, 4, 128, 100000, 3, {{REPHASE_ARENA, 64}, {REPHASE_INPUT, 1}, {REPHASE_OUTPUT, 0}}},   \
+   {1, 1, 32, 0, 2, {{REPHASE_INPUT, 0}, {REPHASE_OUTPUT, 1}}}}
 #define REPHASE_DEVICE_PTX                                                         \
   ".target sm_80\n"                                                                \
   ".visible .entry k_products(.param .u64 a, .param .u64 b, .param .u64 c)\n{ ret; }\n" \

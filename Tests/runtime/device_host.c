@@ -123,6 +123,7 @@ static void test_graph(void) {
   run_on_host();
   CHECK(logged("cuGraphLaunch") == 2 && logged("cuLaunchKernel") == 0);
   CHECK(logged("launch k_products 8 128") == 2 && logged("launch k_sums 4 128") == 2);
+  CHECK(logged("cuFuncSetAttribute") == 1 && logged("with 100000 bytes of shared memory") == 2);
   CHECK(logged("cuGraphExecKernelNodeSetParams") == 0);
   gpu_destroy(memory);
   CHECK(logged("cuGraphExecDestroy") == 1 && logged("cuGraphDestroy") == 1);
@@ -141,6 +142,7 @@ static void test_refused_graphs(void) {
     CHECK(info().graph == 0 && info().graph_error == 801);
     run_on_host();
     CHECK(logged("cuGraphLaunch") == 0 && logged("cuLaunchKernel") == 3);
+    CHECK(logged("with 100000 bytes of shared memory") == 1);
     gpu_destroy(memory);
     CHECK(logged("cuGraphDestroy") == (i > 0) && logged("cuGraphExecDestroy") == 0);
   }
@@ -284,6 +286,7 @@ static void test_failures(void) {
       {"cuModuleLoadData=222", REPHASE_GPU_UNSUPPORTED},
       {"cuModuleLoadData=2", REPHASE_GPU_MEMORY},
       {"cuModuleGetFunction=500", REPHASE_GPU_FAILED},
+      {"cuFuncSetAttribute=1", REPHASE_GPU_FAILED},
       {"cuStreamCreate=2", REPHASE_GPU_MEMORY},
       {"cuEventCreate=2", REPHASE_GPU_MEMORY},
       {"cuMemAlloc_v2=2", REPHASE_GPU_MEMORY},

@@ -20,7 +20,7 @@
 
 typedef struct fake_function {
   char name[256];
-  int count;
+  int count, shared_bytes;
 } fake_function;
 typedef struct fake_context { int device; } fake_context;
 typedef struct fake_module {
@@ -29,7 +29,7 @@ typedef struct fake_module {
 } fake_module;
 typedef struct fake_node {
   const fake_function *function;
-  unsigned blocks, threads;
+  unsigned blocks, threads, shared_bytes;
   uint64_t arguments[64];
 } fake_node;
 typedef struct fake_graph {
@@ -175,6 +175,14 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
   return 0;
 }
 
+int cuFuncSetAttribute(void *function, int attribute, int value) {
+  CALL(cuFuncSetAttribute);
+  NEEDS_CONTEXT;
+  if (attribute != 8 || value < 0 || value > 227 << 10) return 1;
+  ((fake_function *)function)->shared_bytes = value;
+  return 0;
+}
+
 /* MARK: memory */
 
 int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
@@ -283,6 +291,12 @@ static int execute(const fake_node *node) {
   fake_kernel_function *kernel = (fake_kernel_function *)(uintptr_t)dlsym(RTLD_DEFAULT, "fake_kernel");
   snprintf(line, sizeof line, "launch %s %u %u", function->name, node->blocks, node->threads);
   note(line);
+  if (node->shared_bytes > 0) {
+    snprintf(line, sizeof line, "with %u bytes of shared memory", node->shared_bytes);
+    note(line);
+  }
+  /* More than 48 KB must have been asked for before. */
+  if (node->shared_bytes > 48 << 10 && node->shared_bytes > (unsigned)function->shared_bytes) return 1;
   if (kernel != NULL) {
     kernel(function->name, node->blocks, node->threads, node->arguments);
     return 0;
@@ -294,7 +308,7 @@ static int execute(const fake_node *node) {
 }
 
 static fake_node node_of(const fake_params *params) {
-  fake_node node = {params->function, params->blocks[0], params->threads[0], {0}};
+  fake_node node = {params->function, params->blocks[0], params->threads[0], params->shared_bytes, {0}};
   for (int i = 0; i < node.function->count; i++)
     node.arguments[i] = *(const uint64_t *)params->arguments[i];
   return node;

@@ -130,16 +130,25 @@ extension FunctionEmitter {
     return (loop.constantExtent ?? 1) * (loop.body.count == 1 ? blockCount(loop.body[0]) : 1)
   }
 
-  /// Memory of the block, declared with the kernel.
+  /// Memory of the block: declared with the kernel, or a part of what each launch asks for.
   func allocateShared(_ buffer: Buffer) throws(EmitFailure) {
-    let bytes = try checkedSpan(of: buffer) * buffer.element.byteCount
+    let bytes = try sharedByteCount(buffer)
     let limit = unit.target.gpu?.sharedBytes ?? 0
-    guard let used = grid?.sharedBytes, bytes <= limit - used else {
+    guard let size = grid?.size, let offset = grid?.sharedBytes, bytes <= limit - offset else {
       throw complain(
         "kernel \(kernel.name): its shared buffers, up to %\(buffer.name), need more than "
           + "\(limit >> 10) KiB", help: "use smaller tiles")
     }
-    grid?.sharedBytes = used + (bytes + 15) / 16 * 16
+    grid?.sharedBytes = offset + bytes
+    if size.dynamicSharedBytes > 0 {
+      var step: [LLVMValueRef?] = [integer(offset)]
+      let byte: LLVMTypeRef = LLVMInt8TypeInContext(unit.context)
+      let pointer: LLVMValueRef = LLVMBuildGEP2(
+        builder, byte, unit.dynamicSharedMemory(), &step, 1, "")
+      slots[buffer.name] = Slot(
+        buffer: buffer, pointer: pointer, alignment: min(buffer.alignment, 16), isReadOnly: false)
+      return
+    }
     let type = LLVMArrayType2(try unit.type(buffer.element), UInt64(try checkedSpan(of: buffer)))
     let name = unit.unusedName("\(unit.symbol(kernel.name))_\(unit.symbol(buffer.name))")
     let global: LLVMValueRef = LLVMAddGlobalInAddressSpace(unit.module, type, name, 3)
@@ -149,5 +158,21 @@ extension FunctionEmitter {
     LLVMSetAlignment(global, UInt32(alignment))
     slots[buffer.name] = Slot(
       buffer: buffer, pointer: global, alignment: alignment, isReadOnly: false)
+  }
+
+  private func sharedByteCount(_ buffer: Buffer) throws(EmitFailure) -> Int {
+    do throws(Diagnostic) { return try buffer.sharedByteCount() } catch { throw .diagnostic(error) }
+  }
+}
+
+extension ModuleEmitter {
+  /// The symbol of the bytes that a launch asks for, of all kernels.
+  fileprivate func dynamicSharedMemory() -> LLVMValueRef {
+    let name = "rephase_shared"
+    if let known = LLVMGetNamedGlobal(module, name) { return known }
+    let type = LLVMArrayType2(LLVMInt8TypeInContext(context), 0)
+    let global: LLVMValueRef = LLVMAddGlobalInAddressSpace(module, type, name, 3)
+    LLVMSetAlignment(global, 128)
+    return global
   }
 }

@@ -1,5 +1,6 @@
 import Diagnostics
 import LoopIR
+import Schedules
 
 /// How a kernel is launched: blocks in one dimension, threads in one dimension.
 ///
@@ -8,6 +9,8 @@ import LoopIR
 public struct KernelGrid: Hashable, Sendable {
   public var blocks: Int
   public var threads: Int
+  /// Bytes of shared memory that a launch asks for: all of a block, where they are more than a kernel may declare.
+  public var dynamicSharedBytes: Int
 
   /// Throws where the kernel is not one nest of `gpu_block` loops around `gpu_thread` loops.
   public init(of kernel: Kernel) throws(Diagnostic) {
@@ -38,23 +41,47 @@ public struct KernelGrid: Hashable, Sendable {
     }
     self.blocks = blocks
     self.threads = threads
+    let sharedBytes = try kernel.sharedByteCount()
+    dynamicSharedBytes = sharedBytes > GPU.staticSharedBytes ? sharedBytes : 0
+  }
+}
+
+extension Buffer {
+  /// Bytes from the start of a shared buffer to that of the next one, at which 16 bytes can be read at once.
+  func sharedByteCount() throws(Diagnostic) -> Int {
+    (try checkedSpan() * element.byteCount + 15) / 16 * 16
   }
 }
 
 extension Kernel {
-  /// The kernel without its work: parameters and grid, as dumps of PTX describe it.
+  fileprivate func sharedByteCount() throws(Diagnostic) -> Int {
+    var shared: [Buffer] = []
+    body.forEachStatement {
+      if case .allocate(let buffer) = $0, buffer.space == .shared { shared.append(buffer) }
+    }
+    var bytes = 0
+    for buffer in shared { bytes += min(try buffer.sharedByteCount(), 1 << 40) }
+    return bytes
+  }
+
+  /// The kernel without its work: parameters, grid and what a launch asks for, as dumps of PTX describe it.
   public func gridOnly() throws(Diagnostic) -> Kernel {
     let grid = try KernelGrid(of: self)
     var result = self
     let threads = Loop("t", .integer(0), .integer(grid.threads), kind: .gpuThread, body: [])
+    var block: [Statement] = []
+    if grid.dynamicSharedBytes > 0 {
+      let words = grid.dynamicSharedBytes / 4
+      block.append(.allocate(Buffer("shared", .f32, extents: [words], space: .shared)))
+    }
+    block.append(.loop(threads))
     result.body = [
-      .loop(
-        Loop("b", .integer(0), .integer(grid.blocks), kind: .gpuBlock, body: [.loop(threads)]))
+      .loop(Loop("b", .integer(0), .integer(grid.blocks), kind: .gpuBlock, body: block))
     ]
     // Names of parameters come first; the grid's may be taken.
     let taken = Set(parameters.map(\.buffer.name))
     var names: [String: String] = [:]
-    for name in ["b", "t"] where taken.contains(name) { names[name] = "grid.\(name)" }
+    for name in ["b", "t", "shared"] where taken.contains(name) { names[name] = "grid.\(name)" }
     result.body = result.body.renaming(names)
     return result
   }

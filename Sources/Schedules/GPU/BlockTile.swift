@@ -18,6 +18,18 @@ protocol BlockTile: Hashable {
   func element(_ form: StagedConvolution) -> ElementType
 }
 
+/// How chunks of input channels go through shared memory: each into the next of several slots, in turns.
+struct StagingRing: Hashable {
+  var chunks: Int
+  /// Chunks that are on their way when the first one is multiplied.
+  var ahead: Int
+
+  static let mostAhead = 4
+
+  /// One more than are on their way, unless all are.
+  var slots: Int { min(ahead + 1, chunks) }
+}
+
 extension BlockTile {
   func stagedRows(_ form: StagedConvolution) -> Int {
     (height - 1) * form.strideY + form.kernelRow.extent
@@ -27,18 +39,43 @@ extension BlockTile {
     (width - 1) * form.strideX + form.kernelColumn.extent
   }
 
-  func sharedBytes(_ form: StagedConvolution) -> Int {
+  /// Of one chunk of input channels.
+  func chunkBytes(_ form: StagedConvolution) -> Int {
     let pixels = stagedRows(form) * stagedColumns(form) * pixelPitch
     let weights = form.kernelRow.extent * form.kernelColumn.extent * inputs * blockChannels
     return (pixels + weights) * element(form).byteCount
   }
 
-  /// The shared buffer of pixels: [row, column, input].
-  func pixels(_ form: StagedConvolution, _ names: inout NameSupply) -> Buffer {
-    let extents = [stagedRows(form), stagedColumns(form), inputs]
+  func chunks(_ form: StagedConvolution) -> Int { form.input.extent / inputs }
+
+  /// Of the least ring.
+  func leastSharedBytes(_ form: StagedConvolution) -> Int {
+    min(2, chunks(form)) * chunkBytes(form)
+  }
+
+  /// As many copies ahead as take no room from blocks that could be beside this one.
+  func ring(_ form: StagedConvolution, _ gpu: GPU) -> StagingRing {
+    let chunks = chunks(form)
+    let wanted = rounds(form, gpu).resident
+    let rings = (1...max(1, min(chunks, StagingRing.mostAhead))).reversed().map {
+      StagingRing(chunks: chunks, ahead: $0)
+    }
+    return rings.first {
+      gpu.residentBlocks(
+        threads: threads, registers: registers(form), sharedBytes: $0.slots * chunkBytes(form))
+        >= wanted
+    } ?? StagingRing(chunks: chunks, ahead: 1)
+  }
+
+  /// The shared buffer of pixels: [slot, row, column, input].
+  func pixels(
+    _ form: StagedConvolution, _ ring: StagingRing, _ names: inout NameSupply
+  ) -> Buffer {
+    let extents = [ring.slots, stagedRows(form), stagedColumns(form), inputs]
+    let row = extents[2] * pixelPitch
     return Buffer(
       names.fresh("pixels"), element(form), extents: extents,
-      strides: [extents[1] * pixelPitch, pixelPitch, 1], space: .shared)
+      strides: [extents[1] * row, row, pixelPitch, 1], space: .shared)
   }
 
   func blockCount(_ form: StagedConvolution) -> Int {
@@ -54,9 +91,8 @@ extension BlockTile {
   /// Blocks that the busiest multiprocessor computes, and how many of them beside each other.
   private func rounds(_ form: StagedConvolution, _ gpu: GPU) -> (blocks: Int, resident: Int) {
     let blocks = (blockCount(form) + gpu.multiprocessors - 1) / gpu.multiprocessors
-    let fitting = min(
-      gpu.registers / (threads * registers(form)), gpu.multiprocessorSharedBytes / sharedBytes(form)
-    )
+    let fitting = gpu.residentBlocks(
+      threads: threads, registers: registers(form), sharedBytes: leastSharedBytes(form))
     return (blocks, max(1, min(blocks, fitting)))
   }
 
@@ -64,9 +100,9 @@ extension BlockTile {
   /// a warp that is alone needs `latency`, which blocks beside each other hide.
   func cycles(_ form: StagedConvolution, _ gpu: GPU, compute: Double, latency: Double) -> Double {
     let (blocks, resident) = rounds(form, gpu)
-    let chunks = Double(form.input.extent / inputs)
+    let chunks = Double(chunks(form))
     // The memory's width; 8 instructions for each 16 bytes that are staged; the wait for them to arrive and be seen.
-    let units = Double(sharedBytes(form) / 16)
+    let units = Double(chunkBytes(form) / 16)
     let staging = max(units / 4, units * 8 / Double(4 * gpu.warp))
     let waits = chunks * 1200 + latency + 1500
     return Double(blocks) * max(compute + chunks * staging, waits / Double(resident))

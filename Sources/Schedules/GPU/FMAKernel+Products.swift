@@ -70,11 +70,12 @@ extension FMAKernel {
       let pixel = Expression.load(
         pixels.name,
         [
-          (place.row + row) * .integer(form.strideY) + .variable(kernelRow),
+          .variable(at.slot), (place.row + row) * .integer(form.strideY) + .variable(kernelRow),
           place.column * .integer(form.strideX) + kernelColumn, channel,
         ])
       let weight = Expression.load(
-        weights.name, [.variable(kernelRow), kernelColumn, channel, place.channel + lane])
+        weights.name,
+        [.variable(at.slot), .variable(kernelRow), kernelColumn, channel, place.channel + lane])
       let index = prefix + [row, lane]
       return [.store(total.name, index, .fma(pixel, weight, .load(total.name, index)))]
     }

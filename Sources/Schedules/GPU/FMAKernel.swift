@@ -10,26 +10,29 @@ import LoopIR
 final class FMAKernel: StagedKernel {
   let form: StagedConvolution
   let tile: GPUTile
+  let ring: StagingRing
   let precision: Precision
   let at: BlockVariables
   var names: NameSupply
   let pixels: Buffer
-  /// Shared: [ky, kx, input, channel].
+  /// Shared: [slot, ky, kx, input, channel].
   let weights: Buffer
   /// Of each thread: [thread, row, channel].
   let sum: Buffer
 
-  init(_ form: StagedConvolution, _ tile: GPUTile, _ precision: Precision) {
+  init(_ form: StagedConvolution, _ tile: GPUTile, _ precision: Precision, _ gpu: GPU) {
     self.form = form
     self.tile = tile
+    ring = tile.ring(form, gpu)
     self.precision = precision
     var names = NameSupply(form.kernel)
     let element = form.nest.accumulator.element
-    pixels = tile.pixels(form, &names)
+    pixels = tile.pixels(form, ring, &names)
     weights = Buffer(
       names.fresh("weights"), element,
       extents: [
-        form.kernelRow.extent, form.kernelColumn.extent, tile.inputs, tile.blockChannels,
+        ring.slots, form.kernelRow.extent, form.kernelColumn.extent, tile.inputs,
+        tile.blockChannels,
       ], space: .shared)
     sum = Buffer(
       names.fresh("sum"), element, extents: [tile.threads, tile.rows, tile.channels],
@@ -43,31 +46,29 @@ final class FMAKernel: StagedKernel {
   func staged(_ pixel: Expression) -> Expression { pixel }
 
   /// The chunk's weights for the block's channels, in the order of the constant; zero past the last channel.
-  func stageWeights(_ thread: Expression) -> [Statement] {
+  func weightUnits(_ chunk: StagedChunk) -> StagedUnits {
     let lanes = largestDivisor(of: tile.channels, atMost: 4)
     let counts = weights.extents
-    let units = counts[3] / lanes
+    let units = counts[4] / lanes
     func place(_ unit: Expression, _ lane: Expression) -> [Expression] {
       let (group, rest) = split(unit, by: units)
-      let (input, place) = split(rest, by: counts[2])
-      let (column, row) = split(place, by: counts[1])
-      return [row, column, input, group * .integer(lanes) + lane]
+      let (input, place) = split(rest, by: counts[3])
+      let (column, row) = split(place, by: counts[2])
+      return [chunk.slot, row, column, input, group * .integer(lanes) + lane]
     }
-    return copyUnits(counts[0] * counts[1] * counts[2] * units, of: lanes, thread, to: weights) {
-      unit, keep in
-      func channel(_ lane: Expression) -> Expression {
-        .variable(at.firstChannel) + place(unit, lane)[3]
-      }
-      let copy = keep { lane in
+    func channel(_ unit: Expression, _ lane: Expression) -> Expression {
+      .variable(at.firstChannel) + place(unit, lane)[4]
+    }
+    let count = counts[1] * counts[2] * counts[3] * units
+    return StagedUnits(count: count, lanes: lanes, shared: weights, place: place) { [self] unit in
+      form.channel.extent % tile.blockChannels == 0
+        ? [] : [less(channel(unit, .integer(0)), form.channel.extent)]
+    } values: { [self] unit in
+      StagedValues { [self] lane in
         let at = place(unit, lane)
-        let input = .variable(self.at.chunk) * .integer(tile.inputs) + at[2]
-        return .load(form.weights, [channel(lane), input, at[0], at[1]])
+        let input = chunk.number * .integer(tile.inputs) + at[3]
+        return form.weight(channel(unit, lane), input, at[1], at[2])
       }
-      guard form.channel.extent % tile.blockChannels != 0 else { return copy }
-      let zero = keep { _ in .real(0, weights.element) }
-      return guarded([less(channel(.integer(0)), form.channel.extent)], copy, otherwise: zero)
-    } place: {
-      place($0, $1)
     }
   }
 }

@@ -1,10 +1,8 @@
 /// What schedules need to know of a GPU.
 public struct GPU: Hashable, Sendable {
   public var multiprocessors: Int
-  /// Bytes of shared memory that a block may declare without asking the driver for more.
+  /// Bytes of shared memory that a block can have.
   public var sharedBytes: Int
-  /// Bytes of shared memory that the blocks of a multiprocessor have together.
-  public var multiprocessorSharedBytes: Int
   /// 32-bit registers that kernels use at most (a thread can have 255, but then few blocks run beside each other to
   /// hide each other's waits), and that the threads of a multiprocessor have together.
   public var registersPerThread: Int
@@ -12,14 +10,17 @@ public struct GPU: Hashable, Sendable {
   /// Threads that run in lockstep.
   public var warp: Int
 
+  /// Bytes of shared memory that a kernel may declare; where it needs more, a launch says how many.
+  public static let staticSharedBytes = 48 << 10
+  /// Bytes that each block takes besides its own.
+  private static let reservedSharedBytes = 1 << 10
+
   public init(
-    multiprocessors: Int, sharedBytes: Int = 48 << 10,
-    multiprocessorSharedBytes: Int = 164 << 10, registersPerThread: Int = 168,
+    multiprocessors: Int, sharedBytes: Int = 227 << 10, registersPerThread: Int = 168,
     registers: Int = 64 << 10, warp: Int = 32
   ) {
     self.multiprocessors = multiprocessors
     self.sharedBytes = sharedBytes
-    self.multiprocessorSharedBytes = multiprocessorSharedBytes
     self.registersPerThread = registersPerThread
     self.registers = registers
     self.warp = warp
@@ -29,5 +30,12 @@ public struct GPU: Hashable, Sendable {
   /// own to start.
   public func registers(of threads: Int) -> Int {
     min(registersPerThread, registers / max(1, threads) / 8 * 8)
+  }
+
+  /// Blocks that fit on a multiprocessor beside each other.
+  public func residentBlocks(threads: Int, registers: Int, sharedBytes: Int) -> Int {
+    let own = Self.reservedSharedBytes
+    return min(
+      self.registers / (threads * registers), (self.sharedBytes + own) / (sharedBytes + own))
   }
 }

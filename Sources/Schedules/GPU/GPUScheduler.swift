@@ -36,9 +36,11 @@ struct GPUScheduler {
   private func schedule(_ kernel: Kernel, factors: Set<String>) -> Kernel {
     if let staged = StagedConvolution(kernel, factors: factors) {
       if let tile = MatrixTile(staged, gpu, precision) {
-        return MatrixKernel(staged, tile).scheduled()
+        return MatrixKernel(staged, tile, gpu).scheduled()
       }
-      if let tile = GPUTile(staged, gpu) { return FMAKernel(staged, tile, precision).scheduled() }
+      if let tile = GPUTile(staged, gpu) {
+        return FMAKernel(staged, tile, precision, gpu).scheduled()
+      }
     }
     if var elements = ElementPerThread(kernel) { return elements.scheduled() }
     return kernel

@@ -68,7 +68,7 @@ struct GPUTile: BlockTile {
   private func fits(_ form: StagedConvolution, _ gpu: GPU) -> Bool {
     let registers = registers(form)
     return threads >= 2 * gpu.warp && threads <= 256 && registers <= gpu.registers(of: threads)
-      && sharedBytes(form) <= gpu.sharedBytes
+      && leastSharedBytes(form) <= gpu.sharedBytes
   }
 
   /// Cycles of the busiest multiprocessor, very roughly: 4 warps at a time multiply, one reads shared memory.

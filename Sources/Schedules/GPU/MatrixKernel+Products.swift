@@ -89,7 +89,7 @@ extension MatrixKernel {
     let y = row * .integer(form.strideY) + kernelRow
     let x = place.column * .integer(form.strideX) + kernelColumn
     let fragments = load(place.member, to: left, [thread, .variable(tile)]) {
-      .load(pixels.name, [y, x, $0])
+      .load(pixels.name, [.variable(at.slot), y, x, $0])
     } register: {
       $0 * .integer(2) + .variable(half)
     }
@@ -103,7 +103,7 @@ extension MatrixKernel {
     let place = position(thread)
     let channel = place.channel + part * .integer(MatrixShape.columns) + place.group
     return load(place.member, to: right, [thread]) {
-      .load(weights.name, [kernelRow, kernelColumn, channel, $0])
+      .load(weights.name, [.variable(at.slot), kernelRow, kernelColumn, channel, $0])
     } register: {
       $0
     }

@@ -13,10 +13,11 @@ import LoopIR
 final class MatrixKernel: StagedKernel {
   let form: StagedConvolution
   let tile: MatrixTile
+  let ring: StagingRing
   let at: BlockVariables
   var names: NameSupply
   let pixels: Buffer
-  /// Shared: [ky, kx, channel, input].
+  /// Shared: [slot, ky, kx, channel, input].
   let weights: Buffer
   /// Fragments: [thread, tile, part, element].
   let sum: Buffer
@@ -26,15 +27,17 @@ final class MatrixKernel: StagedKernel {
   let left: [Buffer]
   let right: [Buffer]
 
-  init(_ form: StagedConvolution, _ tile: MatrixTile) {
+  init(_ form: StagedConvolution, _ tile: MatrixTile, _ gpu: GPU) {
     self.form = form
     self.tile = tile
+    ring = tile.ring(form, gpu)
     var names = NameSupply(form.kernel)
-    pixels = tile.pixels(form, &names)
+    pixels = tile.pixels(form, ring, &names)
     weights = Buffer(
       names.fresh("weights"), tile.element(form),
       extents: [
-        form.kernelRow.extent, form.kernelColumn.extent, tile.blockChannels, tile.inputs,
+        ring.slots, form.kernelRow.extent, form.kernelColumn.extent, tile.blockChannels,
+        tile.inputs,
       ], space: .shared)
     sum = tile.sums("sum", [tile.tiles, tile.parts], &names)
     own = tile.arithmetic.sumsApart ? tile.sums("part", [tile.tiles], &names) : nil
@@ -51,26 +54,26 @@ final class MatrixKernel: StagedKernel {
   }
 
   /// The chunk's weights for the block's channels, in the order of the constant.
-  func stageWeights(_ thread: Expression) -> [Statement] {
+  func weightUnits(_ chunk: StagedChunk) -> StagedUnits {
     let counts = weights.extents
     let lanes = largestDivisor(of: tile.inputs, atMost: form.lanes(of: .load(form.weights, [])))
     let units = tile.inputs / lanes
     func place(_ unit: Expression, _ lane: Expression) -> [Expression] {
       let (group, rest) = split(unit, by: units)
-      let (channel, place) = split(rest, by: counts[2])
-      let (column, row) = split(place, by: counts[1])
-      return [row, column, channel, group * .integer(lanes) + lane]
+      let (channel, place) = split(rest, by: counts[3])
+      let (column, row) = split(place, by: counts[2])
+      return [chunk.slot, row, column, channel, group * .integer(lanes) + lane]
     }
-    return copyUnits(counts[0] * counts[1] * counts[2] * units, of: lanes, thread, to: weights) {
-      unit, keep in
-      keep { lane in
+    let count = counts[1] * counts[2] * counts[3] * units
+    return StagedUnits(count: count, lanes: lanes, shared: weights, place: place) { _ in
+      []
+    } values: { unit in
+      StagedValues { [self] lane in
         let at = place(unit, lane)
-        let channel = .variable(self.at.firstChannel) + at[2]
-        let input = .variable(self.at.chunk) * .integer(tile.inputs) + at[3]
-        return form.weight(channel, input, at[0], at[1])
+        let channel = .variable(self.at.firstChannel) + at[3]
+        let input = chunk.number * .integer(tile.inputs) + at[4]
+        return form.weight(channel, input, at[1], at[2])
       }
-    } place: {
-      place($0, $1)
     }
   }
 }

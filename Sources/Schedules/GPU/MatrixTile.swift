@@ -130,7 +130,7 @@ struct MatrixTile: BlockTile {
   private func fits(_ form: StagedConvolution, _ gpu: GPU) -> Bool {
     let registers = registers(form)
     return threads >= 2 * gpu.warp && threads <= 512 && registers <= gpu.registers(of: threads)
-      && sharedBytes(form) <= gpu.sharedBytes
+      && leastSharedBytes(form) <= gpu.sharedBytes
   }
 
   /// Cycles: a product keeps the tensor cores of a quarter of a multiprocessor busy for 6.4; one warp at a time reads

@@ -1,28 +1,58 @@
 import LoopIR
 
-/// Copies of pixels into shared memory.
+/// A chunk of input channels: which one, and in which part of the shared buffers it is.
+struct StagedChunk {
+  var number: Expression
+  var slot: Expression
+}
+
+/// Runs of neighbouring elements that a block's threads bring to a shared buffer in turns.
+struct StagedUnits {
+  var count: Int
+  /// Elements of a unit.
+  var lanes: Int
+  var shared: Buffer
+  /// Where the element of a unit and a lane is stored.
+  var place: (_ unit: Expression, _ lane: Expression) -> [Expression]
+  /// Where one of these does not hold, a unit is zero.
+  var inside: (_ unit: Expression) -> [Expression]
+  var values: (_ unit: Expression) -> StagedValues
+}
+
+/// The values of a unit's lanes: `low` where the condition holds, `high` elsewhere.
+struct StagedValues {
+  var low: (_ lane: Expression) -> Expression
+  var choice: (isLow: Expression, high: (_ lane: Expression) -> Expression)?
+}
+
+// MARK: Pixels
+
 extension StagedKernel {
   /// The chunk's channels of every pixel that the block sees; zero outside of the image.
-  func stagePixels(_ thread: Expression) -> [Statement] {
+  func pixelUnits(_ chunk: StagedChunk) -> StagedUnits {
     let widest = form.lanes(of: form.pixel)
-    let lanes = [widest, 4].first { tile.inputs % $0 == 0 } ?? 1
+    return pixelUnits(chunk, lanes: [widest, 4].first { tile.inputs % $0 == 0 } ?? 1)
+  }
+
+  private func pixelUnits(_ chunk: StagedChunk, lanes: Int) -> StagedUnits {
     let units = tile.inputs / lanes
-    let (rows, columns) = (pixels.extents[0], pixels.extents[1])
+    let (rows, columns) = (pixels.extents[1], pixels.extents[2])
     func place(_ unit: Expression) -> (row: Expression, column: Expression, channel: Expression) {
       let (group, rest) = split(unit, by: units)
       let (column, row) = split(rest, by: columns)
       return (row, column, group * .integer(lanes))
     }
-    return copyUnits(rows * columns * units, of: lanes, thread, to: pixels) { unit, keep in
+    return StagedUnits(count: rows * columns * units, lanes: lanes, shared: pixels) { unit, lane in
       let (row, column, own) = place(unit)
-      let channel = .variable(at.chunk) * .integer(tile.inputs) + own
-      let pixel = form.pixel.substituting(values(row: row, column: column))
-      return guarded(
-        inside(row: row, column: column), load(pixel, channel: channel, lanes: lanes, keep),
-        otherwise: keep { _ in .real(0, form.nest.accumulator.element) })
-    } place: { unit, lane in
+      return [chunk.slot, row, column, own + lane]
+    } inside: { unit in
+      let (row, column, _) = place(unit)
+      return self.inside(row: row, column: column)
+    } values: { unit in
       let (row, column, own) = place(unit)
-      return [row, column, own + lane]
+      let pixel = self.form.pixel.substituting(self.values(row: row, column: column))
+      let channel = chunk.number * .integer(self.tile.inputs) + own
+      return self.values(of: pixel, channel: channel, lanes: lanes)
     }
   }
 
@@ -50,71 +80,144 @@ extension StagedKernel {
     return conditions
   }
 
-  /// Keeps lanes of a pixel; a selection between two images by the channel becomes a branch, where no vector of
-  /// lanes lies across the border.
-  private func load(
-    _ pixel: Expression, channel: Expression, lanes: Int,
-    _ keep: ((_ lane: Expression) -> Expression) -> [Statement]
-  ) -> [Statement] {
+  /// A selection between two images by the channel becomes a branch, where no vector of lanes lies across the border.
+  private func values(
+    of pixel: Expression, channel: Expression, lanes: Int
+  ) -> StagedValues {
     let input = form.input.name
-    func placed(_ expression: Expression) -> [Statement] {
-      keep { expression.substituting(input, with: channel + $0) }
+    func placed(_ expression: Expression) -> (Expression) -> Expression {
+      { expression.substituting(input, with: channel + $0) }
     }
     guard
       case .select(.binary(.less, .variable(input), .integer(let border)), let a, let b) = pixel,
       border % lanes == 0, (1..<form.input.extent).contains(border)
-    else { return placed(pixel) }
+    else { return StagedValues(low: placed(pixel)) }
     // Within its branch each image's channel needs no bounds any more.
     let low = a.simplified([input: Interval(0, border - 1)])
     let high = b.simplified([input: Interval(border, form.input.extent - 1)])
-    return guarded([less(channel, border)], placed(low), otherwise: placed(high))
+    return StagedValues(low: placed(low), choice: (less(channel, border), placed(high)))
+  }
+}
+
+// MARK: Staging
+
+extension StagedKernel {
+  /// Starts copies of units to shared memory; what is computed on the way is read and stored at once.
+  func stage(_ units: StagedUnits, _ thread: Expression) -> [Statement] {
+    areCopied(units) ? copied(units, thread) : stored(units, thread)
   }
 
-  /// The threads copy `count` units of neighbouring elements into a shared buffer, in turns. All of a batch are read
-  /// before the first is stored: then they wait for memory together.
-  ///
-  /// - Parameters:
-  ///   - read: Reads a unit; what it hands to `keep` makes the value of a lane.
-  ///   - place: Where the element of a unit and a lane is stored.
-  func copyUnits(
-    _ count: Int, of lanes: Int, _ thread: Expression, to shared: Buffer,
-    read: (
-      _ unit: Expression, _ keep: (_ value: (_ lane: Expression) -> Expression) -> [Statement]
-    ) -> [Statement],
-    place: (_ unit: Expression, _ lane: Expression) -> [Expression]
+  /// Whether units are elements of buffers, so that copies bring them.
+  private func areCopied(_ units: StagedUnits) -> Bool {
+    samples(of: units).allSatisfy { source(of: $0, for: units) != nil }
+  }
+
+  /// What units are, in each of their branches.
+  private func samples(of units: StagedUnits) -> [Expression] {
+    let values = units.values(.variable("unit"))
+    return ([values.low] + (values.choice.map { [$0.high] } ?? [])).map { $0(.variable("lane")) }
+  }
+
+  /// The element that a copy can take for a value; rounding it to tf32 can wait until it is there.
+  private func source(of value: Expression, for units: StagedUnits) -> Expression? {
+    var element = staged(value)
+    if case .unary(.tf32, let inner) = element { element = inner }
+    guard case .load(let name, _) = element,
+      let parameter = form.kernel.parameters.first(where: { $0.buffer.name == name }),
+      parameter.access == .read, parameter.buffer.element == units.shared.element,
+      units.lanes * units.shared.element.byteCount >= 4
+    else { return nil }
+    return element
+  }
+
+  private func copied(_ units: StagedUnits, _ thread: Expression) -> [Statement] {
+    inBatches(units, thread) { _, overUnits in
+      overUnits { unit, _ in
+        let condition = all(units.inside(unit))
+        return branch(units.values(unit)) { value in
+          let lane = names.fresh("l")
+          guard let source = source(of: value(.variable(lane)), for: units) else { return [] }
+          let place = units.place(unit, .variable(lane))
+          let copy = AsyncCopy(units.shared.name, place, from: source, where: condition)
+          return vector(lane, units.lanes, [.copy(copy)])
+        }
+      }
+    }
+  }
+
+  /// All units of a batch are read before the first is stored: then they wait for memory together.
+  private func stored(_ units: StagedUnits, _ thread: Expression) -> [Statement] {
+    inBatches(units, thread) { count, overUnits in
+      let held = Buffer(
+        names.fresh("held"), form.nest.accumulator.element, extents: [count, units.lanes],
+        space: .register)
+      let reads = overUnits { unit, turn in
+        func keep(_ value: (Expression) -> Expression) -> [Statement] {
+          let lane = names.fresh("l")
+          let place = [turn, .variable(lane)]
+          return vector(lane, units.lanes, [.store(held.name, place, value(.variable(lane)))])
+        }
+        return guarded(
+          units.inside(unit), branch(units.values(unit), keep),
+          otherwise: keep { _ in .real(0, held.element) })
+      }
+      let stores = overUnits { unit, turn in
+        let lane = names.fresh("l")
+        let value = staged(.load(held.name, [turn, .variable(lane)]))
+        let place = units.place(unit, .variable(lane))
+        return vector(lane, units.lanes, [.store(units.shared.name, place, value)])
+      }
+      return [.allocate(held)] + reads + stores
+    }
+  }
+
+  /// Rounds what the thread has copied itself; nothing where elements need no rounding.
+  func roundCopied(_ units: StagedUnits, _ thread: Expression) -> [Statement] {
+    let isRounded = samples(of: units).contains {
+      if case .unary(.tf32, _) = staged($0) { return true } else { return false }
+    }
+    guard isRounded, areCopied(units) else { return [] }
+    return inBatches(units, thread) { _, overUnits in
+      overUnits { unit, _ in
+        let lane = names.fresh("l")
+        let place = units.place(unit, .variable(lane))
+        let value = staged(.load(units.shared.name, place))
+        return vector(lane, units.lanes, [.store(units.shared.name, place, value)])
+      }
+    }
+  }
+
+  private func branch(
+    _ values: StagedValues, _ body: ((Expression) -> Expression) -> [Statement]
   ) -> [Statement] {
-    let turns = (count + tile.threads - 1) / tile.threads
+    guard let choice = values.choice else { return body(values.low) }
+    return guarded([choice.isLow], body(values.low), otherwise: body(choice.high))
+  }
+
+  /// The threads take units in turns, several in a batch. `body` is given how many, and what goes over them: with a
+  /// unit's number and its place in the batch.
+  private func inBatches(
+    _ units: StagedUnits, _ thread: Expression,
+    _ body: (
+      _ count: Int,
+      _ overUnits: ((_ unit: Expression, _ turn: Expression) -> [Statement]) -> [Statement]
+    ) -> [Statement]
+  ) -> [Statement] {
+    let turns = (units.count + tile.threads - 1) / tile.threads
     let batches = (turns + Self.mostTurns - 1) / Self.mostTurns
     let batch = (turns + batches - 1) / batches
     let first = names.fresh("batch")
-    let held = Buffer(
-      names.fresh("held"), form.nest.accumulator.element, extents: [batch, lanes], space: .register)
-
-    func overUnits(_ body: (_ unit: Expression, _ turn: Expression) -> [Statement]) -> [Statement] {
+    let statements = body(batch) { inner in
       let (turn, unit) = (names.fresh("turn"), names.fresh("unit"))
-      var statements = body(.variable(unit), .variable(turn))
-      if count % (batches * batch * tile.threads) != 0 {
-        statements = guarded([less(.variable(unit), count)], statements)
+      var statements = inner(.variable(unit), .variable(turn))
+      if units.count % (batches * batch * tile.threads) != 0 {
+        statements = guarded([less(.variable(unit), units.count)], statements)
       }
       let index =
         (.variable(first) * .integer(batch) + .variable(turn)) * .integer(tile.threads) + thread
       return unrolled(turn, batch, [.bind(unit, index)] + statements)
     }
-    let reads = overUnits { unit, turn in
-      read(unit) { value in
-        let lane = names.fresh("l")
-        return vector(
-          lane, lanes, [.store(held.name, [turn, .variable(lane)], value(.variable(lane)))])
-      }
-    }
-    let stores = overUnits { unit, turn in
-      let lane = names.fresh("l")
-      let value = staged(.load(held.name, [turn, .variable(lane)]))
-      return vector(lane, lanes, [.store(shared.name, place(unit, .variable(lane)), value)])
-    }
-    return [
-      .loop(Loop(first, .integer(0), .integer(batches), body: [.allocate(held)] + reads + stores))
-    ]
+    return [.loop(Loop(first, .integer(0), .integer(batches), body: statements))]
   }
 
   /// Units that a thread reads at once: more would take too many registers.

@@ -5,12 +5,14 @@ import LoopIR
 /// ```
 /// gpu_block b {
 ///   allocate pixels shared; allocate weights shared; allocate sum register
+///   for the first chunks of input channels { gpu_thread t { copy_async ... }; commit_group }
 ///   gpu_thread t { sum[t, ...] = initial }
 ///   for chunk of input channels {
-///     gpu_thread t { pixels[...] = pixels with a border; weights[...] = ... }
+///     wait_group
 ///     barrier
+///     gpu_thread t { copy_async pixels[...] = a later chunk's pixels with a border; copy_async weights[...] = ... }
+///     commit_group
 ///     sum += products
-///     barrier
 ///   }
 ///   gpu_thread t { tail(sum[t, ...]) }
 /// }
@@ -22,7 +24,8 @@ protocol StagedKernel: AnyObject {
   var tile: Tile { get }
   var at: BlockVariables { get }
   var names: NameSupply { get set }
-  /// Shared: [row, column, input].
+  var ring: StagingRing { get }
+  /// Shared: [slot, row, column, input].
   var pixels: Buffer { get }
   /// What the block allocates besides.
   var buffers: [Buffer] { get }
@@ -30,7 +33,8 @@ protocol StagedKernel: AnyObject {
   /// The value that is staged for a pixel.
   func staged(_ pixel: Expression) -> Expression
   func start(_ thread: Expression) -> [Statement]
-  func stageWeights(_ thread: Expression) -> [Statement]
+  /// The chunk's weights for the block's channels.
+  func weightUnits(_ chunk: StagedChunk) -> StagedUnits
   /// Adds a chunk's products to the sums; not for one thread, but for all.
   func accumulate() -> [Statement]
   func finish(_ thread: Expression) -> [Statement]
@@ -40,6 +44,7 @@ protocol StagedKernel: AnyObject {
 struct BlockVariables {
   let block: String
   let chunk: String
+  let slot: String
   let image: String
   let firstRow: String
   let firstColumn: String
@@ -48,6 +53,7 @@ struct BlockVariables {
   init(_ form: StagedConvolution, _ names: inout NameSupply) {
     block = names.fresh("block")
     chunk = names.fresh("chunk")
+    slot = names.fresh("slot")
     image = names.fresh(form.image.name)
     firstRow = names.fresh("y0")
     firstColumn = names.fresh("x0")
@@ -58,13 +64,10 @@ struct BlockVariables {
 extension StagedKernel {
   func scheduled() -> Kernel {
     var body = places() + ([pixels] + buffers).map(Statement.allocate)
+    body += startCopies()
     body.append(perThread(start))
-    let chunks = form.input.extent / tile.inputs
-    let round = [perThread { stagePixels($0) + stageWeights($0) }, .barrier] + accumulate()
-    // The next chunk overwrites what slower threads may still read.
-    let loop = Loop(
-      at.chunk, .integer(0), .integer(chunks), body: chunks > 1 ? round + [.barrier] : round)
-    body.append(.loop(loop))
+    body.append(
+      .loop(Loop(at.chunk, .integer(0), .integer(ring.chunks), body: round())))
     body.append(perThread(finish))
     var result = form.kernel
     result.body = [
@@ -72,6 +75,46 @@ extension StagedKernel {
         Loop(at.block, .integer(0), .integer(tile.blockCount(form)), kind: .gpuBlock, body: body))
     ].simplified()
     return result
+  }
+
+  /// Stages a chunk.
+  private func stage(_ chunk: StagedChunk) -> Statement {
+    perThread { stage(pixelUnits(chunk), $0) + stage(weightUnits(chunk), $0) }
+  }
+
+  private func slot(of chunk: Expression) -> Expression {
+    .binary(.remainder, chunk, .integer(ring.slots))
+  }
+
+  /// The first chunks, a group of copies each.
+  private func startCopies() -> [Statement] {
+    let first = names.fresh("first")
+    let chunk = StagedChunk(number: .variable(first), slot: .variable(first))
+    return [
+      .loop(Loop(first, .integer(0), .integer(ring.ahead), body: [stage(chunk), .commitGroup]))
+    ]
+  }
+
+  /// Waits for a chunk, starts copies of a later one to where the one before was, and multiplies.
+  private func round() -> [Statement] {
+    let chunk = StagedChunk(number: .variable(at.chunk), slot: .variable(at.slot))
+    let wait: [Statement] = [
+      .bind(at.slot, slot(of: chunk.number)), .waitGroup(ring.ahead - 1),
+      // What a thread has copied itself it sees before the barrier.
+      perThread { roundCopied(pixelUnits(chunk), $0) + roundCopied(weightUnits(chunk), $0) },
+      .barrier,
+    ]
+    return wait + startNext() + accumulate()
+  }
+
+  /// A group, even an empty one, for each round: so what is waited for is the same number of groups.
+  private func startNext() -> [Statement] {
+    if ring.ahead == ring.chunks { return ring.chunks > 1 ? [.commitGroup] : [] }
+    let number = .variable(at.chunk) + .integer(ring.ahead)
+    let next = names.fresh("next")
+    let chunk = StagedChunk(number: number, slot: .variable(next))
+    let copies: [Statement] = [.bind(next, slot(of: number)), stage(chunk)]
+    return guarded([less(number, ring.chunks)], copies) + [.commitGroup]
   }
 
   /// Where the block is: neighbours share their pixels and differ in channels.
@@ -131,9 +174,15 @@ extension StagedKernel {
   func guarded(
     _ conditions: [Expression], _ then: [Statement], otherwise: [Statement] = []
   ) -> [Statement] {
-    guard let first = conditions.first else { return then }
-    let all = conditions.dropFirst().reduce(first) { .binary(.and, $0, $1) }
-    return [.conditional(all, then: then, otherwise: otherwise)]
+    guard let condition = all(conditions) else { return then }
+    return [.conditional(condition, then: then, otherwise: otherwise)]
+  }
+
+  /// Nil where there are none.
+  func all(_ conditions: [Expression]) -> Expression? {
+    conditions.first.map { first in
+      conditions.dropFirst().reduce(first) { .binary(.and, $0, $1) }
+    }
   }
 
   func less(_ a: Expression, _ b: Int) -> Expression { .binary(.less, a, .integer(b)) }
