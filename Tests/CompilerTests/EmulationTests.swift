@@ -261,15 +261,17 @@ import Testing
 
   @Test func aKernelWithoutItsBarrierIsCaught() throws {
     let target = try Targets.resolve("sm_90")
-    let text = try StageWriter(target: target, precision: .strict).text(
-      of: try sampleModel(), at: .ptx)
+    let model = try DumpReader.read(Self.matrices, file: "model.rir")
+    let weights = try weights(
+      of: try Pipeline(target: target, precision: .strict).scheduled(model))
+    let text = try StageWriter(target: target, precision: .strict).text(of: model, at: .ptx)
     let broken = text.replacing("bar.sync", with: "//")
     #expect(broken != text)
-    let model = try EmulatedModel(
+    let emulated = try EmulatedModel(
       try DumpReader.read(broken, file: "dump"), target: target, precision: .strict,
-      weights: try sampleWeights())
+      weights: weights)
     #expect {
-      _ = try model.run(inputs: [try input([1, 3, 4, 5])])
+      _ = try emulated.run(inputs: [try input([1, 32, 9, 11])])
     } throws: {
       "\($0)".contains("shared memory")
     }

@@ -1,13 +1,8 @@
 import LoopIR
 import Tensors
 
-/// The part of a convolution's results that one block of threads computes, and how it sums them up.
-protocol BlockTile: Hashable {
-  var threads: Int { get }
-  /// Rows, columns and channels of results.
-  var height: Int { get }
-  var width: Int { get }
-  var blockChannels: Int { get }
+/// A tile of results whose pixels and weights go through shared memory.
+protocol BlockTile: GridTile {
   /// Input channels in shared memory at a time.
   var inputs: Int { get }
   /// Elements from one pixel in shared memory to the next.
@@ -78,16 +73,6 @@ extension BlockTile {
       strides: [extents[1] * row, row, pixelPitch, 1], space: .shared)
   }
 
-  func blockCount(_ form: StagedConvolution) -> Int {
-    form.image.extent * blockRows(form) * blockColumns(form) * channelBlocks(form)
-  }
-
-  func blockRows(_ form: StagedConvolution) -> Int { (form.row.extent + height - 1) / height }
-  func blockColumns(_ form: StagedConvolution) -> Int { (form.column.extent + width - 1) / width }
-  func channelBlocks(_ form: StagedConvolution) -> Int {
-    (form.channel.extent + blockChannels - 1) / blockChannels
-  }
-
   /// Blocks that the busiest multiprocessor computes, and how many of them beside each other.
   private func rounds(_ form: StagedConvolution, _ gpu: GPU) -> (blocks: Int, resident: Int) {
     let blocks = (blockCount(form) + gpu.multiprocessors - 1) / gpu.multiprocessors
@@ -106,17 +91,6 @@ extension BlockTile {
     let staging = max(units / 4, units * 8 / Double(4 * gpu.warp))
     let waits = chunks * 1200 + latency + 1500
     return Double(blocks) * max(compute + chunks * staging, waits / Double(resident))
-  }
-
-  /// The one of least cost; nil where there is none.
-  static func best(_ tiles: [Self], _ cost: (Self) -> Double) -> Self? {
-    var best: Self?
-    var bestCost = Double.infinity
-    for tile in tiles {
-      let own = cost(tile)
-      if own < bestCost { (best, bestCost) = (tile, own) }
-    }
-    return best
   }
 }
 

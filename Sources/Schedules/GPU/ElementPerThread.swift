@@ -1,7 +1,7 @@
 import LoopIR
 import Tensors
 
-/// One thread for each element: pooling, elementwise work and whatever else is computed on its own.
+/// One thread for each element, or a few of them: pooling, elementwise work and whatever else is computed on its own.
 ///
 /// ```
 /// for n, c, y, x { out[n, c, y, x] = ... }
@@ -10,7 +10,7 @@ import Tensors
 /// ```
 /// gpu_block b { gpu_thread t { let e = b * 256 + t; if e < count { let c = e mod C ...; out[n, c, y, x] = ... } } }
 /// ```
-/// Elements of 2 bytes are computed 8 at a time, where so many channels lie beside each other.
+/// A thread computes 16 bytes of neighbouring elements, where so many lie beside each other.
 struct ElementPerThread {
   private let kernel: Kernel
   private let nest: LoopNest
@@ -70,9 +70,9 @@ struct ElementPerThread {
 
   /// What a thread does, and how many neighbouring elements it computes.
   private mutating func lanesOfWork() -> (lanes: Int, work: [Statement]) {
-    let isNarrow = kernel.parameters.contains { $0.buffer.element.byteCount == 2 }
-    guard isNarrow, let innermost = kernel.memoryOrder(of: nest).last,
-      case let lanes = largestDivisor(of: innermost.extent, atMost: 8), lanes > 1
+    let bytes = kernel.parameters.map(\.buffer.element.byteCount).min() ?? 4
+    guard let innermost = kernel.memoryOrder(of: nest).last,
+      case let lanes = largestDivisor(of: innermost.extent, atMost: 16 / bytes), lanes > 1
     else { return (1, nest.body) }
     var lane = LaneSplit(innermost.name, lanes, names)
     guard let work = lane.split(nest.body) else { return (1, nest.body) }

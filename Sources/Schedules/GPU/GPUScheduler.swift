@@ -2,11 +2,11 @@ import LoopIR
 
 /// Turns plain loops into one grid of blocks of threads for each kernel.
 ///
-/// Convolutions are staged through shared memory (`StagedConvolution`), for tensor cores where the precision and the
-/// channels allow it (`MatrixKernel`), else for the FMA units (`FMAKernel`); everything else whose elements are
-/// independent has one thread for each (`ElementPerThread`). Values equal those of the plain loops to the bit, except
-/// that sums of products are added up in parts, that padding takes part in them as zeros, and that tensor cores round
-/// factors.
+/// Convolutions with few input or output channels read global memory as they go (`NarrowKernel`). Others are staged
+/// through shared memory, for tensor cores where the precision and the channels allow it (`MatrixKernel`), else for the
+/// FMA units (`FMAKernel`). Everything else whose elements are independent has one thread for each
+/// (`ElementPerThread`). Values equal those of the plain loops to the bit, except that sums of products are added up
+/// in parts, that padding takes part in them as zeros, and that tensor cores round factors.
 struct GPUScheduler {
   let target: Target
   let gpu: GPU
@@ -35,6 +35,7 @@ struct GPUScheduler {
 
   private func schedule(_ kernel: Kernel, factors: Set<String>) -> Kernel {
     if let staged = StagedConvolution(kernel, factors: factors) {
+      if let narrow = NarrowKernel(staged, gpu) { return narrow.scheduled() }
       if let tile = MatrixTile(staged, gpu, precision) {
         return MatrixKernel(staged, tile, gpu).scheduled()
       }

@@ -1,0 +1,120 @@
+import LoopIR
+
+/// Writes a convolution as blocks of threads, each of which computes a tile of results.
+protocol BlockKernel: AnyObject {
+  associatedtype Tile: GridTile
+  var form: StagedConvolution { get }
+  var tile: Tile { get }
+  var at: BlockVariables { get }
+  var names: NameSupply { get set }
+}
+
+/// Fresh names of what is the same for all threads of a block.
+struct BlockVariables {
+  let block: String
+  let chunk: String
+  let slot: String
+  let image: String
+  let firstRow: String
+  let firstColumn: String
+  let firstChannel: String
+
+  init(_ form: StagedConvolution, _ names: inout NameSupply) {
+    block = names.fresh("block")
+    chunk = names.fresh("chunk")
+    slot = names.fresh("slot")
+    image = names.fresh(form.image.name)
+    firstRow = names.fresh("y0")
+    firstColumn = names.fresh("x0")
+    firstChannel = names.fresh("c0")
+  }
+}
+
+extension BlockKernel {
+  /// The kernel whose blocks do what the body says.
+  func onGrid(_ body: [Statement]) -> Kernel {
+    var result = form.kernel
+    result.body = [
+      Statement.loop(
+        Loop(at.block, .integer(0), .integer(tile.blockCount(form)), kind: .gpuBlock, body: body))
+    ].simplified()
+    return result
+  }
+
+  /// Where the block is: neighbours share their pixels and differ in channels.
+  func places() -> [Statement] {
+    let counts = [tile.channelBlocks(form), tile.blockColumns(form), tile.blockRows(form)]
+    let sizes = [tile.blockChannels, tile.width, tile.height]
+    var statements: [Statement] = []
+    var rest = Expression.variable(at.block)
+    for (name, (count, size)) in zip(
+      [at.firstChannel, at.firstColumn, at.firstRow], zip(counts, sizes))
+    {
+      statements.append(
+        .bind(name, .binary(.remainder, rest, .integer(count)) * .integer(size)))
+      rest = .binary(.divide, rest, .integer(count))
+    }
+    return statements + [.bind(at.image, rest)]
+  }
+
+  /// A region in which all threads do what `body` makes of the thread's variable.
+  func perThread(_ body: (Expression) -> [Statement]) -> Statement {
+    let thread = names.fresh("t")
+    let statements = body(.variable(thread))
+    return .loop(
+      Loop(thread, .integer(0), .integer(tile.threads), kind: .gpuThread, body: statements))
+  }
+
+  /// The nest's tail for one result, with fresh names and the sum in place of the accumulator.
+  func tail(
+    of sum: Expression, channel: Expression, row: Expression, column: Expression
+  ) -> [Statement] {
+    let values = [
+      form.image.name: .variable(at.image), form.channel.name: channel, form.row.name: row,
+      form.column.name: column,
+    ]
+    let accumulator = form.nest.accumulator.name
+    return names.renamed(form.nest.tail).mapExpressions { expression in
+      expression.mapExpressions { part in
+        if case .load(accumulator, _) = part { return sum }
+        return part
+      }.substituting(values)
+    }
+  }
+}
+
+// MARK: Building blocks
+
+extension BlockKernel {
+  func unrolled(_ name: String, _ count: Int, _ body: [Statement]) -> [Statement] {
+    [.loop(Loop(name, .integer(0), .integer(count), kind: .unrolled, body: body))]
+  }
+
+  func vector(_ name: String, _ count: Int, _ body: [Statement]) -> [Statement] {
+    [.loop(Loop(name, .integer(0), .integer(count), kind: .vectorized, body: body))]
+  }
+
+  /// `then`, only where the conditions hold.
+  func guarded(
+    _ conditions: [Expression], _ then: [Statement], otherwise: [Statement] = []
+  ) -> [Statement] {
+    guard let condition = all(conditions) else { return then }
+    return [.conditional(condition, then: then, otherwise: otherwise)]
+  }
+
+  /// Nil where there are none.
+  func all(_ conditions: [Expression]) -> Expression? {
+    conditions.first.map { first in
+      conditions.dropFirst().reduce(first) { .binary(.and, $0, $1) }
+    }
+  }
+
+  func less(_ a: Expression, _ b: Int) -> Expression { .binary(.less, a, .integer(b)) }
+
+  /// (value mod count, value / count).
+  func split(_ value: Expression, by count: Int) -> (Expression, Expression) {
+    (
+      .binary(.remainder, value, .integer(count)), .binary(.divide, value, .integer(count))
+    )
+  }
+}
