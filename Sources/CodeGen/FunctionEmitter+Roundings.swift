@@ -86,12 +86,30 @@ extension FunctionEmitter {
 
   /// The float32 whose upper half it is.
   private func widenedFromBrain(_ value: LLVMValueRef, _ wide: Bool) -> LLVMValueRef {
+    if unit.target.gpu != nil, wide, let lanes, lanes % 2 == 0 { return widenedPairs(value, lanes) }
     let upper = LLVMBuildBitCast(
       builder, value, elements(LLVMInt16TypeInContext(unit.context), wide), "")
     let bits = LLVMBuildShl(
       builder, LLVMBuildZExt(builder, upper, elements(unit.i32, wide), ""), integers(16, wide), "")
     return LLVMBuildBitCast(
       builder, bits, elements(LLVMFloatTypeInContext(unit.context), wide), "")
+  }
+
+  /// The same for pairs that fill 32 bits: the lower half moves up, the upper one stays alone.
+  private func widenedPairs(_ value: LLVMValueRef, _ lanes: Int) -> LLVMValueRef {
+    let pairs = LLVMBuildBitCast(
+      builder, value, LLVMVectorType(unit.i32, UInt32(lanes / 2)), "")
+    let start: LLVMValueRef = LLVMGetPoison(elements(LLVMFloatTypeInContext(unit.context), true))
+    return (0..<lanes).reduce(start) { vector, lane in
+      let pair = LLVMBuildExtractElement(builder, pairs, integer(lane / 2), "")
+      let bits =
+        lane % 2 == 0
+        ? LLVMBuildShl(builder, pair, integers(16, false), "")
+        : LLVMBuildAnd(builder, pair, integers(0xFFFF_0000, false), "")
+      let single = LLVMBuildBitCast(
+        builder, bits, LLVMFloatTypeInContext(unit.context), "")
+      return LLVMBuildInsertElement(builder, vector, single, integer(lane), "")
+    }
   }
 
   /// The type of one value or of one for each lane.

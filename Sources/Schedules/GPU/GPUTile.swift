@@ -25,6 +25,8 @@ struct GPUTile: BlockTile {
     return inputs / 4 % 2 == 0 ? inputs + 4 : inputs
   }
 
+  var weightPitch: Int { inputs }
+
   func element(_ form: StagedConvolution) -> ElementType { form.nest.accumulator.element }
 
   /// The tile of least estimated cost; nil where none fits (huge kernels).

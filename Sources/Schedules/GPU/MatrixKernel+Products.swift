@@ -115,6 +115,9 @@ extension MatrixKernel {
     _ member: Expression, to fragments: [Buffer], _ prefix: [Expression],
     _ source: (Expression) -> Expression, register: (Expression) -> Expression
   ) -> [Statement] {
+    if fragments.count == 1 {
+      return loadRegisters(member, to: fragments[0], prefix, source, register: register)
+    }
     let row = Buffer(
       names.fresh("row"), tile.arithmetic.element, extents: [tile.span], space: .register)
     let (lane, element) = (names.fresh("l"), names.fresh("i"))
@@ -129,6 +132,22 @@ extension MatrixKernel {
       prefix + [.variable(step), register(.variable(half)) * packing + .variable(element)]
     let copy = vector(element, tile.shape.packing, store(value, to: fragments, place))
     return [.allocate(row)] + read + unrolled(step, tile.steps, unrolled(half, 2, copy))
+  }
+
+  /// The same, 32 bits at a time, so that registers are where instructions want them without moves.
+  private func loadRegisters(
+    _ member: Expression, to fragment: Buffer, _ prefix: [Expression],
+    _ source: (Expression) -> Expression, register: (Expression) -> Expression
+  ) -> [Statement] {
+    let (step, half, element) = (names.fresh("s"), names.fresh("k"), names.fresh("i"))
+    let packing = Expression.integer(tile.shape.packing)
+    let unit = (.variable(step) * .integer(2) + .variable(half)) * .integer(4) + member
+    let place =
+      prefix + [.variable(step), register(.variable(half)) * packing + .variable(element)]
+    let read = Statement.store(
+      fragment.name, place, source(unit * packing + .variable(element)))
+    return unrolled(
+      step, tile.steps, unrolled(half, 2, vector(element, tile.shape.packing, [read])))
   }
 
   /// One value, or its high and low part.

@@ -33,12 +33,7 @@ final class MatrixKernel: StagedKernel {
     ring = tile.ring(form, gpu)
     var names = NameSupply(form.kernel)
     pixels = tile.pixels(form, ring, &names)
-    weights = Buffer(
-      names.fresh("weights"), tile.element(form),
-      extents: [
-        ring.slots, form.kernelRow.extent, form.kernelColumn.extent, tile.blockChannels,
-        tile.inputs,
-      ], space: .shared)
+    weights = tile.weights(form, ring, &names)
     sum = tile.sums("sum", [tile.tiles, tile.parts], &names)
     own = tile.arithmetic.sumsApart ? tile.sums("part", [tile.tiles], &names) : nil
     left = tile.factors("left", [tile.tiles], tile.shape.leftCount, &names)
@@ -70,7 +65,7 @@ final class MatrixKernel: StagedKernel {
     } values: { unit in
       StagedValues { [self] lane in
         let at = place(unit, lane)
-        let channel = .variable(self.at.firstChannel) + at[3]
+        let channel = .variable(self.at.firstChannel) + channelInBlock(at[3])
         let input = chunk.number * .integer(tile.inputs) + at[4]
         return form.weight(channel, input, at[1], at[2])
       }
@@ -80,6 +75,19 @@ final class MatrixKernel: StagedKernel {
 
 extension MatrixTile {
   var shape: MatrixShape { arithmetic.shape }
+
+  fileprivate func weights(
+    _ form: StagedConvolution, _ ring: StagingRing, _ names: inout NameSupply
+  ) -> Buffer {
+    let extents = [
+      ring.slots, form.kernelRow.extent, form.kernelColumn.extent, blockChannels, inputs,
+    ]
+    var padded = extents
+    padded[4] = weightPitch
+    return Buffer(
+      names.fresh("weights"), element(form), extents: extents, strides: Buffer.rowMajor(padded),
+      space: .shared)
+  }
 
   /// Products of matrices that use up what a thread reads at once.
   var steps: Int { inputs / shape.depth }
@@ -127,43 +135,91 @@ extension MatrixKernel {
       channel: channels * .integer(tile.warpChannels), group: group, member: member)
   }
 
-  /// Unrolled tiles, their rows of pixels and parts, and vectorized pairs of channels, around what `body` makes of
-  /// the row, the channel and the element's place in a buffer of sums; all but the channels only where `inside` holds.
-  private func overResults(
-    _ thread: Expression, inside: (_ row: Expression) -> [Expression] = { _ in [] },
-    _ body: (_ row: Expression, _ channel: Expression, _ place: [Expression]) -> [Statement]
-  ) -> [Statement] {
-    let place = position(thread)
-    let (tile, half, part) = (names.fresh("m"), names.fresh("h"), names.fresh("n"))
-    let lane = names.fresh("l")
-    let row = place.row + .variable(tile) * .integer(MatrixTile.rows) + .variable(half)
-    let channel =
-      place.channel + .variable(part) * .integer(MatrixShape.columns)
-      + place.member * .integer(2) + .variable(lane)
-    let element = Expression.variable(half) * .integer(2) + .variable(lane)
-    let inner = body(row, channel, [thread, .variable(tile), .variable(part), element])
-    let parts = unrolled(part, self.tile.parts, vector(lane, 2, inner))
-    let halves = unrolled(half, MatrixTile.rows, guarded(inside(row), parts))
-    return unrolled(tile, self.tile.tiles, halves)
+  /// Neighbouring channels of a thread's results: 16 bytes of them, where parts make up so many. Which column of a
+  /// part is which of the warp's channels does not matter, as long as the weights have the same order.
+  var run: Int {
+    let written = form.kernel.parameters.first { $0.access.writes }?.buffer.element ?? .f32
+    return min(2 << tile.parts.trailingZeroBitCount, 16 / written.byteCount)
   }
 
-  func start(_ thread: Expression) -> [Statement] {
-    overResults(thread) { _, channel, place in
-      let first = Expression.variable(at.firstChannel)
-      let value = form.nest.initial.substituting(form.channel.name, with: first + channel)
-      return [.store(sum.name, place, value)]
+  /// The channel of a column of matrices, counted from the block's first one: of each warp's, that of its parts.
+  private func channelInBlock(_ column: Expression) -> Expression {
+    if run == 2 { return column }
+    // column = (number · run / 2 + part) · 8 + member · 2 + lane, of a warp or not: warps have whole runs.
+    let (place, part) = split(column, by: MatrixShape.columns)
+    let (lane, member) = split(place, by: 2)
+    let (within, number) = split(part, by: run / 2)
+    return number * .integer(4 * run) + member * .integer(run) + within * .integer(2) + lane
+  }
+
+  /// A thread's results of one pixel: those of all parts, which runs of channels beside each other make up.
+  private func results(_ name: String) -> Buffer {
+    Buffer(names.fresh(name), .f32, extents: [2 * tile.parts], space: .register)
+  }
+
+  /// Unrolled runs and vectorized channels around what `body` makes of a result's number and channel.
+  private func overChannels(
+    _ thread: Expression,
+    _ body: (_ number: Expression, _ channel: Expression) -> [Statement]
+  ) -> [Statement] {
+    let (runs, lane) = (names.fresh("r"), names.fresh("l"))
+    let place = position(thread)
+    let first = .variable(at.firstChannel) + place.channel
+    let channel =
+      first + .variable(runs) * .integer(4 * run) + place.member * .integer(run) + .variable(lane)
+    let number = .variable(runs) * .integer(run) + .variable(lane)
+    return unrolled(runs, 2 * tile.parts / run, vector(lane, run, body(number, channel)))
+  }
+
+  /// Unrolled tiles and their rows of pixels around what `body` makes of the row and of copies between the sums of
+  /// the pixel's parts and its results.
+  private func overPixels(
+    _ thread: Expression,
+    _ body: (_ row: Expression, _ parts: (_ copy: PartCopy) -> [Statement]) -> [Statement]
+  ) -> [Statement] {
+    let (tile, half) = (names.fresh("m"), names.fresh("h"))
+    let row =
+      position(thread).row + .variable(tile) * .integer(MatrixTile.rows) + .variable(half)
+    let statements = body(row) { copy in
+      let (part, lane) = (names.fresh("n"), names.fresh("l"))
+      let element = .variable(half) * .integer(2) + Expression.variable(lane)
+      let number = .variable(part) * .integer(2) + Expression.variable(lane)
+      return unrolled(
+        part, self.tile.parts,
+        vector(lane, 2, copy([thread, .variable(tile), .variable(part), element], number)))
     }
+    return unrolled(tile, self.tile.tiles, unrolled(half, MatrixTile.rows, statements))
+  }
+
+  /// What is done with an element of the sums and the number of its result.
+  private typealias PartCopy = (_ place: [Expression], _ number: Expression) -> [Statement]
+
+  func start(_ thread: Expression) -> [Statement] {
+    let values = results("start")
+    let read = overChannels(thread) { number, channel in
+      let value = form.nest.initial.substituting(form.channel.name, with: channel)
+      return [.store(values.name, [number], value)]
+    }
+    let copies = overPixels(thread) { _, parts in
+      parts { place, number in [.store(sum.name, place, .load(values.name, [number]))] }
+    }
+    return [.allocate(values)] + read + copies
   }
 
   func finish(_ thread: Expression) -> [Statement] {
     let x = .variable(at.firstColumn) + position(thread).column
-    let first = Expression.variable(at.firstRow)
-    return overResults(thread) { row in
-      [less(first + row, form.row.extent), less(x, form.column.extent)]
-    } _: { row, channel, place in
-      tail(
-        of: .load(sum.name, place), channel: .variable(at.firstChannel) + channel,
-        row: first + row, column: x)
+    return overPixels(thread) { row, parts in
+      let y = .variable(at.firstRow) + row
+      let values = results("result")
+      let copies = parts { place, number in
+        [.store(values.name, [number], .load(sum.name, place))]
+      }
+      let tails = overChannels(thread) { number, channel in
+        tail(of: .load(values.name, [number]), channel: channel, row: y, column: x)
+      }
+      return guarded(
+        [less(y, form.row.extent), less(x, form.column.extent)],
+        [.allocate(values)] + copies + tails)
     }
   }
 }

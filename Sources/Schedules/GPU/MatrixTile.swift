@@ -68,7 +68,12 @@ struct MatrixTile: BlockTile {
   var blockChannels: Int { warpChannels * groups }
   /// Channels that a thread reads at once; all threads that read together then read different banks.
   var span: Int { inputs / 4 }
-  var pixelPitch: Int { inputs }
+  /// What is read 32 bits at a time lies in different banks where 16 bytes are left out.
+  var pixelPitch: Int {
+    arithmetic.copies == 1 ? inputs + 16 / arithmetic.element.byteCount : inputs
+  }
+
+  var weightPitch: Int { pixelPitch }
 
   func element(_ form: StagedConvolution) -> ElementType { arithmetic.element }
 
@@ -134,7 +139,7 @@ struct MatrixTile: BlockTile {
   }
 
   /// Cycles: a product keeps the tensor cores of a quarter of a multiprocessor busy for 6.4; one warp at a time reads
-  /// 128 bytes of shared memory a cycle; factors are split by 9 instructions.
+  /// 128 bytes of shared memory a cycle; factors are split by 4 instructions.
   private func cost(_ form: StagedConvolution, _ gpu: GPU) -> Double {
     let places = Double(form.kernelRow.extent * form.kernelColumn.extent)
     let steps = places * Double(form.input.extent / arithmetic.shape.depth)
@@ -142,7 +147,7 @@ struct MatrixTile: BlockTile {
     let count = Double(tiles * parts * arithmetic.products)
     let products = steps * count * 6.4
     let loads = steps * Double(tiles * MatrixTile.rows + parts) * 2
-    let splits = arithmetic.copies == 1 ? 0 : Double(2 * tiles + parts) * 2 * 9
+    let splits = arithmetic.copies == 1 ? 0 : Double(2 * tiles + parts) * 2 * 4
     let issue = steps * (splits + count * 2)
     // A warp alone waits for each read, and for a product before the next one of the same sum.
     let reads = places * Double(form.input.extent / inputs * (parts + 1)) * 33
