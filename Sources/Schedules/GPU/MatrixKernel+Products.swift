@@ -134,7 +134,8 @@ extension MatrixKernel {
     return [.allocate(row)] + read + unrolled(step, tile.steps, unrolled(half, 2, copy))
   }
 
-  /// The same, 32 bits at a time, so that registers are where instructions want them without moves.
+  /// The same, 32 bits at a time: then a fragment's registers follow each other, as the instruction wants them, without
+  /// moves (the two rows of a fragment alternate in its registers, so wide reads would have to be taken apart).
   private func loadRegisters(
     _ member: Expression, to fragment: Buffer, _ prefix: [Expression],
     _ source: (Expression) -> Expression, register: (Expression) -> Expression

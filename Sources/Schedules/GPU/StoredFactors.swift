@@ -4,8 +4,8 @@ import Tensors
 /// Keeps what tensor cores multiply in memory as they take it: rounded once, where it is written, not by every block
 /// that reads it.
 ///
-/// Weights that nothing but tensor cores read are rounded by `prepare`: to tf32, which takes the room of f32, or to bf16.
-/// For bf16, so are images between kernels, which halves what kernels move:
+/// Weights that nothing but tensor cores read are rounded by `prepare`, images between kernels by the kernel that writes
+/// them: to tf32, which takes the room of f32, or to bf16, which halves what kernels move:
 /// ```
 /// kernel @k(in %x : f32[...], in %w : f32[...], out %y : f32[...]) {
 ///   ... %sum[] = fma(%x[...], %w[...], %sum[]) ... %y[...] = max(%sum[], 0)
@@ -24,7 +24,7 @@ struct StoredFactors {
   /// The module's buffers that hold factors.
   private var stored: Set<String> = []
 
-  /// Images need whole units of so many channels, so that threads write 16 bytes.
+  /// Images need whole units of so many channels, so that threads write 16 bytes of bf16.
   private static let imageChannels = 8
 
   init(_ module: LoopModule, _ gpu: GPU, _ precision: Precision) {
@@ -32,7 +32,7 @@ struct StoredFactors {
     arithmetic = MatrixArithmetic(precision)
     guard let arithmetic, arithmetic != .splitTF32 else { return }
     let weights = roundableWeights()
-    stored = arithmetic == .bf16 ? weights.union(narrowImages()) : weights
+    stored = weights.union(narrowImages())
     for index in module.buffers.indices
     where stored.contains(module.buffers[index].buffer.name) {
       self.module.buffers[index].buffer.element = arithmetic.element
