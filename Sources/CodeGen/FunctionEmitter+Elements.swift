@@ -224,12 +224,14 @@ extension FunctionEmitter {
     }
   }
 
-  /// The results for each lane of a vector, or for a scalar.
+  /// The results for each lane of a vector, or for a scalar; of the value's type, unless another one is given.
   func perLane(
-    _ value: LLVMValueRef, _ wide: Bool, _ result: (LLVMValueRef) -> LLVMValueRef
+    _ value: LLVMValueRef, _ wide: Bool, as type: LLVMTypeRef? = nil,
+    _ result: (LLVMValueRef) -> LLVMValueRef
   ) -> LLVMValueRef {
     guard wide, let lanes else { return result(value) }
-    return (0..<lanes).reduce(LLVMGetPoison(LLVMTypeOf(value))) { vector, lane in
+    let vector = type.map { LLVMVectorType($0, UInt32(lanes)) } ?? LLVMTypeOf(value)
+    return (0..<lanes).reduce(LLVMGetPoison(vector)) { vector, lane in
       let position = integer(lane)
       let scalar = result(LLVMBuildExtractElement(builder, value, position, ""))
       return LLVMBuildInsertElement(builder, vector, scalar, position, "")

@@ -48,7 +48,12 @@ extension FunctionEmitter {
     if type == .bf16, source == .f32, wide, let lanes, lanes % 2 == 0 {
       return roundedPairs(value, lanes)
     }
-    return LLVMBuildFPCast(builder, value, elements(try unit.type(type), wide), "")
+    let scalar = try unit.type(type)
+    if type == .f64, unit.target.gpu != nil {
+      // Of a load of 8 lanes and their conversion LLVM 19 makes one instruction, which PTX has not.
+      return perLane(value, wide, as: scalar) { LLVMBuildFPCast(builder, $0, scalar, "") }
+    }
+    return LLVMBuildFPCast(builder, value, elements(scalar, wide), "")
   }
 
   /// Lanes rounded to bf16 by an instruction that makes 32 bits of two, the first of them the lower half.

@@ -43,8 +43,7 @@ public enum Scheduler {
   private static func laidOut(
     _ module: LoopModule, _ target: Target, _ precision: Precision
   ) -> LoopModule {
-    AssignLayouts.apply(
-      to: precision == .strict ? SumInDouble.apply(to: module) : module, target: target)
+    AssignLayouts.apply(to: SumInDouble.apply(to: module, for: precision), target: target)
   }
 
   /// Schedules by the choices for some kernels and by the cost model for all others.

@@ -12,7 +12,9 @@ import LoopIR
 /// ```
 /// A product of two float32 numbers is exact in float64, so what is left is one rounding of the result.
 enum SumInDouble {
-  static func apply(to module: LoopModule) -> LoopModule {
+  /// The module itself for any other precision than strict.
+  static func apply(to module: LoopModule, for precision: Precision) -> LoopModule {
+    guard precision == .strict else { return module }
     var result = module
     for index in module.kernels.indices { result.kernels[index] = inDouble(module.kernels[index]) }
     return result
@@ -31,7 +33,7 @@ enum SumInDouble {
         buffer.element = .f64
         return [.allocate(buffer)]
       case .store(sum, let place, .fma(let a, let b, let total)):
-        return [.store(sum, place, .fma(.cast(.f64, a), .cast(.f64, b), total))]
+        return [.store(sum, place, .fma(a.convertedToDouble(), b.convertedToDouble(), total))]
       case .store(let buffer, let place, let value):
         let value = value.inDouble(except: sum)
         return [.store(buffer, place, buffer == sum ? value : .cast(.f32, value))]
@@ -44,6 +46,12 @@ enum SumInDouble {
 }
 
 extension Expression {
+  /// The value itself in float64, of whichever operand a selection takes.
+  fileprivate func convertedToDouble() -> Expression {
+    guard case .select(let condition, let a, let b) = self else { return .cast(.f64, self) }
+    return .select(condition, a.convertedToDouble(), b.convertedToDouble())
+  }
+
   /// The same with every float32 operand in float64 and all arithmetic there; `sum` is in float64 already.
   fileprivate func inDouble(except sum: String) -> Expression {
     mapExpressions { part in

@@ -5,7 +5,7 @@ extension FMAKernel {
   /// Input channels whose pixels are loaded together.
   private var step: Int { largestDivisor(of: tile.inputs, atMost: 4) }
 
-  /// Sums of more products than this are added up in parts.
+  /// Sums of more products than this are added up in parts, if they are in float32.
   private static let shortSum = 32
   private static let unrollLimit = 7
 
@@ -14,33 +14,16 @@ extension FMAKernel {
 
   private func addChunk(_ thread: Expression) -> [Statement] {
     let count = form.kernelRow.extent * form.kernelColumn.extent * form.input.extent
-    guard count > Self.shortSum else {
+    guard sum.element == .f32, count > Self.shortSum else {
       return overSteps { products(thread, of: $0, $1, to: sum, [thread]) }
     }
-    return inPart("part", addedTo: sum, [thread]) { part in
-      overSteps { kernelColumn, first in
-        if precision != .strict {
-          return products(thread, of: kernelColumn, first, to: part, [])
-        }
-        return inPart("term", addedTo: part, []) { term in
-          products(thread, of: kernelColumn, first, to: term, [])
-        }
-      }
-    }
-  }
-
-  /// Clears a buffer of the thread, fills it by `body` and adds it to another one's element at `prefix`.
-  private func inPart(
-    _ name: String, addedTo total: Buffer, _ prefix: [Expression],
-    _ body: (Buffer) -> [Statement]
-  ) -> [Statement] {
     let part = Buffer(
-      names.fresh(name), sum.element, extents: [tile.rows, tile.channels], space: .register)
+      names.fresh("part"), sum.element, extents: [tile.rows, tile.channels], space: .register)
     let clear = overResults { [.store(part.name, [$0, $1], .real(0, part.element))] }
-    let inner = body(part)
+    let inner = overSteps { products(thread, of: $0, $1, to: part, []) }
     let add = overResults { row, lane in
-      let place = prefix + [row, lane]
-      return [.store(total.name, place, .load(total.name, place) + .load(part.name, [row, lane]))]
+      let place = [thread, row, lane]
+      return [.store(sum.name, place, .load(sum.name, place) + .load(part.name, [row, lane]))]
     }
     return [.allocate(part)] + clear + inner + add
   }

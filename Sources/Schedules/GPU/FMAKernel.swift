@@ -1,17 +1,16 @@
 import LoopIR
 
-/// A staged convolution whose threads multiply and add for themselves, in float32.
+/// A staged convolution whose threads multiply and add for themselves.
 ///
 /// ```
-/// gpu_thread t { part = 0; for kx, i { term = products of ky and 4 i; part += term }; sum[t, ...] += part }
+/// gpu_thread t { part = 0; for kx, i { part += products of ky and 4 i }; sum[t, ...] += part }
 /// ```
-/// Rounding errors grow with the length of `term`, `part` and the number of chunks, not with that of the whole sum;
-/// only strict precision has `term`.
+/// Rounding errors grow with the length of `part` and the number of chunks, not with that of the whole sum. In float64
+/// there is no `part`: factors are converted when they are staged, once for all threads that read them.
 final class FMAKernel: StagedKernel {
   let form: StagedConvolution
   let tile: GPUTile
   let ring: StagingRing
-  let precision: Precision
   let at: BlockVariables
   var names: NameSupply
   let pixels: Buffer
@@ -20,11 +19,10 @@ final class FMAKernel: StagedKernel {
   /// Of each thread: [thread, row, channel].
   let sum: Buffer
 
-  init(_ form: StagedConvolution, _ tile: GPUTile, _ precision: Precision, _ gpu: GPU) {
+  init(_ form: StagedConvolution, _ tile: GPUTile, _ gpu: GPU) {
     self.form = form
     self.tile = tile
     ring = tile.ring(form, gpu)
-    self.precision = precision
     var names = NameSupply(form.kernel)
     let element = form.nest.accumulator.element
     pixels = tile.pixels(form, ring, &names)

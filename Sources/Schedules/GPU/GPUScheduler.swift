@@ -6,7 +6,7 @@ import LoopIR
 /// through shared memory, for tensor cores where the precision and the channels allow it (`MatrixKernel`), else for the
 /// FMA units (`FMAKernel`). Everything else whose elements are independent has one thread for each
 /// (`ElementPerThread`). Values equal those of the plain loops to the bit, except that sums of products are added up
-/// in parts, that padding takes part in them as zeros, and that tensor cores round factors.
+/// in parts or in float64, that padding takes part in them as zeros, and that tensor cores round factors.
 struct GPUScheduler {
   let target: Target
   let gpu: GPU
@@ -14,7 +14,8 @@ struct GPUScheduler {
 
   /// A kernel of no known form stays as it is; code generation refuses it.
   func schedule(_ module: LoopModule) -> LoopModule {
-    var result = AssignLayouts.apply(to: module, target: target, precision: precision)
+    var result = AssignLayouts.apply(
+      to: SumInDouble.apply(to: module, for: precision), target: target, precision: precision)
     for index in result.kernels.indices {
       // A kernel that prepares weights runs on the host, once.
       let name = result.kernels[index].name
@@ -39,9 +40,7 @@ struct GPUScheduler {
       if let tile = MatrixTile(staged, gpu, precision) {
         return MatrixKernel(staged, tile, gpu).scheduled()
       }
-      if let tile = GPUTile(staged, gpu) {
-        return FMAKernel(staged, tile, precision, gpu).scheduled()
-      }
+      if let tile = GPUTile(staged, gpu) { return FMAKernel(staged, tile, gpu).scheduled() }
     }
     if var elements = ElementPerThread(kernel) { return elements.scheduled() }
     return kernel

@@ -13,6 +13,8 @@ struct GPUTile: BlockTile {
   var bands: Int
   /// Input channels in shared memory at a time.
   var inputs: Int
+  /// Elements in 16 bytes of shared memory.
+  var lanes: Int
 
   var threads: Int { groups * width * bands }
   var height: Int { rows * bands }
@@ -21,8 +23,8 @@ struct GPUTile: BlockTile {
   /// Elements from one pixel in shared memory to the next: an odd number of 16-byte units, so that neighbouring
   /// columns lie in different banks.
   var pixelPitch: Int {
-    if inputs % 4 != 0 { return inputs | 1 }
-    return inputs / 4 % 2 == 0 ? inputs + 4 : inputs
+    if inputs % lanes != 0 { return inputs | 1 }
+    return inputs / lanes % 2 == 0 ? inputs + lanes : inputs
   }
 
   var weightPitch: Int { inputs }
@@ -36,14 +38,17 @@ struct GPUTile: BlockTile {
     self = best
   }
 
-  private init(rows: Int, channels: Int, groups: Int, width: Int, bands: Int, inputs: Int) {
+  private init(
+    rows: Int, channels: Int, groups: Int, width: Int, bands: Int, inputs: Int, lanes: Int
+  ) {
     (self.rows, self.channels, self.groups) = (rows, channels, groups)
-    (self.width, self.bands, self.inputs) = (width, bands, inputs)
+    (self.width, self.bands, self.inputs, self.lanes) = (width, bands, inputs, lanes)
   }
 
   private static func candidates(_ form: StagedConvolution) -> [GPUTile] {
     let channels = largestDivisor(of: form.channel.extent, atMost: 8)
     let groups = powerOfTwo(atMost: min(8, form.channel.extent / channels))
+    let lanes = 16 / form.nest.accumulator.element.byteCount
     var tiles: [GPUTile] = []
     for inputs in Set([16, 8, 4].map { largestDivisor(of: form.input.extent, atMost: $0) }).sorted()
     {
@@ -53,7 +58,7 @@ struct GPUTile: BlockTile {
             tiles.append(
               GPUTile(
                 rows: rows, channels: channels, groups: groups, width: width, bands: bands,
-                inputs: inputs))
+                inputs: inputs, lanes: lanes))
           }
         }
       }
@@ -61,10 +66,14 @@ struct GPUTile: BlockTile {
     return tiles
   }
 
-  /// For sums, their two levels of parts, the pixels and weights at hand, and addresses.
+  /// Registers of an element.
+  private var words: Int { 4 / lanes }
+
+  /// For sums and what they are made of, the pixels and weights at hand, and addresses.
   func registers(_ form: StagedConvolution) -> Int {
+    let sums = (words == 1 ? 3 : 2) * rows * channels
     let pixels = ((rows - 1) * form.strideY + form.kernelRow.extent) * 4
-    return 3 * rows * channels + pixels + channels + 40
+    return words * (sums + pixels + channels) + 40
   }
 
   private func fits(_ form: StagedConvolution, _ gpu: GPU) -> Bool {
@@ -84,7 +93,9 @@ struct GPUTile: BlockTile {
     let loads = Double(taps) * (pixelLoads / 2 + Double(channels) / 4)
     // A warp alone multiplies in every second cycle, and waits for what it reads, 4 inputs at a time.
     let latency = products * 8 + Double(taps) / 4 * 30
-    return cycles(form, gpu, compute: warps * max(products, loads), latency: latency)
+    return cycles(
+      form, gpu, compute: warps * max(products, loads) * Double(words),
+      latency: latency * Double(words))
   }
 
   private static func powerOfTwo(atMost limit: Int) -> Int {
