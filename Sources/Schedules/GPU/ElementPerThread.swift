@@ -16,6 +16,7 @@ struct ElementPerThread {
   private let nest: LoopNest
   private var names: NameSupply
   private static let threads = 256
+  private static let shortLoop = 4
 
   /// Nil where the kernel is not one nest of independent iterations, or one element.
   init?(_ kernel: Kernel) {
@@ -35,7 +36,7 @@ struct ElementPerThread {
     var body: [Statement] = [
       .bind(element, .variable(block) * .integer(threads) + .variable(thread))
     ]
-    let own = places(.variable(element), lanes) + work
+    let own = places(.variable(element), lanes) + writtenOut(work)
     if count % threads == 0 {
       body += own
     } else {
@@ -66,6 +67,17 @@ struct ElementPerThread {
       rest = .binary(.divide, rest, count)
     }
     return statements
+  }
+
+  /// Short loops become as many copies, so that a thread waits for all their loads at once.
+  private func writtenOut(_ work: [Statement]) -> [Statement] {
+    work.mapStatements { statement in
+      guard case .loop(var loop) = statement, loop.kind == .serial,
+        let extent = loop.constantExtent, extent <= Self.shortLoop
+      else { return [statement] }
+      loop.kind = .unrolled
+      return [.loop(loop)]
+    }
   }
 
   /// What a thread does, and how many neighbouring elements it computes.
