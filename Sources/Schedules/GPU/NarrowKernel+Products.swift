@@ -2,8 +2,10 @@ import LoopIR
 
 /// A thread's sums of products.
 extension NarrowKernel {
-  /// Longer sums are added up from those of each kernel column.
-  private static let shortSum = 32
+  /// Longer sums are added up from terms, which are those of each kernel column.
+  private var hasTerms: Bool {
+    form.input.extent * form.kernelRow.extent * form.kernelColumn.extent > 32
+  }
 
   /// Names for where a thread's pixels and weights begin.
   private struct Origin {
@@ -52,16 +54,17 @@ extension NarrowKernel {
     }
     let column = names.fresh("column")
     let place = (own: Expression.variable(column), kernel: first + .variable(column))
-    let isLong =
-      form.input.extent * form.kernelRow.extent * form.kernelColumn.extent > Self.shortSum
     let multiply =
-      isLong
-      ? inTerm(addedTo: sum) { multiplied(pixels, origin, place, to: $0) }
+      hasTerms
+      ? inTerm(addedTo: sum, where: columns.contains(origin.column + place.kernel)) {
+        multiplied(pixels, origin, place, to: $0)
+      }
       : multiplied(pixels, origin, place, to: sum)
     return [.allocate(pixels)] + loads + unrolled(column, tile.columns, multiply)
   }
 
-  /// One pixel, zero outside of the image. Written out for each, so that only those that can be outside are compared.
+  /// One pixel, zero outside of the image. Where there are terms, those of columns outside are left out as a whole.
+  /// Written out for each pixel, so that only those that can be outside are compared.
   private func load(
     _ pixels: Buffer, _ place: [Expression], _ origin: Origin, _ first: Expression
   ) -> [Statement] {
@@ -73,20 +76,24 @@ extension NarrowKernel {
       form.kernelColumn.name: columns.clamped(column),
       form.input.name: origin.input + .variable(lane),
     ])
-    let value = Expression.select(
-      .binary(.and, rows.contains(row), columns.contains(column)), pixel,
-      .real(0, pixels.element))
+    let inside =
+      hasTerms
+      ? rows.contains(row) : .binary(.and, rows.contains(row), columns.contains(column))
+    let value = Expression.select(inside, pixel, .real(0, pixels.element))
     return vector(lane, tile.lanes, [.store(pixels.name, place + [.variable(lane)], value)])
   }
 
-  /// Clears a buffer, fills it by `body` and adds it to the sums.
-  private func inTerm(addedTo sum: Buffer, _ body: (Buffer) -> [Statement]) -> [Statement] {
+  /// Clears a buffer, fills it by `body` and adds it to the sums where the condition holds.
+  private func inTerm(
+    addedTo sum: Buffer, where condition: Expression, _ body: (Buffer) -> [Statement]
+  ) -> [Statement] {
     var term = sumBuffer()
     term.name = names.fresh("term")
-    let clear = overResults { [.store(term.name, [$0, $1], .real(0, term.element))] }
+    let zero = Expression.real(0, term.element)
+    let clear = overResults { [.store(term.name, [$0, $1], zero)] }
     let add = overResults { row, lane in
-      let value = Expression.load(sum.name, [row, lane]) + .load(term.name, [row, lane])
-      return [.store(sum.name, [row, lane], value)]
+      let value = Expression.select(condition, .load(term.name, [row, lane]), zero)
+      return [.store(sum.name, [row, lane], .load(sum.name, [row, lane]) + value)]
     }
     return [.allocate(term)] + clear + body(term) + add
   }
