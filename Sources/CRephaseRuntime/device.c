@@ -57,18 +57,14 @@ typedef struct rephase_device {
 
 /* Finds the GPU and takes its primary context, which the host's own CUDA code shares. */
 static rephase_status rephase_device_open(rephase_device *device, uint32_t wanted) {
-  const rephase_driver *cu = &device->driver;
-  int count = 0, major = 0, minor = 0;
-  if (cu->cuInit(0) != 0 || cu->cuDeviceGetCount(&count) != 0 || count <= 0 ||
-      wanted >= (unsigned)count || cu->cuDeviceGet(&device->number, (int)wanted) != 0)
-    return REPHASE_GPU_MISSING;
-  if (cu->cuDeviceGetAttribute(&major, REPHASE_CU_CAPABILITY_MAJOR, device->number) != 0 ||
-      cu->cuDeviceGetAttribute(&minor, REPHASE_CU_CAPABILITY_MINOR, device->number) != 0)
-    return REPHASE_GPU_FAILED;
-  if (10 * major + minor < REPHASE_DEVICE_CAPABILITY) return REPHASE_GPU_UNSUPPORTED;
+  int capability = 0;
+  rephase_status status =
+      rephase_query_device(&device->driver.query, wanted, &device->number, &capability);
+  if (status != REPHASE_OK) return status;
+  if (capability < REPHASE_DEVICE_CAPABILITY) return REPHASE_GPU_UNSUPPORTED;
   device->info.device = wanted;
-  device->info.capability = (uint32_t)(10 * major + minor);
-  int result = cu->cuDevicePrimaryCtxRetain(&device->context, device->number);
+  device->info.capability = (uint32_t)capability;
+  int result = device->driver.cuDevicePrimaryCtxRetain(&device->context, device->number);
   if (result != 0) device->context = NULL;
   return rephase_device_failure(result);
 }

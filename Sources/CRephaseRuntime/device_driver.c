@@ -4,7 +4,7 @@
  */
 #if defined(REPHASE_MODEL) && REPHASE_DEVICE
 
-#include <dlfcn.h>
+#include "device_query.h"
 
 typedef uint64_t rephase_address;
 
@@ -17,10 +17,6 @@ typedef struct rephase_node_params {
 
 /* Names and parameters of what every driver has that runs the PTX. */
 #define REPHASE_DRIVER_FUNCTIONS(_)                                                             \
-  _(cuInit, (unsigned))                                                                         \
-  _(cuDeviceGetCount, (int *))                                                                  \
-  _(cuDeviceGet, (int *, int))                                                                  \
-  _(cuDeviceGetAttribute, (int *, int, int))                                                    \
   _(cuDevicePrimaryCtxRetain, (void **, int))                                                   \
   _(cuDevicePrimaryCtxRelease_v2, (int))                                                        \
   _(cuCtxPushCurrent_v2, (void *))                                                              \
@@ -57,9 +53,9 @@ typedef struct rephase_node_params {
   _(cuGraphExecKernelNodeSetParams, (void *, void *, const rephase_node_params *))              \
   _(cuGraphLaunch, (void *, void *))
 
-#define REPHASE_DECLARE(name, parameters) int (*name) parameters;
 typedef struct rephase_driver {
   void *library;
+  rephase_query query;
   REPHASE_DRIVER_FUNCTIONS(REPHASE_DECLARE)
   REPHASE_GRAPH_FUNCTIONS(REPHASE_DECLARE)
   int has_graphs;
@@ -68,8 +64,6 @@ typedef struct rephase_driver {
 enum {
   REPHASE_CU_OUT_OF_MEMORY = 2,
   REPHASE_CU_NOT_FOUND = 500,
-  REPHASE_CU_CAPABILITY_MAJOR = 75,
-  REPHASE_CU_CAPABILITY_MINOR = 76,
   REPHASE_CU_SHARED_BYTES = 8, /* attribute of functions: dynamic shared memory that launches may have */
   REPHASE_CU_STREAM_NON_BLOCKING = 1, /* beside the default stream */
   REPHASE_CU_EVENT_DISABLE_TIMING = 2,
@@ -87,14 +81,12 @@ static rephase_status rephase_device_failure(int result) {
 }
 
 /* Loads the driver; REPHASE_GPU_DRIVER_MISSING where it or one of its functions is not there. */
-static rephase_status rephase_driver_load(rephase_driver *driver) {
-  /* A driver that has started threads must stay where it is, even when no context is left. */
-  driver->library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-  if (driver->library == NULL) return REPHASE_GPU_DRIVER_MISSING;
-#define REPHASE_FIND(name, parameters) \
-  (*(void **)(&driver->name) = dlsym(driver->library, #name)) != NULL &&
-  driver->has_graphs = REPHASE_GRAPH_FUNCTIONS(REPHASE_FIND) 1;
-  return REPHASE_DRIVER_FUNCTIONS(REPHASE_FIND) 1 ? REPHASE_OK : REPHASE_GPU_DRIVER_MISSING;
+static rephase_status rephase_driver_load(rephase_driver *functions) {
+  void *library = functions->library = rephase_driver_open();
+  if (library == NULL) return REPHASE_GPU_DRIVER_MISSING;
+  functions->has_graphs = REPHASE_GRAPH_FUNCTIONS(REPHASE_FIND) 1;
+  if (!(REPHASE_DRIVER_FUNCTIONS(REPHASE_FIND) 1)) return REPHASE_GPU_DRIVER_MISSING;
+  return rephase_query_find(&functions->query, library);
 }
 
 #else

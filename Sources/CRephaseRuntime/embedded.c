@@ -48,6 +48,9 @@ static const unsigned char device_graph_c[] = {
 static const unsigned char device_header_h[] = {
 #embed "device_header.h"
 };
+static const unsigned char device_query_h[] = {
+#embed "device_query.h"
+};
 static const unsigned char device_selftest_c[] = {
 #embed "device_selftest.c"
 };
@@ -75,6 +78,7 @@ const rephase_runtime_file *rephase_runtime_files(size_t *count) {
       REPHASE_FILE("device_driver.c", device_driver_c),
       REPHASE_FILE("device_graph.c", device_graph_c),
       REPHASE_FILE("device_header.h", device_header_h),
+      REPHASE_FILE("device_query.h", device_query_h),
       REPHASE_FILE("device_selftest.c", device_selftest_c),
       REPHASE_FILE("model.c", model_c),
       REPHASE_FILE("model_header.h", model_header_h),

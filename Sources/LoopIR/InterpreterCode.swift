@@ -57,10 +57,12 @@ struct ElementAccess {
   let indices: [IndexCode]
 
   /// The place in memory of the element; throws where an index is out of bounds.
-  func place(_ machine: Machine) throws(Diagnostic) -> Int {
+  ///
+  /// - Parameter first: the dimension of the first index; the place is at the beginning of all dimensions before it.
+  func place(_ machine: Machine, from first: Int = 0) throws(Diagnostic) -> Int {
     let buffer = machine.memories[slot].buffer
     var place = 0
-    var dimension = 0
+    var dimension = first
     for code in indices {
       let index = try code(machine)
       guard index >= 0, index < buffer.extents[dimension] else {

@@ -5,7 +5,9 @@ import Tensors
 extension Resolver {
   func resolve(_ product: MatrixProduct) throws(Diagnostic) -> StatementCode {
     let (sum, left, right) = (
-      try fragments(product.sum), try fragments(product.left), try fragments(product.right)
+      try access(product.sum.buffer, product.sum.indices),
+      try access(product.left.buffer, product.left.indices),
+      try access(product.right.buffer, product.right.indices)
     )
     return { machine throws(Diagnostic) in
       let buffer = machine.memories[left.slot].buffer
@@ -20,45 +22,16 @@ extension Resolver {
       }
     }
   }
-
-  private func fragments(
-    _ operand: MatrixProduct.Fragment
-  ) throws(Diagnostic) -> FragmentAccess {
-    let access = try access(operand.buffer, operand.indices)
-    return FragmentAccess(name: access.name, slot: access.slot, indices: access.indices)
-  }
 }
 
-/// An access to what the threads of a warp hold of a matrix.
-private struct FragmentAccess {
-  let name: String
-  let slot: Int
-  let indices: [IndexCode]
-
-  /// The place of the first thread's first element.
-  private func base(_ machine: Machine) throws(Diagnostic) -> Int {
-    let buffer = machine.memories[slot].buffer
-    var place = 0
-    var dimension = 1
-    for code in indices {
-      let index = try code(machine)
-      guard index >= 0, index < buffer.extents[dimension] else {
-        throw machine.failure(
-          "mma: index \(index) of dimension \(dimension) of %\(name) is outside 0 ..< "
-            + "\(buffer.extents[dimension])")
-      }
-      place += index * buffer.strides[dimension]
-      dimension += 1
-    }
-    return place
-  }
-
+/// What the threads of a warp hold of a matrix: the indices are those behind the thread.
+extension ElementAccess {
   /// The elements of each thread of a warp, one thread after the other.
-  func values(
+  fileprivate func values(
     of first: Int, _ count: Int, _ machine: Machine
   ) throws(Diagnostic) -> [Double] {
     let memory = machine.memories[slot]
-    let base = try base(machine)
+    let base = try place(machine, from: 1)
     var values: [Double] = []
     for thread in first..<first + MatrixShape.warp {
       let start = base + thread * memory.buffer.strides[0]
@@ -73,7 +46,7 @@ private struct FragmentAccess {
   }
 
   /// The same, where f32 stands for tf32: tensor cores do not look at the other bits.
-  func factors(
+  fileprivate func factors(
     of first: Int, _ count: Int, _ machine: Machine
   ) throws(Diagnostic) -> [Double] {
     let values = try values(of: first, count, machine)
@@ -85,11 +58,11 @@ private struct FragmentAccess {
     return values
   }
 
-  func replace(
+  fileprivate func replace(
     _ first: Int, with values: [Double], _ machine: Machine
   ) throws(Diagnostic) {
     let memory = machine.memories[slot]
-    let base = try base(machine)
+    let base = try place(machine, from: 1)
     for (number, value) in values.enumerated() {
       let (thread, element) = (
         first + number / MatrixShape.sumCount, number % MatrixShape.sumCount
