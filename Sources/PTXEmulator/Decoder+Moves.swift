@@ -6,6 +6,9 @@ extension Decoder {
     if instruction.opcode == ["mov", "b32"], instruction.operands.contains(where: Self.isVector) {
       return try moveHalves(instruction)
     }
+    if instruction.opcode == ["mov", "b64"], Self.isVector(result) {
+      return try moveUpperHalf(instruction)
+    }
     let d = try destination(result)
     var s: [Int] = []
     for operand in instruction.operands.dropFirst() { s.append(try source(operand)) }
@@ -133,6 +136,17 @@ extension Decoder {
     if value.isNaN { return 0x7FFF }
     let bits = value.bitPattern
     return UInt16((bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
+  }
+
+  /// `mov.b64 {_, %r1}, %rd1`.
+  private mutating func moveUpperHalf(
+    _ instruction: PTXInstruction
+  ) throws(DecodeFailure) -> Work {
+    try check(instruction, 2)
+    let result = Self.vector(instruction.operands[0])
+    guard result.count == 2, result[0] == "_" else { throw unknown(instruction) }
+    let (d, s) = (try destination(result[1]), try source(instruction.operands[1]))
+    return Lanes.unary(d, s) { (a: UInt64) in UInt32(truncatingIfNeeded: a >> 32) }
   }
 
   /// `mov.b32 %r1, {%rs1, %rs2}` and back; the first of the two is the lower half.

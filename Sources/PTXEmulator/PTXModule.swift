@@ -85,9 +85,16 @@ struct PTXReader {
     if line.hasSuffix(":") {
       current.labels[String(line.dropLast())] = current.instructions.count
     } else {
-      current.instructions.append(try Self.instruction(line, number))
+      current.instructions.append(try Self.instruction(Self.withoutBlock(line), number))
     }
     kernel = current
+  }
+
+  /// LLVM takes the upper half of 64 bits in a block with a register of its own for the lower one.
+  private static func withoutBlock(_ line: String) -> String {
+    let (start, end) = ("{ .reg .b32 tmp; ", " }")
+    guard line.hasPrefix(start), line.hasSuffix(end) else { return line }
+    return String(line.dropFirst(start.count).dropLast(end.count)).replacing("{tmp,", with: "{_,")
   }
 
   private static func unknown(_ line: String, _ number: Int) -> Diagnostic {

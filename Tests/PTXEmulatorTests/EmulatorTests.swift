@@ -19,6 +19,9 @@ private let integerCases: [(String, Int32)] = [
   ("mul.wide.s32 %rd9, -2, 3;\ncvt.u32.u64 %r1, %rd9;", -6),
   ("cvt.s64.s32 %rd9, -2;\nshr.u64 %rd9, %rd9, 60;\ncvt.u32.u64 %r1, %rd9;", 15),
   ("cvt.u64.u32 %rd9, -2;\nshr.u64 %rd9, %rd9, 60;\ncvt.u32.u64 %r1, %rd9;", 0),
+  (
+    "cvt.u64.u32 %rd9, 7;\nshl.b64 %rd9, %rd9, 32;\n{ .reg .b32 tmp; mov.b64 {tmp, %r1}, %rd9; }", 7
+  ),
   // 1, and in the lower half what is as near to 0x3FBF as to 0x3FC0.
   ("cvt.rn.bf16x2.f32 %r1, 0f3F800000, 0f3FBF8000;", 0x3F80_3FC0),
   ("setp.lt.u32 %p1, 1, -1;\nselp.b32 %r1, 5, 6, %p1;", 5),
