@@ -129,7 +129,7 @@ extension NarrowTile {
   private func bytes(_ form: StagedConvolution) -> Int {
     let seenColumns = (width - 1) * form.strideX + form.kernelColumn.extent
     let seen = ((height - 1) * form.strideY + form.kernelRow.extent) * seenColumns
-    let elements = seen * form.input.extent + height * width * blockChannels
-    return elements * form.nest.accumulator.element.byteCount
+    let read = seen * form.input.extent * (16 / form.lanes(of: form.pixel))
+    return read + height * width * blockChannels * form.nest.accumulator.element.byteCount
   }
 }
