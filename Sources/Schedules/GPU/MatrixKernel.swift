@@ -8,8 +8,8 @@ import LoopIR
 ///   for part { gpu_thread t { right[t, ...] = weights[...] }; for tile { mma sum[tile, part] += left[tile] * right[] } }
 /// }
 /// ```
-/// Which of a chunk's channels is which column of a matrix does not matter to the sum, so each thread takes
-/// neighbouring ones, for pixels and weights alike: one wide read gives it several fragments.
+/// Which of a chunk's channels is which column of a matrix does not matter to the sum, as long as pixels and weights
+/// agree: where factors are split, a thread takes neighbouring ones, of which one wide read gives it several fragments.
 final class MatrixKernel: StagedKernel {
   let form: StagedConvolution
   let tile: MatrixTile
