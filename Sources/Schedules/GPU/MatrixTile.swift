@@ -133,7 +133,9 @@ struct MatrixTile: BlockTile {
   }
 
   private func fits(_ form: StagedConvolution, _ gpu: GPU) -> Bool {
-    let registers = registers(form)
+    // Split factors leave no registers over for the addresses of copies that start between products.
+    let copiesBetween = arithmetic.copies > 1 && ring(form, gpu).ahead < chunks(form)
+    let registers = registers(form) + (copiesBetween ? 5 * tiles - 2 : 0)
     return threads >= 2 * gpu.warp && threads <= 512 && registers <= gpu.registers(of: threads)
       && leastSharedBytes(form) <= gpu.sharedBytes
   }
