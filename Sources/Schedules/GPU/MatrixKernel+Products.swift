@@ -9,24 +9,33 @@ extension MatrixKernel {
 
   func accumulate() -> [Statement] {
     let (row, column) = (names.fresh(form.kernelRow.name), names.fresh(form.kernelColumn.name))
-    let count = form.kernelColumn.extent
+    let (rows, columns) = (form.kernelRow.extent, form.kernelColumn.extent)
     // Split factors take twice the registers, so that those of several columns would not fit.
-    let isUnrolled = count <= Self.unrollLimit && tile.arithmetic.copies == 1
-    let columns = Loop(
-      column, .integer(0), .integer(count), kind: isUnrolled ? .unrolled : .serial,
-      body: products(.variable(row), .variable(column)))
-    return [
-      .loop(
-        Loop(row, .integer(0), .integer(form.kernelRow.extent), body: [.loop(columns)]))
-    ]
+    let isUnrolled = columns <= Self.unrollLimit && tile.arithmetic.copies == 1
+    func overColumns(_ body: [Statement]) -> [Statement] {
+      let kind: LoopKind = isUnrolled ? .unrolled : .serial
+      return [.loop(Loop(column, .integer(0), .integer(columns), kind: kind, body: body))]
+    }
+    if tile.sharesRows {
+      let read = perThread { readRows($0, .variable(column)) }
+      let places = products(.variable(row), .variable(column)) { [self] in
+        takeRows($0, .variable(row))
+      }
+      return overColumns([read] + unrolled(row, rows, places))
+    }
+    let places = products(.variable(row), .variable(column)) { [self] in
+      loadPixels($0, .variable(row), .variable(column))
+    }
+    return [.loop(Loop(row, .integer(0), .integer(rows), body: overColumns(places)))]
   }
 
-  /// The products of one place of the kernel.
+  /// The products of one place of the kernel, with what gives each thread its fragments of pixels.
   private func products(
-    _ kernelRow: Expression, _ kernelColumn: Expression
+    _ kernelRow: Expression, _ kernelColumn: Expression,
+    pixels: (_ thread: Expression) -> [Statement]
   ) -> [Statement] {
     let part = names.fresh("n")
-    let pixels = perThread { loadPixels($0, kernelRow, kernelColumn) }
+    let pixels = perThread(pixels)
     let weights = perThread { loadWeights($0, kernelRow, kernelColumn, .variable(part)) }
     let body = own.map { own in
       [clear(own), weights] + multiply(to: own, []) + [add(own, .variable(part))]
@@ -94,6 +103,44 @@ extension MatrixKernel {
       $0 * .integer(2) + .variable(half)
     }
     return unrolled(tile, self.tile.tiles, unrolled(half, MatrixTile.rows, fragments))
+  }
+
+  /// All rows of a thread's column of pixels that some row of the kernel sees.
+  private func readRows(_ thread: Expression, _ kernelColumn: Expression) -> [Statement] {
+    let place = position(thread)
+    let row = names.fresh("r")
+    let y = place.row * .integer(form.strideY) + .variable(row)
+    let x = place.column * .integer(form.strideX) + kernelColumn
+    let read = load(place.member, to: rows, [thread, .variable(row)]) {
+      .load(pixels.name, [.variable(at.slot), y, x, $0])
+    } register: {
+      $0
+    }
+    return unrolled(row, tile.pixelRows(form), read)
+  }
+
+  /// The rows that one row of the kernel sees, as fragments.
+  private func takeRows(_ thread: Expression, _ kernelRow: Expression) -> [Statement] {
+    let (tile, half) = (names.fresh("m"), names.fresh("h"))
+    let (step, depth, element) = (names.fresh("s"), names.fresh("k"), names.fresh("i"))
+    let packing = Expression.integer(self.tile.shape.packing)
+    let number = .variable(tile) * .integer(MatrixTile.rows) + Expression.variable(half)
+    let row = number * .integer(form.strideY) + kernelRow
+    let register = .variable(depth) * .integer(2) + Expression.variable(half)
+    let copies = zip(left, rows).map { left, rows in
+      Statement.store(
+        left.name,
+        [
+          thread, .variable(tile), .variable(step), register * packing + .variable(element),
+        ],
+        .load(
+          rows.name,
+          [thread, row, .variable(step), .variable(depth) * packing + .variable(element)]))
+    }
+    let inner = unrolled(depth, 2, vector(element, self.tile.shape.packing, copies))
+    return unrolled(
+      tile, self.tile.tiles,
+      unrolled(half, MatrixTile.rows, unrolled(step, self.tile.steps, inner)))
   }
 
   /// Columns of B are channels.

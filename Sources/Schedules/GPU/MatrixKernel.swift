@@ -25,6 +25,8 @@ final class MatrixKernel: StagedKernel {
   let own: Buffer?
   /// Fragments of factors: [thread, tile, step, element] and [thread, step, element]; twice where they are split.
   let left: [Buffer]
+  /// Rows of pixels that several rows of the kernel see: [thread, row, step, element].
+  let rows: [Buffer]
   let right: [Buffer]
 
   init(_ form: StagedConvolution, _ tile: MatrixTile, _ gpu: GPU) {
@@ -37,12 +39,15 @@ final class MatrixKernel: StagedKernel {
     sum = tile.sums("sum", [tile.tiles, tile.parts], &names)
     own = tile.arithmetic.sumsApart ? tile.sums("part", [tile.tiles], &names) : nil
     left = tile.factors("left", [tile.tiles], tile.shape.leftCount, &names)
+    rows =
+      tile.sharesRows
+      ? tile.factors("rows", [tile.pixelRows(form)], tile.shape.rightCount, &names) : []
     right = tile.factors("right", [], tile.shape.rightCount, &names)
     at = BlockVariables(form, &names)
     self.names = names
   }
 
-  var buffers: [Buffer] { [weights, sum] + (own.map { [$0] } ?? []) + left + right }
+  var buffers: [Buffer] { [weights, sum] + (own.map { [$0] } ?? []) + left + rows + right }
 
   func staged(_ pixel: Expression) -> Expression {
     tile.arithmetic.factor(pixel, form.factors)

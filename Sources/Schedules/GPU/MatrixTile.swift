@@ -56,6 +56,8 @@ struct MatrixTile: BlockTile {
   var down: Int
   /// Input channels in shared memory at a time; each thread of a warp takes a quarter of them, side by side.
   var inputs: Int
+  /// Whether a thread reads a row of pixels once for all rows of the kernel that see it.
+  private(set) var sharesRows = false
 
   /// Pixels beside and below each other whose results are the rows of a matrix.
   static let columns = 8
@@ -77,6 +79,20 @@ struct MatrixTile: BlockTile {
 
   func element(_ form: StagedConvolution) -> ElementType { arithmetic.element }
 
+  /// Rows of pixels that all rows of the kernel see.
+  func pixelRows(_ form: StagedConvolution) -> Int {
+    (tiles * Self.rows - 1) * form.strideY + form.kernelRow.extent
+  }
+
+  /// Whether there are fewer rows to read, and registers for all of them. Rows of split factors are read again: they
+  /// take twice the registers, and as many moves as splitting takes.
+  private func canShareRows(_ form: StagedConvolution, _ gpu: GPU) -> Bool {
+    let rows = pixelRows(form)
+    return (2...5).contains(form.kernelRow.extent) && arithmetic.copies == 1
+      && rows < tiles * Self.rows * form.kernelRow.extent
+      && registers(form, pixelRows: rows) + 8 <= gpu.registers(of: threads)
+  }
+
   /// Warps beside and below each other, preferred first.
   private static let arrangements = [
     (2, 2), (1, 4), (1, 2), (2, 1), (4, 2), (2, 4), (1, 1), (4, 4), (2, 8), (1, 8), (4, 1), (8, 2),
@@ -90,6 +106,7 @@ struct MatrixTile: BlockTile {
     let tiles = Self.candidates(form, arithmetic).filter { $0.fits(form, gpu) }
     guard let best = Self.best(tiles, { $0.cost(form, gpu) }) else { return nil }
     self = best
+    sharesRows = canShareRows(form, gpu)
   }
 
   private init(
@@ -126,9 +143,12 @@ struct MatrixTile: BlockTile {
 
   /// For sums, the pixels of all tiles, the weights of one part and addresses.
   func registers(_ form: StagedConvolution) -> Int {
+    registers(form, pixelRows: tiles * MatrixTile.rows)
+  }
+
+  private func registers(_ form: StagedConvolution, pixelRows: Int) -> Int {
     let sums = MatrixShape.sumCount * tiles * (parts + (arithmetic.sumsApart ? 1 : 0))
-    let factors =
-      (tiles * MatrixTile.rows + 2) * span * arithmetic.copies / arithmetic.shape.packing
+    let factors = (pixelRows + 2) * span * arithmetic.copies / arithmetic.shape.packing
     return sums + factors + 64
   }
 
