@@ -68,7 +68,8 @@ extension FunctionEmitter {
     var values: [LLVMValueRef?] = [first, next]
     var blocks: [LLVMBasicBlockRef?] = [before, LLVMGetInsertBlock(builder)]
     LLVMAddIncoming(counter, &values, &blocks, 2)
-    LLVMBuildCondBr(builder, again, body, exit)
+    let back: LLVMValueRef = LLVMBuildCondBr(builder, again, body, exit)
+    if grid != nil, loop.body.multipliesMatrices { keepRolled(back) }
     cache = outer
     LLVMPositionBuilderAtEnd(builder, exit)
   }

@@ -54,7 +54,7 @@ public enum Targets {
   /// NVIDIA GPUs by compute capability: PTX version, and the multiprocessors of the one that tiles are chosen for
   /// (A100, H100 and H200).
   private static let gpus: [(name: String, features: String, gpu: GPU)] = [
-    ("sm_80", "+ptx70", GPU(multiprocessors: 108, sharedBytes: 163 << 10)),
+    ("sm_80", "+ptx70", GPU(multiprocessors: 108, sharedBytes: 163 << 10, spareRegisters: 32)),
     ("sm_90", "+ptx80", GPU(multiprocessors: 132, sharedBytes: 227 << 10)),
   ]
 

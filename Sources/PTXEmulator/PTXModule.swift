@@ -104,7 +104,8 @@ struct PTXReader {
   private mutating func readDirective(_ line: String, _ number: Int) throws(Diagnostic) {
     let words = line.split { " \t,();".contains($0) }.map(String.init)
     switch words[0] {
-    case ".version", ".target", ".address_size", ".reg", ".maxnreg", ".minnctapersm": return
+    case ".version", ".target", ".address_size", ".reg", ".maxnreg", ".minnctapersm", ".pragma":
+      return
     case ".visible" where words.count >= 3 && words[1] == ".entry":
       kernel = PTXKernel(name: words[2])
       isInParameters = true

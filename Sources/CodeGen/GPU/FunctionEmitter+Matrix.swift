@@ -30,6 +30,23 @@ extension FunctionEmitter {
     }
   }
 
+  /// Tells the assembler not to unroll a loop, where that makes it spill registers: schedules have unrolled theirs.
+  func keepRolled(_ branch: LLVMValueRef) {
+    guard let gpu = unit.target.gpu, gpu.spareRegisters > 0 else { return }
+    let name = "llvm.loop.unroll.disable"
+    let text: LLVMMetadataRef = LLVMMDStringInContext2(unit.context, name, name.utf8.count)
+    var flag: [LLVMMetadataRef?] = [text]
+    // A loop's node names itself first.
+    let itself: LLVMMetadataRef = LLVMTemporaryMDNode(unit.context, nil, 0)
+    var operands: [LLVMMetadataRef?] = [itself, LLVMMDNodeInContext2(unit.context, &flag, 1)]
+    let node: LLVMMetadataRef = LLVMMDNodeInContext2(unit.context, &operands, 2)
+    LLVMMetadataReplaceAllUsesWith(itself, node)
+    let kind = "llvm.loop"
+    LLVMSetMetadata(
+      branch, LLVMGetMDKindIDInContext(unit.context, kind, UInt32(kind.utf8.count)),
+      LLVMMetadataAsValue(unit.context, node))
+  }
+
   /// The buffer of an operand, of which every thread of the grid has a part.
   private func fragment(_ operand: MatrixProduct.Fragment) throws(EmitFailure) -> Slot {
     let slot = try slot(operand.buffer, dimensions: operand.indices.count + 2)
@@ -61,5 +78,13 @@ extension FunctionEmitter {
       let value = try read(slot, at(operand, register * shape.packing), as: type)
       return LLVMBuildBitCast(builder, value, unit.i32, "")
     }
+  }
+}
+
+extension [Statement] {
+  var multipliesMatrices: Bool {
+    var found = false
+    forEachStatement { if case .multiply = $0 { found = true } }
+    return found
   }
 }

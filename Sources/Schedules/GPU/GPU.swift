@@ -7,6 +7,9 @@ public struct GPU: Hashable, Sendable {
   /// hide each other's waits), and that the threads of a multiprocessor have together.
   public var registersPerThread: Int
   public var registers: Int
+  /// Registers that tiles of matrices leave over for each thread besides: as found by assembling, which spills some
+  /// otherwise.
+  public var spareRegisters: Int
   /// Threads that run in lockstep.
   public var warp: Int
 
@@ -17,12 +20,13 @@ public struct GPU: Hashable, Sendable {
 
   public init(
     multiprocessors: Int, sharedBytes: Int = 227 << 10, registersPerThread: Int = 168,
-    registers: Int = 64 << 10, warp: Int = 32
+    registers: Int = 64 << 10, spareRegisters: Int = 0, warp: Int = 32
   ) {
     self.multiprocessors = multiprocessors
     self.sharedBytes = sharedBytes
     self.registersPerThread = registersPerThread
     self.registers = registers
+    self.spareRegisters = spareRegisters
     self.warp = warp
   }
 

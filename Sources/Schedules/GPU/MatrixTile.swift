@@ -90,7 +90,7 @@ struct MatrixTile: BlockTile {
     let rows = pixelRows(form)
     return (2...5).contains(form.kernelRow.extent) && arithmetic.copies == 1
       && rows < tiles * Self.rows * form.kernelRow.extent
-      && registers(form, pixelRows: rows) + 8 <= gpu.registers(of: threads)
+      && registers(form, pixelRows: rows) + gpu.spareRegisters + 8 <= gpu.registers(of: threads)
   }
 
   /// Warps beside and below each other, preferred first.
@@ -155,7 +155,7 @@ struct MatrixTile: BlockTile {
   private func fits(_ form: StagedConvolution, _ gpu: GPU) -> Bool {
     // Split factors leave no registers over for the addresses of copies that start between products.
     let copiesBetween = arithmetic.copies > 1 && ring(form, gpu).ahead < chunks(form)
-    let registers = registers(form) + (copiesBetween ? 5 * tiles - 2 : 0)
+    let registers = registers(form) + gpu.spareRegisters + (copiesBetween ? 5 * tiles - 2 : 0)
     return threads >= 2 * gpu.warp && threads <= 512 && registers <= gpu.registers(of: threads)
       && leastSharedBytes(form) <= gpu.sharedBytes
   }
