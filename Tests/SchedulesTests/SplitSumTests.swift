@@ -64,6 +64,16 @@ import Testing
     #expect(try item.nativeError(of: module, for: target) <= 16)
   }
 
+  /// Gradients of kernels are sums of products, which strict precision adds up in float64: half a unit is the result's
+  /// own rounding.
+  @Test(arguments: cases.filter { $0.testDescription.hasPrefix("kernel gradient") })
+  func strictGradientsRoundOnce(_ item: KernelCase) throws {
+    let target = try Targets.resolve("native")
+    let module = Scheduler.schedule(try item.plain(), for: target, precision: .strict)
+    #expect(LoopPrinter.text(module).contains("_parts("))
+    #expect(try item.nativeError(of: module, for: target) <= 0.5001)
+  }
+
   /// A convolution sums over all of its weights, but its result is what is large.
   @Test(arguments: KernelCase.convolutions.filter { $0.input[2] > 4 })
   func convolutionsAreNotSplit(_ item: KernelCase) throws {
