@@ -7,8 +7,6 @@ protocol BlockTile: GridTile {
   var inputs: Int { get }
   /// Elements from one pixel in shared memory to the next.
   var pixelPitch: Int { get }
-  /// Elements that the weights for one channel take at each place of the kernel.
-  var weightPitch: Int { get }
   /// Registers of a thread, estimated.
   func registers(_ form: StagedConvolution) -> Int
   /// The type of staged elements.
@@ -39,9 +37,7 @@ extension BlockTile {
   /// Of one chunk of input channels.
   func chunkBytes(_ form: StagedConvolution) -> Int {
     let pixels = stagedRows(form) * stagedColumns(form) * pixelPitch
-    let weights =
-      form.kernelRow.extent * form.kernelColumn.extent * weightPitch
-      * blockChannels
+    let weights = form.kernelRow.extent * form.kernelColumn.extent * inputs * blockChannels
     return (pixels + weights) * element(form).byteCount
   }
 

@@ -27,8 +27,6 @@ struct GPUTile: BlockTile {
     return inputs / lanes % 2 == 0 ? inputs + lanes : inputs
   }
 
-  var weightPitch: Int { inputs }
-
   func element(_ form: StagedConvolution) -> ElementType { form.nest.accumulator.element }
 
   /// The tile of least estimated cost; nil where none fits (huge kernels).

@@ -162,9 +162,6 @@ extension MatrixKernel {
     _ member: Expression, to fragments: [Buffer], _ prefix: [Expression],
     _ source: (Expression) -> Expression, register: (Expression) -> Expression
   ) -> [Statement] {
-    if fragments.count == 1 {
-      return loadRegisters(member, to: fragments[0], prefix, source, register: register)
-    }
     let row = Buffer(
       names.fresh("row"), tile.arithmetic.element, extents: [tile.span], space: .register)
     let (lane, element) = (names.fresh("l"), names.fresh("i"))
@@ -181,7 +178,6 @@ extension MatrixKernel {
     return [.allocate(row)] + read + unrolled(step, tile.steps, unrolled(half, 2, copy))
   }
 
-  /// The same, 32 bits at a time: then a fragment's registers follow each other, as the instruction wants them, without
   /// moves (the two rows of a fragment alternate in its registers, so wide reads would have to be taken apart).
   private func loadRegisters(
     _ member: Expression, to fragment: Buffer, _ prefix: [Expression],

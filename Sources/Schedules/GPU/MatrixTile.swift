@@ -70,12 +70,7 @@ struct MatrixTile: BlockTile {
   var blockChannels: Int { warpChannels * groups }
   /// Channels that a thread reads at once; all threads that read together then read different banks.
   var span: Int { inputs / 4 }
-  /// What is read 32 bits at a time lies in different banks where 16 bytes are left out.
-  var pixelPitch: Int {
-    arithmetic.copies == 1 ? inputs + 16 / arithmetic.element.byteCount : inputs
-  }
-
-  var weightPitch: Int { pixelPitch }
+  var pixelPitch: Int { inputs }
 
   func element(_ form: StagedConvolution) -> ElementType { arithmetic.element }
 
