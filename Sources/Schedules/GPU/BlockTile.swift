@@ -82,15 +82,19 @@ extension BlockTile {
   }
 
   /// Cycles of the busiest multiprocessor, very roughly: it computes a block's sums in at least `compute` cycles, and
-  /// a warp that is alone needs `latency`, which blocks beside each other hide.
-  func cycles(_ form: StagedConvolution, _ gpu: GPU, compute: Double, latency: Double) -> Double {
+  /// a warp that is alone needs `latency`; what a block idles around the barrier of a chunk, `stall`, and such latencies
+  /// blocks beside each other hide.
+  func cycles(
+    _ form: StagedConvolution, _ gpu: GPU, compute: Double, latency: Double, stall: Double = 330
+  ) -> Double {
     let (blocks, resident) = rounds(form, gpu)
     let chunks = Double(chunks(form))
     // The memory's width; 8 instructions for each 16 bytes that are staged; the wait for them to arrive and be seen.
     let units = Double(chunkBytes(form) / 16)
     let staging = max(units / 4, units * 8 / Double(4 * gpu.warp))
     let waits = chunks * 1200 + latency + 1500
-    return Double(blocks) * max(compute + chunks * staging, waits / Double(resident))
+    let idle = stall / Double(resident)
+    return Double(blocks) * max(compute + chunks * (staging + idle), waits / Double(resident))
   }
 }
 

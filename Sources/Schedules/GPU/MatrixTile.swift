@@ -90,7 +90,7 @@ struct MatrixTile: BlockTile {
 
   /// Warps beside and below each other, preferred first.
   private static let arrangements = [
-    (2, 2), (1, 4), (1, 2), (2, 1), (4, 2), (2, 4), (1, 1), (4, 4), (2, 8), (1, 8), (4, 1), (8, 2),
+    (2, 2), (1, 4), (1, 2), (2, 1), (4, 2), (2, 4), (1, 1), (1, 8), (4, 1),
   ]
 
   /// The tile of least estimated cost; nil where channels do not fill matrices or the kernel is huge.
@@ -151,12 +151,13 @@ struct MatrixTile: BlockTile {
     // Split factors leave no registers over for the addresses of copies that start between products.
     let copiesBetween = arithmetic.copies > 1 && ring(form, gpu).ahead < chunks(form)
     let registers = registers(form) + gpu.spareRegisters + (copiesBetween ? 5 * tiles - 2 : 0)
-    return threads >= 2 * gpu.warp && threads <= 512 && registers <= gpu.registers(of: threads)
+    return threads >= 2 * gpu.warp && threads <= 256 && registers <= gpu.registers(of: threads)
       && leastSharedBytes(form) <= gpu.sharedBytes
   }
 
   /// Cycles: a product keeps the tensor cores of a quarter of a multiprocessor busy for 6.4; one warp at a time reads
-  /// 128 bytes of shared memory a cycle; factors are split by 4 instructions.
+  /// 128 bytes of shared memory a cycle; factors are split by 4 instructions. (What a chunk's barrier costs, and that
+  /// blocks of more than 256 threads never pay, are from sweeps of tiles on an H100.)
   private func cost(_ form: StagedConvolution, _ gpu: GPU) -> Double {
     let places = Double(form.kernelRow.extent * form.kernelColumn.extent)
     let steps = places * Double(form.input.extent / arithmetic.shape.depth)
@@ -172,6 +173,6 @@ struct MatrixTile: BlockTile {
     let quarters = (warps / 4).rounded(.up)
     return cycles(
       form, gpu, compute: max(quarters * max(products, issue), warps * loads),
-      latency: reads + max(chains, issue))
+      latency: reads + max(chains, issue), stall: 330 * Double(arithmetic.products))
   }
 }
