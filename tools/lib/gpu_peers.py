@@ -21,11 +21,14 @@ def said(name, problem):
     print(f"{name} cannot run: {str(problem).strip().splitlines()[0]}", file=sys.stderr)
 
 
+LAYOUTS = ("contiguous_format", "channels_last")
+
+
 class Torch:
     """Variants of PyTorch in one stream; `none` says why there are none. Tests use the device "cpu"."""
 
-    def __init__(self, device="cuda"):
-        self.none, self.device = None, device
+    def __init__(self, device="cuda", compiled_layouts=LAYOUTS):
+        self.none, self.device, self.compiled_layouts = None, device, compiled_layouts
         try:
             import torch
         except ImportError:
@@ -77,7 +80,7 @@ class Torch:
         torch = self.torch
         dtype = {"bf16": torch.bfloat16, "f16": torch.float16}.get(kind, torch.float32)
         weights = folded(folder, network)
-        for layout in ("contiguous_format", "channels_last"):
+        for layout in LAYOUTS:
             form = dict(memory_format=getattr(torch, layout))
             with self.streaming():
                 model = bench_networks.torch_module(network, weights).to(device=self.device, dtype=dtype, **form)
@@ -86,6 +89,8 @@ class Torch:
             for name, make in (
                     ("PyTorch eager", self.eager), ("PyTorch CUDA graph", self.graph),
                     ("torch.compile max-autotune", self.compiled)):
+                if make == self.compiled and layout not in self.compiled_layouts:
+                    continue
                 try:
                     with torch.inference_mode(), self.streaming():
                         self.use(kind)

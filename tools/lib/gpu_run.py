@@ -136,10 +136,13 @@ def kind_of(entry):
     return gpu_peers.CLASSES.get(entry["precision"], entry["precision"])
 
 
-def report(folder, rounds, with_peers):
+def report(folder, rounds, with_peers, compile_one_layout):
     driver = gpu_driver.Driver()
     entries = fitting(json.loads((folder / "entries.json").read_text()), driver.capability)
-    peers = [gpu_peers.Torch(), gpu_peers.OnnxRuntime(driver)] if with_peers else []
+    peers = []
+    if with_peers:
+        layouts = gpu_peers.LAYOUTS[1 if compile_one_layout else 0 :]
+        peers = [gpu_peers.Torch(compiled_layouts=layouts), gpu_peers.OnnxRuntime(driver)]
     versions = dict(driver.versions, capability=driver.capability / 10)
     for peer in peers:
         versions.update(peer.versions)
