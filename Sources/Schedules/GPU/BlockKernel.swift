@@ -118,3 +118,14 @@ extension BlockKernel {
     )
   }
 }
+
+extension BlockKernel where Tile: ThreadTile {
+  /// Unrolled rows and vectorized channels around what `body` makes of them.
+  func overResults(
+    _ body: (_ row: Expression, _ channel: Expression) -> [Statement]
+  ) -> [Statement] {
+    let (row, lane) = (names.fresh("p"), names.fresh("l"))
+    return unrolled(
+      row, tile.rows, vector(lane, tile.channels, body(.variable(row), .variable(lane))))
+  }
+}

@@ -89,15 +89,6 @@ extension FMAKernel {
       channel: .binary(.remainder, thread, .integer(tile.groups)) * .integer(tile.channels))
   }
 
-  /// Unrolled rows and vectorized channels around what `body` makes of them.
-  func overResults(
-    _ body: (_ row: Expression, _ channel: Expression) -> [Statement]
-  ) -> [Statement] {
-    let (row, lane) = (names.fresh("p"), names.fresh("l"))
-    return unrolled(
-      row, tile.rows, vector(lane, tile.channels, body(.variable(row), .variable(lane))))
-  }
-
   func start(_ thread: Expression) -> [Statement] {
     let first = .variable(at.firstChannel) + position(thread).channel
     let initial = overResults { row, lane in

@@ -5,7 +5,7 @@ import Tensors
 ///
 /// A thread has `rows` x `channels` results; `groups` threads beside each other have neighbouring channels, then
 /// `width` threads neighbouring columns, then `bands` threads neighbouring runs of rows.
-struct GPUTile: BlockTile {
+struct GPUTile: BlockTile, ThreadTile {
   var rows: Int
   var channels: Int
   var groups: Int

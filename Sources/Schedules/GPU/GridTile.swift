@@ -9,6 +9,12 @@ protocol GridTile: Hashable {
   var blockChannels: Int { get }
 }
 
+/// A tile whose threads each have results below each other in neighbouring channels.
+protocol ThreadTile: GridTile {
+  var rows: Int { get }
+  var channels: Int { get }
+}
+
 extension GridTile {
   func blockCount(_ form: StagedConvolution) -> Int {
     form.image.extent * blockRows(form) * blockColumns(form) * channelBlocks(form)

@@ -116,15 +116,6 @@ extension NarrowKernel {
       names.fresh("sum"), shares.element, extents: [tile.rows, tile.channels], space: .register)
   }
 
-  /// Unrolled rows and vectorized channels around what `body` makes of them.
-  func overResults(
-    _ body: (_ row: Expression, _ channel: Expression) -> [Statement]
-  ) -> [Statement] {
-    let (row, lane) = (names.fresh("p"), names.fresh("l"))
-    return unrolled(
-      row, tile.rows, vector(lane, tile.channels, body(.variable(row), .variable(lane))))
-  }
-
   /// The thread's part of some results, for all to see; the first part has what these results start from.
   private func ownShare(_ thread: Expression) -> [Statement] {
     let place = position(thread)

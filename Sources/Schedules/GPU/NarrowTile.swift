@@ -7,7 +7,7 @@ import Tensors
 /// A thread has `rows` results below each other in each of `channels` output channels. `parts` threads beside each
 /// other share the input channels of these results, or `groups` threads have neighbouring output channels; then
 /// `width` threads have neighbouring columns, then `bands` threads neighbouring runs of rows.
-struct NarrowTile: GridTile {
+struct NarrowTile: ThreadTile {
   var rows: Int
   var channels: Int
   var groups: Int
