@@ -62,6 +62,10 @@ static rephase_status rephase_device_open(rephase_device *device, uint32_t wante
       rephase_query_device(&device->driver.query, wanted, &device->number, &capability);
   if (status != REPHASE_OK) return status;
   if (capability < REPHASE_DEVICE_CAPABILITY) return REPHASE_GPU_UNSUPPORTED;
+#ifdef REPHASE_DEVICE_EXACT
+  /* Instructions that later GPUs do not have. */
+  if (capability != REPHASE_DEVICE_CAPABILITY) return REPHASE_GPU_UNSUPPORTED;
+#endif
   device->info.device = wanted;
   device->info.capability = (uint32_t)capability;
   int result = device->driver.cuDevicePrimaryCtxRetain(&device->context, device->number);

@@ -35,6 +35,11 @@ extension FunctionEmitter {
     case .multiply:
       throw complain(
         "kernel \(kernel.name): warps multiply matrices on GPUs only", help: "choose a GPU target")
+    case .warpGroup(let step) where grid != nil: try warpGroup(step)
+    case .warpGroup:
+      throw complain(
+        "kernel \(kernel.name): warp groups multiply matrices on GPUs only",
+        help: "choose a GPU target")
     case .call(let name, _):
       throw complain("kernel \(kernel.name): calls \(name), but kernels cannot call kernels")
     }

@@ -25,9 +25,10 @@ public struct GeneratedCode: ~Copyable {
 
   /// Reads what `text` wrote, optimized or not, for the same target.
   public init(parsing text: String, target: Schedules.Target) throws(Diagnostic) {
+    let ir = try IRModule(parsing: text, name: "model")
+    let target = try Self.usesWarpGroups(ir) ? Targets.withWarpGroups(target) : target
     let machine = try Machine(
       triple: target.triple, processor: target.processor, features: target.features)
-    let ir = try IRModule(parsing: text, name: "model")
     try machine.checkAdopted(ir)
     self.init(ir, machine, target, isScheduled: true)
   }
@@ -68,6 +69,16 @@ public struct GeneratedCode: ~Copyable {
       }
       next = LLVMGetNextFunction(function)
     }
+  }
+
+  /// Whether it was written with a GPU's instructions for warp groups.
+  private static func usesWarpGroups(_ ir: borrowing IRModule) -> Bool {
+    var next = LLVMGetFirstFunction(ir.reference)
+    while let function = next {
+      if attribute("target-cpu", of: function) == "sm_90a" { return true }
+      next = LLVMGetNextFunction(function)
+    }
+    return false
   }
 
   private static func attribute(_ name: String, of function: LLVMValueRef) -> String? {

@@ -70,6 +70,18 @@ public enum Targets {
 
   private static func number(of gpu: String) -> Int { Int(gpu.dropFirst("sm_".count)) ?? .max }
 
+  /// What has a GPU's instructions for warp groups, which later GPUs do not run: `sm_90a`. Throws for other GPUs.
+  static func withWarpGroups(_ target: Schedules.Target) throws(Diagnostic) -> Schedules.Target {
+    guard target.processor == "sm_90" else {
+      throw Diagnostic(
+        "kernels for warp groups are for sm_90 only, and \(target.name) has none",
+        help: "give --target sm_90, or a schedule without them")
+    }
+    var result = target
+    result.processor = "sm_90a"
+    return result
+  }
+
   /// Nil for names of other kinds of processors.
   private static func gpu(_ name: String) throws(Diagnostic) -> Schedules.Target? {
     guard name.hasPrefix("sm_") else { return nil }

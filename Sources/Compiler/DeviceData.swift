@@ -9,6 +9,8 @@ struct DeviceData {
   let program: DeviceProgram
   /// 90 for `sm_90`: the least compute capability, times ten.
   let capability: Int
+  /// As the PTX names it: `sm_90`, or `sm_90a` for GPUs of exactly this capability.
+  let architecture: String
   /// Machine code for exactly the target, where an assembler was at hand.
   let cubin: [UInt8]?
 
@@ -23,9 +25,8 @@ struct DeviceData {
     ptx = code
     program = try DeviceProgram(module)
     capability = Targets.leastCapability(of: pipeline.target)
-    cubin = try assembler.map { (assembler) throws(Diagnostic) in
-      try assembler.assemble(code, for: pipeline.target)
-    }
+    architecture = try DeviceAssembler.architecture(of: code)
+    cubin = try assembler.map { (assembler) throws(Diagnostic) in try assembler.assemble(code) }
   }
 
   func definitions(_ module: LoopModule) throws(Diagnostic) -> [String] {
@@ -50,7 +51,8 @@ struct DeviceData {
       "REPHASE_DEVICE_KERNELS {\(entries.map { ModelData.literal($0.utf8) }.joined(separator: ", "))}",
       "REPHASE_DEVICE_LAUNCHES {\(launches.joined(separator: ", "))}",
       "REPHASE_DEVICE_PTX \(ModelData.literal(ptx.utf8))",
-    ] + (cubin.map { ["REPHASE_DEVICE_CUBIN \(ModelData.literal($0))"] } ?? [])
+    ] + (architecture.hasSuffix("a") ? ["REPHASE_DEVICE_EXACT 1"] : [])
+      + (cubin.map { ["REPHASE_DEVICE_CUBIN \(ModelData.literal($0))"] } ?? [])
   }
 
   /// A buffer of a launch as device.c names it.

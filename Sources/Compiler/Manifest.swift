@@ -45,7 +45,7 @@ struct Manifest {
     }
 
     init(_ device: DeviceData, _ assembler: DeviceAssembler?) {
-      machineCode = device.cubin == nil ? nil : "sm_\(device.capability)"
+      machineCode = device.cubin == nil ? nil : device.architecture
       ptxas = device.cubin == nil ? nil : assembler?.version
       ptxSha256 = Digest.hexadecimal(Array(device.ptx.utf8))
     }

@@ -64,5 +64,6 @@ extension Machine {
   func startBlock() {
     threadEpoch = newEpoch()
     (groups, copies) = ([], [])
+    (productGroups, products) = ([], [])
   }
 }

@@ -18,6 +18,9 @@ final class Machine {
   /// Copies that threads have started: groups that they have closed, oldest first, and those in no group yet.
   var groups: [[StartedCopy]] = []
   var copies: [StartedCopy] = []
+  /// The same for products of warp groups.
+  var productGroups: [[StartedProduct]] = []
+  var products: [StartedProduct] = []
 
   init(kernel: String, slots: Int, memories: [Memory]) {
     self.kernel = kernel
@@ -96,6 +99,7 @@ struct ElementAccess {
     _ machine: Machine, _ place: Int, isWrite: Bool
   ) throws(Diagnostic) {
     let memory = machine.memories[slot]
+    try checkProducts(machine, place, isWrite: isWrite)
     guard !memory.isUnderWay(place) else {
       throw machine.failure(
         "\(try text(machine)) is \(isWrite ? "written" : "read") while a copy to it is under way",
@@ -107,6 +111,11 @@ struct ElementAccess {
       let other = memory.conflict(
         at: place, isWrite: isWrite, level: level, epoch: machine.epochs[level],
         iteration: iteration)
+      if other == Memory.productReader {
+        throw machine.failure(
+          "\(try text(machine)) is written while other warps may still multiply it",
+          help: "put a barrier after wgmma_wait")
+      }
       if let other {
         throw machine.failure(
           "iterations \(other) and \(iteration) of \(machine.loops[level]) race for "
@@ -118,7 +127,7 @@ struct ElementAccess {
   }
 
   /// The element with the values of its indices, and the module's name of the buffer where that is another.
-  private func text(_ machine: Machine) throws(Diagnostic) -> String {
+  func text(_ machine: Machine) throws(Diagnostic) -> String {
     var values: [String] = []
     for code in indices { values.append("\(try code(machine))") }
     let element = "%\(name)[\(values.joined(separator: ", "))]"

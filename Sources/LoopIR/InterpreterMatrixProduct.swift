@@ -96,7 +96,7 @@ extension MatrixShape {
     }
   }
 
-  private static func towardsZero(_ value: Double) -> Double {
+  static func towardsZero(_ value: Double) -> Double {
     let nearest = Float(value)
     guard nearest.isFinite, Double(nearest).magnitude > value.magnitude else {
       return Double(nearest)

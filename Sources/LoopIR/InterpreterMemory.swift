@@ -40,6 +40,8 @@ final class Memory {
   private(set) var isWritten: [Bool]
   /// Places that copies are under way to.
   private var underWay: Set<Int> = []
+  /// Set where products of warp groups use it.
+  var products: ProductUse?
   /// Concurrent loops around its allocation: their iterations have one each.
   let level: Int
   /// Who touched each place, for every concurrent loop further inside; empty until needed.
@@ -110,6 +112,7 @@ final class Memory {
   func write(_ value: Double, at place: Int) {
     values[place] = value
     isWritten[place] = true
+    products?.factor?.unpublished.insert(place)
   }
 
   func isUnderWay(_ place: Int) -> Bool { !underWay.isEmpty && underWay.contains(place) }

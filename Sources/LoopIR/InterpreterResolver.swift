@@ -11,11 +11,14 @@ struct Resolver {
   private var names: [String: Name] = [:]
   private(set) var variables = 0
   private(set) var buffers = 0
+  /// What products of warp groups use buffers for.
+  private let productRoles: [String: ProductUse.Role]
   /// Concurrent loops around the statement at hand, and around the loop over GPU threads that it is in.
-  private var level = 0
+  private(set) var level = 0
   private(set) var threadLevel = 0
 
   init(_ kernel: Kernel) {
+    productRoles = ProductUse.roles(in: kernel)
     for parameter in kernel.parameters { _ = define(parameter.buffer) }
   }
 
@@ -64,14 +67,18 @@ extension Resolver {
       }
     case .allocate(let buffer):
       let slot = define(buffer)
-      let level = level
-      return { machine in machine.memories[slot] = Memory(buffer, level: level) }
+      let (level, role) = (level, productRoles[buffer.name])
+      return { machine in
+        machine.memories[slot] = Memory(buffer, level: level)
+        machine.memories[slot].products = role.map(ProductUse.init)
+      }
     case .barrier: return { machine in machine.threadEpoch = machine.newEpoch() }
     case .copy(let copy): return try resolve(copy)
     case .commitGroup: return { machine in machine.commitGroup() }
     case .waitGroup(let groups):
       return { machine throws(Diagnostic) in try machine.waitGroup(groups) }
     case .multiply(let product): return try resolve(product)
+    case .warpGroup(let step): return try resolve(step)
     case .block(_, let body): return try resolve(body)
     case .call(let kernel, _):
       throw Diagnostic("the call of @\(kernel) cannot be run: verify the module first")

@@ -124,6 +124,8 @@ public enum LoopPrinter {
     case .multiply(let product):
       let (sum, left, right) = (text(product.sum), text(product.left), text(product.right))
       printer.line("mma \(sum) += \(left) * \(right)")
+    case .warpGroup(let step):
+      printer.line(text(step))
     case .call(let kernel, let arguments):
       let names = arguments.map { "%" + $0 }.joined(separator: ", ")
       printer.line("call @\(kernel)(\(names))")
@@ -152,6 +154,22 @@ extension LoopPrinter {
 
   private static func text(_ fragment: MatrixProduct.Fragment) -> String {
     element(fragment.buffer, fragment.indices)
+  }
+
+  private static func text(_ step: WarpGroupStep) -> String {
+    switch step {
+    case .fence: return "wgmma_fence"
+    case .multiply(let product):
+      return "wgmma \(text(product.sum)) += \(text(product.left)) * \(text(product.right))"
+    case .commit: return "wgmma_commit"
+    case .wait(let groups): return "wgmma_wait \(groups)"
+    case .publish: return "proxy_fence"
+    }
+  }
+
+  static func text(_ matrix: SharedMatrix) -> String {
+    let steps = matrix.steps.map(String.init).joined(separator: ", ")
+    return "\(element(matrix.buffer, matrix.indices)) by [\(steps)]"
   }
 
   static func element(_ buffer: String, _ indices: [Expression]) -> String {

@@ -86,7 +86,8 @@ extension Statement {
     case .loop(let loop): return [loop.body]
     case .conditional(_, let then, let otherwise): return [then, otherwise]
     case .block(_, let body): return [body]
-    case .bind, .store, .allocate, .barrier, .copy, .commitGroup, .waitGroup, .multiply, .call:
+    case .bind, .store, .allocate, .barrier, .copy, .commitGroup, .waitGroup, .multiply, .warpGroup,
+      .call:
       return []
     }
   }
@@ -100,7 +101,8 @@ extension Statement {
     case .conditional(let condition, let then, let otherwise):
       return .conditional(condition, then: transform(then), otherwise: transform(otherwise))
     case .block(let label, let body): return .block(label, transform(body))
-    case .bind, .store, .allocate, .barrier, .copy, .commitGroup, .waitGroup, .multiply, .call:
+    case .bind, .store, .allocate, .barrier, .copy, .commitGroup, .waitGroup, .multiply, .warpGroup,
+      .call:
       return self
     }
   }
@@ -113,6 +115,7 @@ extension Statement {
     case .store(_, let indices, let value): return indices + [value]
     case .conditional(let condition, _, _): return [condition]
     case .multiply(let product): return product.fragments.flatMap(\.indices)
+    case .warpGroup(let step): return step.product?.indices ?? []
     case .copy(let copy): return copy.expressions
     case .allocate, .barrier, .commitGroup, .waitGroup, .call, .block: return []
     }
@@ -137,6 +140,7 @@ extension Statement {
     case .multiply(let product):
       return .multiply(
         product.mapFragments { .init($0.buffer, $0.indices.map(transform)) })
+    case .warpGroup(let step): return .warpGroup(step.mapProduct { $0.map({ $0 }, transform) })
     case .copy(let copy): return .copy(copy.mapExpressions(transform))
     case .allocate, .barrier, .commitGroup, .waitGroup, .call: return self
     }
@@ -148,7 +152,8 @@ extension Statement {
     case .loop(let loop): return loop.variable
     case .bind(let name, _): return name
     case .allocate(let buffer): return buffer.name
-    case .store, .conditional, .barrier, .copy, .commitGroup, .waitGroup, .multiply, .call, .block:
+    case .store, .conditional, .barrier, .copy, .commitGroup, .waitGroup, .multiply, .warpGroup,
+      .call, .block:
       return nil
     }
   }
@@ -183,6 +188,8 @@ extension Statement {
         product.mapFragments {
           .init(other($0.buffer), $0.indices.map { $0.renaming(names) })
         })
+    case .warpGroup(let step):
+      return .warpGroup(step.mapProduct { $0.map(other) { $0.renaming(names) } })
     case .block(let label, let body): return .block(label, body.map { $0.renaming(names) })
     case .copy(var copy):
       copy = copy.mapExpressions { $0.renaming(names) }

@@ -216,6 +216,8 @@ extension Simplifier {
         .multiply(
           product.mapFragments { .init($0.buffer, $0.indices.map(simplifyIndex)) })
       ]
+    case .warpGroup(let step):
+      return [.warpGroup(step.mapProduct { $0.map({ $0 }, simplifyIndex) })]
     case .copy(let copy): return simplify(copy)
     case .allocate, .barrier, .commitGroup, .waitGroup, .call: return [statement]
     }

@@ -70,6 +70,8 @@ public indirect enum Statement: Hashable, Sendable {
   case waitGroup(Int)
   /// Warps of a GPU block multiply matrices that lie in their threads' registers.
   case multiply(MatrixProduct)
+  /// Warp groups of a GPU block multiply matrices that lie in shared memory.
+  case warpGroup(WarpGroupStep)
   /// Runs a kernel on whole buffers; in programs only.
   case call(String, [String])
   /// A scope with a comment-like label, kept through schedules.

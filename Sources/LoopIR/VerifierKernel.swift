@@ -89,6 +89,7 @@ struct KernelVerifier {
     case .commitGroup: try verifyBetweenThreads("commit_group")
     case .waitGroup(let groups): try verifyWait(groups)
     case .multiply(let product): try verify(product)
+    case .warpGroup(let step): try verify(step)
     case .call(let name, _):
       throw broken("L17", "the call of @\(name) is inside a kernel; only programs call")
     case .block(_, let body): try verify(body)

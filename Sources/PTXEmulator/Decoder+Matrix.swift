@@ -24,7 +24,7 @@ extension Decoder {
 }
 
 /// The type of what is multiplied.
-private enum MatrixFactors {
+enum MatrixFactors {
   /// A 32-bit register holds one number.
   case tf32
   /// A 32-bit register holds two, the first in its lower half.
@@ -59,6 +59,13 @@ private enum MatrixFactors {
     case .tf32: return (register == 0 ? member : member + 4, group)
     case .bf16: return (register == 0 ? member * 2 : member * 2 + 8, group)
     }
+  }
+
+  /// Tensor cores cut off what float32 does not hold (Fasi et al. 2021, PeerJ Computer Science 7:e330).
+  static func towardsZero(_ value: Double) -> Float {
+    let nearest = Float(value)
+    guard nearest.isFinite, Double(nearest).magnitude > value.magnitude else { return nearest }
+    return nearest > 0 ? nearest.nextDown : nearest.nextUp
   }
 }
 
@@ -114,15 +121,9 @@ private struct MatrixWork {
       let column = ((lane & 3) * 2 + element & 1) * depth
       var sum = Double(Float(bits: warp.registers[c[element] + lane]))
       for step in 0..<depth { sum += left[row + step] * right[column + step] }
-      return Self.towardsZero(sum)
+      return MatrixFactors.towardsZero(sum)
     }
     for (place, sum) in zip(d, sums) { warp.registers[place + lane] = sum.bits }
   }
 
-  /// Tensor cores cut off what float32 does not hold (Fasi et al. 2021, PeerJ Computer Science 7:e330).
-  private static func towardsZero(_ value: Double) -> Float {
-    let nearest = Float(value)
-    guard nearest.isFinite, Double(nearest).magnitude > value.magnitude else { return nearest }
-    return nearest > 0 ? nearest.nextDown : nearest.nextUp
-  }
 }

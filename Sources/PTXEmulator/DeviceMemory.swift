@@ -79,6 +79,11 @@ final class SharedMemory {
     var reader: Int32 = none
     /// The thread whose copy to it is under way.
     var copier: Int32 = none
+    /// The last thread that wrote it, and how many fences to products that thread had done by then.
+    var lastWriter: Int32 = none
+    var fences: UInt32 = 0
+    /// Products under way that read it.
+    var products: UInt32 = 0
   }
 
   /// Words that copies of a thread are under way to.
@@ -90,6 +95,9 @@ final class SharedMemory {
   }
 
   private var copies: [Copies]
+  /// By thread.
+  private var fences: [UInt32]
+  private var hasProducts = false
 
   private static let none: Int32 = -1
   private static let several: Int32 = -2
@@ -97,6 +105,7 @@ final class SharedMemory {
   init(byteCount: Int, threads: Int) {
     bytes = .allocate(byteCount: max(byteCount, 16), alignment: 256)
     copies = Array(repeating: Copies(), count: threads)
+    fences = Array(repeating: 0, count: threads)
     words = Array(repeating: Word(), count: (byteCount + 3) / 4)
   }
 
@@ -111,18 +120,29 @@ final class SharedMemory {
       }
       copies[thread] = Copies()
     }
+    if hasProducts { for word in words.indices { words[word].products = 0 } }
   }
 
   func passBarrier() { epoch += 1 }
 
+  /// Forgets who touched the word before the last barrier.
+  @inline(__always) private func enterEpoch(_ word: Int) {
+    if words[word].epoch == epoch { return }
+    words[word].epoch = epoch
+    words[word].writer = Self.none
+    words[word].reader = Self.none
+  }
+
+  @inline(__always) private func noteWrite(_ word: Int, by thread: Int32) {
+    words[word].writer = thread
+    words[word].lastWriter = thread
+    words[word].fences = fences[Int(thread)]
+  }
+
   /// What is wrong with an access to a word, or nil.
   @inline(__always) func complaint(word: Int, thread: Int, isWrite: Bool) -> String? {
     let thread = Int32(truncatingIfNeeded: thread)
-    if words[word].epoch != epoch {
-      words[word].epoch = epoch
-      words[word].writer = Self.none
-      words[word].reader = Self.none
-    }
+    enterEpoch(word)
     let (writer, reader, copier) = (words[word].writer, words[word].reader, words[word].copier)
     if copier >= 0 {
       return "a copy by thread \(copier), which has not waited for it, is under way"
@@ -132,7 +152,8 @@ final class SharedMemory {
       if reader == Self.several || (reader >= 0 && reader != thread) {
         return "races with another thread, which reads it"
       }
-      words[word].writer = thread
+      if words[word].products > 0 { return "a product that reads it is under way" }
+      noteWrite(word, by: thread)
       words[word].block = block
       return nil
     }
@@ -167,9 +188,42 @@ extension SharedMemory {
       for word in copies[thread].groups.removeFirst().joined() {
         words[word].copier = Self.none
         words[word].epoch = epoch
-        words[word].writer = Int32(truncatingIfNeeded: thread)
+        noteWrite(word, by: Int32(truncatingIfNeeded: thread))
         words[word].reader = Self.none
       }
     }
+  }
+}
+
+// MARK: Products of warp groups
+
+extension SharedMemory {
+  /// Products see what the thread has written so far, after a barrier.
+  func fence(_ thread: Int) { fences[thread] += 1 }
+
+  /// What is wrong with a product's read of a word, or nil; it is under way from now on.
+  func startProduct(reading word: Int) -> String? {
+    guard words.indices.contains(word) else { return "reads outside of shared memory" }
+    enterEpoch(word)
+    let state = words[word]
+    if state.copier >= 0 {
+      return "a copy by thread \(state.copier), which has not waited for it, is under way"
+    }
+    if state.block != block { return "reads what no thread has written" }
+    if state.writer >= 0 { return "races with thread \(state.writer), which writes it" }
+    if state.lastWriter >= 0, fences[Int(state.lastWriter)] == state.fences {
+      return "reads what thread \(state.lastWriter) has written without a fence.proxy.async since"
+    }
+    words[word].reader = Self.several
+    words[word].products += 1
+    hasProducts = true
+    return nil
+  }
+
+  /// A warp has waited for the product; others need a barrier from here on.
+  func endProduct(reading word: Int) {
+    enterEpoch(word)
+    words[word].products -= 1
+    words[word].reader = Self.several
   }
 }

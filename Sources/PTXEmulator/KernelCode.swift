@@ -62,7 +62,13 @@ struct Decoder {
   private var registers: [String: Int] = [:]
   private(set) var constants: [(register: Int, value: UInt64)] = []
 
-  init(_ kernel: PTXKernel) { self.kernel = kernel }
+  /// Registers of sums of warp groups' products.
+  private let sums: Set<String>
+
+  init(_ kernel: PTXKernel) {
+    self.kernel = kernel
+    sums = Self.sums(of: kernel)
+  }
 
   var registerCount: Int { registers.count }
   var parameterNames: [String] { kernel.parameters }
@@ -142,11 +148,19 @@ struct Decoder {
       else { throw DecodeFailure("this barrier is not emulated") }
       return .barrier
     default:
-      let work = try self.work(instruction)
+      let work = touching(sums(in: instruction), try self.work(instruction))
       guard let predicate else { return .work(work) }
       return .work { warp, mask throws(AccessFailure) in
         try work(warp, mask & warp.lanes(predicate, isNegated))
       }
+    }
+  }
+
+  /// The sums that an instruction reads or writes in the order of the program; products do so when they please.
+  private mutating func sums(in instruction: PTXInstruction) -> [Int] {
+    if sums.isEmpty || instruction.opcode[0] == "wgmma" { return [] }
+    return instruction.operands.flatMap(Self.vector).filter(sums.contains).map {
+      register(named: $0)
     }
   }
 
@@ -155,6 +169,7 @@ struct Decoder {
     case "cp": return try copy(instruction)
     case "ld", "st": return try access(instruction)
     case "mma": return try product(instruction)
+    case "wgmma", "fence": return try warpGroup(instruction)
     case "mov", "selp", "setp", "cvt": return try move(instruction)
     default: return try arithmetic(instruction)
     }

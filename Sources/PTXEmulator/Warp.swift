@@ -18,6 +18,8 @@ final class Warp {
   private let threads: Int
   private let blockRegister: Int?
 
+  /// Products of its warp group.
+  var products = WarpProducts()
   /// For each lane the next instruction; past the last one where it has returned.
   private var places: [Int]
   private(set) var isWaiting: UInt32 = 0
@@ -55,6 +57,7 @@ final class Warp {
     if let blockRegister { fill(blockRegister) { _ in UInt64(block) } }
     for lane in 0..<Self.lanes { places[lane] = lane < threads ? 0 : Int.max }
     isWaiting = 0
+    products = WarpProducts()
   }
 
   /// Lanes that have not returned.

@@ -61,7 +61,11 @@ private struct Generator {
     case 3: return .barrier
     case 4: return .call(name(), (0..<pick([0, 1, 3])).map { _ in name() })
     case 5: return .multiply(MatrixProduct(sum: fragment(), left: fragment(), right: fragment()))
-    case 6: return pick([.commitGroup, .waitGroup(pick([0, 1, 17]))])
+    case 6:
+      let product = WarpGroupProduct(
+        sum: fragment(), left: sharedMatrix(), right: sharedMatrix())
+      let step: WarpGroupStep = pick([.fence, .multiply(product), .commit, .wait(3), .publish])
+      return pick([.commitGroup, .waitGroup(pick([0, 1, 17])), .warpGroup(step)])
     case 7:
       return .copy(
         AsyncCopy(
@@ -80,6 +84,13 @@ private struct Generator {
 
   mutating func fragment() -> MatrixProduct.Fragment {
     .init(name(), (0..<pick([0, 1, 3])).map { _ in expression(2) })
+  }
+
+  mutating func sharedMatrix() -> SharedMatrix {
+    let (part, steps) = (fragment(), [0, 4, 1 << 20])
+    return SharedMatrix(
+      part.buffer, part.indices, groupStep: pick(steps), rowStep: pick(steps),
+      columnStep: pick(steps))
   }
 
   mutating func statements(_ depth: Int) -> [Statement] {

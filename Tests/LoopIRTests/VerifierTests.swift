@@ -166,6 +166,66 @@ private let brokenKernels = [
     "L12",
     "gpu_block for %b in 0 ..< 2 { allocate %l : f32[32, 2, 4] register allocate %r : f32[32, 2] register allocate %s : f32[32, 4] register mma %s[] += %l[2] * %r[] }",
     "always outside"),
+  Broken(
+    "L16",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : bf16[2, 80, 8] shared allocate %r : bf16[2, 8, 8] shared allocate %s : f32[128, 1, 4] register gpu_thread for %t in 0 ..< 128 { wgmma %s[] += %l[0, 0, 0] by [0, 64, 640] * %r[0, 0, 0] by [0, 64, 64] } }",
+    "a wgmma stands inside gpu_block loops, between gpu_thread loops"),
+  Broken(
+    "L16",
+    "gpu_block for %b in 0 ..< 2 { gpu_thread for %t in 0 ..< 2 { proxy_fence } }",
+    "a proxy_fence stands"),
+  Broken(
+    "L29",
+    "gpu_block for %b in 0 ..< 2 { wgmma_wait 8 }",
+    "0 to 7 groups under way, not 8"),
+  Broken(
+    "L29",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : bf16[2, 80, 8] shared allocate %r : bf16[2, 8, 8] shared allocate %s : f32[96, 1, 4] register wgmma %s[] += %l[0, 0, 0] by [0, 64, 640] * %r[0, 0, 0] by [0, 64, 64] }",
+    "%s is for 96 threads; a wgmma needs whole warp groups of 128"),
+  Broken(
+    "L29",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : bf16[2, 80, 8] shared allocate %r : bf16[2, 8, 8] shared allocate %s : f32[128, 33, 4] register wgmma %s[] += %l[0, 0, 0] by [0, 64, 640] * %r[0, 0, 0] by [0, 64, 64] }",
+    "%s holds no sums of a wgmma"),
+  Broken(
+    "L29",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : bf16[2, 80, 8] shared allocate %r : bf16[2, 8, 8] shared allocate %s : bf16[128, 1, 4] register wgmma %s[] += %l[0, 0, 0] by [0, 64, 640] * %r[0, 0, 0] by [0, 64, 64] }",
+    "%s holds no sums of a wgmma"),
+  Broken(
+    "L29",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : bf16[2, 80, 8] register allocate %r : bf16[2, 8, 8] shared allocate %s : f32[128, 1, 4] register wgmma %s[] += %l[0, 0, 0] by [0, 64, 640] * %r[0, 0, 0] by [0, 64, 64] }",
+    "%l is bf16 in register memory"),
+  Broken(
+    "L29",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : f64[2, 80, 8] shared allocate %r : bf16[2, 8, 8] shared allocate %s : f32[128, 1, 4] register wgmma %s[] += %l[0, 0, 0] by [0, 64, 640] * %r[0, 0, 0] by [0, 64, 64] }",
+    "%l is f64 in shared memory"),
+  Broken(
+    "L29",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : bf16[2, 80, 8] shared allocate %r : f32[2, 8, 4] shared allocate %s : f32[128, 1, 4] register wgmma %s[] += %l[0, 0, 0] by [0, 64, 640] * %r[0, 0, 0] by [0, 32, 32] }",
+    "matrices of one type; these are bf16 and f32"),
+  Broken(
+    "L29",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : bf16[2, 80, 8] shared allocate %r : bf16[2, 8, 8] shared allocate %s : f32[128, 1, 4] register wgmma %s[] += %l[0, 0, 1] by [0, 64, 640] * %r[0, 0, 0] by [0, 64, 64] }",
+    "the last dimension of %l is not 8 elements beside each other"),
+  Broken(
+    "L29",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : bf16[2, 80, 8] shared allocate %r : bf16[2, 8, 16] shared allocate %s : f32[128, 1, 4] register wgmma %s[] += %l[0, 0, 0] by [0, 64, 640] * %r[0, 0, 0] by [0, 64, 64] }",
+    "the last dimension of %r is not 8 elements"),
+  Broken(
+    "L29",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : bf16[2, 80, 8] shared allocate %r : bf16[2, 8, 8] shared allocate %s : f32[128, 1, 4] register wgmma %s[] += %l[0, 0, 0] by [0, 60, 640] * %r[0, 0, 0] by [0, 64, 64] }",
+    "are no multiples of 8"),
+  Broken(
+    "L29",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : bf16[2, 80, 8] shared allocate %r : bf16[2, 8, 8] shared allocate %s : f32[128, 1, 4] register wgmma %s[] += %l[0, 0, 0] by [0, 64, 131072] * %r[0, 0, 0] by [0, 64, 64] }",
+    "below 131072"),
+  Broken(
+    "L29",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : bf16[2, 80, 8] shared allocate %r : bf16[2, 8, 8] shared allocate %s : f32[128, 1, 4] register wgmma %s[] += %l[0, 17, 0] by [0, 64, 640] * %r[0, 0, 0] by [0, 64, 64] }",
+    "always reaches beyond the end of %l"),
+  Broken(
+    "L12",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : bf16[2, 80, 8] shared allocate %r : bf16[2, 8, 8] shared allocate %s : f32[128, 1, 4] register wgmma %s[] += %l[2, 0, 0] by [0, 64, 640] * %r[0, 0, 0] by [0, 64, 64] }",
+    "always outside"),
   Broken("L17", "call @k(%x, %d, %y)", "only programs call"),
 ]
 

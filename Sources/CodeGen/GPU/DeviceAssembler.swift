@@ -27,13 +27,21 @@ public struct DeviceAssembler {
     version = String(word.dropFirst())
   }
 
-  /// A cubin for exactly the target's architecture; the same bytes from the same text.
-  public func assemble(_ ptx: String, for target: Target) throws(Diagnostic) -> [UInt8] {
+  /// The architecture that the text names: `sm_90`, say, or `sm_90a`, whose code runs on no other one.
+  public static func architecture(of ptx: String) throws(Diagnostic) -> String {
+    let line = ptx.split(separator: "\n").first { $0.hasPrefix(".target ") }
+    guard let name = line?.dropFirst(".target ".count).split(whereSeparator: \.isWhitespace).first
+    else { throw Diagnostic("the PTX does not say which GPU it is for") }
+    return String(name)
+  }
+
+  /// A cubin for exactly the text's architecture; the same bytes from the same text.
+  public func assemble(_ ptx: String) throws(Diagnostic) -> [UInt8] {
     let work = try WorkFolder()
     try work.write("model.ptx", ptx.utf8)
     do {
       try tool.run(
-        ["-arch=\(target.processor)", "model.ptx", "-o", "model.cubin"], in: work.url)
+        ["-arch=\(try Self.architecture(of: ptx))", "model.ptx", "-o", "model.cubin"], in: work.url)
     } catch {
       var diagnostic = error
       diagnostic.help = "give --ptxas another version of it, or none"

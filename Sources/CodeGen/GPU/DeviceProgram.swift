@@ -60,6 +60,7 @@ extension CodeGenerator {
   public func deviceCode(
     of module: LoopModule, interface: String? = nil
   ) throws(Diagnostic) -> GeneratedCode {
+    let target = try module.usesWarpGroups ? Targets.withWarpGroups(target) : target
     let machine = try Machine(
       triple: target.triple, processor: target.processor, features: target.features)
     let ir = IRModule(name: module.name)

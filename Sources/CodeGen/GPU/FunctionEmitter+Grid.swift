@@ -11,6 +11,8 @@ struct Grid {
   var thread: LinearIndex
   var isInThread = false
   var sharedBytes = 0
+  /// Buffers that products of warp groups add to, in the order of their names.
+  var sums: [String] = []
   /// Symbols whose values are never negative.
   var nonNegative: Set<Int> = []
 }
@@ -63,6 +65,7 @@ extension FunctionEmitter {
     let block = symbol(specialRegister("ctaid"))
     let thread = symbol(specialRegister("tid"))
     grid = Grid(size: size, block: block, thread: thread)
+    grid?.sums = Set(kernel.body.warpGroupProducts.map(\.sum.buffer)).sorted()
     for index in [block, thread] { markNonNegative(index) }
   }
 

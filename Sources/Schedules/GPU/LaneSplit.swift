@@ -52,7 +52,7 @@ struct LaneSplit {
     case .loop, .conditional, .block:
       guard !statement.expressions.contains(where: differs) else { return nil }
       return splitBodies(of: statement)
-    case .barrier, .copy, .commitGroup, .waitGroup, .multiply, .call: return nil
+    case .barrier, .copy, .commitGroup, .waitGroup, .multiply, .warpGroup, .call: return nil
     }
   }
 
