@@ -178,22 +178,6 @@ extension MatrixKernel {
     return [.allocate(row)] + read + unrolled(step, tile.steps, unrolled(half, 2, copy))
   }
 
-  /// moves (the two rows of a fragment alternate in its registers, so wide reads would have to be taken apart).
-  private func loadRegisters(
-    _ member: Expression, to fragment: Buffer, _ prefix: [Expression],
-    _ source: (Expression) -> Expression, register: (Expression) -> Expression
-  ) -> [Statement] {
-    let (step, half, element) = (names.fresh("s"), names.fresh("k"), names.fresh("i"))
-    let packing = Expression.integer(tile.shape.packing)
-    let unit = (.variable(step) * .integer(2) + .variable(half)) * .integer(4) + member
-    let place =
-      prefix + [.variable(step), register(.variable(half)) * packing + .variable(element)]
-    let read = Statement.store(
-      fragment.name, place, source(unit * packing + .variable(element)))
-    return unrolled(
-      step, tile.steps, unrolled(half, 2, vector(element, tile.shape.packing, [read])))
-  }
-
   /// One value, or its high and low part.
   private func store(
     _ value: Expression, to fragments: [Buffer], _ place: [Expression]
