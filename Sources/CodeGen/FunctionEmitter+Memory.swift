@@ -5,12 +5,17 @@ import Tensors
 
 /// Loads, stores and allocations.
 extension FunctionEmitter {
-  func slot(_ name: String, dimensions: Int) throws(EmitFailure) -> Slot {
+  func slot(_ name: String) throws(EmitFailure) -> Slot {
     guard let slot = slots[name] else {
       throw complain(
         "kernel \(kernel.name): buffer %\(name) cannot be reached here",
         help: "register buffers live inside one iteration of a parallel loop")
     }
+    return slot
+  }
+
+  func slot(_ name: String, dimensions: Int) throws(EmitFailure) -> Slot {
+    let slot = try slot(name)
     guard dimensions == slot.buffer.extents.count else {
       throw complain(
         "kernel \(kernel.name): %\(name) has \(slot.buffer.extents.count) dimensions, not \(dimensions)"

@@ -31,8 +31,9 @@ extension FunctionEmitter {
       throw complain(
         "kernel \(kernel.name): threads copy to shared memory on GPUs only",
         help: "choose a GPU target")
+    case .loadMatrices(let load) where grid != nil: try loadMatrices(load)
     case .multiply(let product) where grid != nil: try multiply(product)
-    case .multiply:
+    case .loadMatrices, .multiply:
       throw complain(
         "kernel \(kernel.name): warps multiply matrices on GPUs only", help: "choose a GPU target")
     case .warpGroup(let step) where grid != nil: try warpGroup(step)

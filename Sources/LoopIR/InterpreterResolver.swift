@@ -28,7 +28,7 @@ struct Resolver {
     return buffers - 1
   }
 
-  private mutating func define(_ variable: String, _ kind: ValueKind) -> Int {
+  mutating func define(_ variable: String, _ kind: ValueKind) -> Int {
     names[variable] = .variable(kind, slot: variables)
     variables += 1
     return variables - 1
@@ -77,6 +77,7 @@ extension Resolver {
     case .commitGroup: return { machine in machine.commitGroup() }
     case .waitGroup(let groups):
       return { machine throws(Diagnostic) in try machine.waitGroup(groups) }
+    case .loadMatrices(let load): return try resolve(load)
     case .multiply(let product): return try resolve(product)
     case .warpGroup(let step): return try resolve(step)
     case .block(_, let body): return try resolve(body)

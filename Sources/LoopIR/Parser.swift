@@ -289,6 +289,9 @@ extension LoopParser {
     case "wait_group":
       try tokens.take()
       return .waitGroup(try tokens.integer("how many groups may be under way"))
+    case "ldmatrix":
+      try tokens.take()
+      return .loadMatrices(try matrixLoad())
     case "mma":
       try tokens.take()
       return .multiply(try product())
@@ -318,6 +321,16 @@ extension LoopParser {
     let source = try expression()
     let condition = try tokens.takeIfWord("where") ? try expression() : nil
     return AsyncCopy(buffer, indices, from: source, where: condition)
+  }
+
+  /// `%t: %a[...] = %b[...]`.
+  private mutating func matrixLoad() throws(Diagnostic) -> MatrixLoad {
+    let thread = try tokens.percentName("the name of the thread's number, as in '%t'")
+    try tokens.expect(":")
+    let target = try fragment()
+    try tokens.expect("=")
+    let source = try tokens.percentName("a shared buffer, as in '%a'")
+    return MatrixLoad(target, from: source, try expressions("[", "]"), thread: thread)
   }
 
   /// `%c[...] += %a[...] * %b[...]`.

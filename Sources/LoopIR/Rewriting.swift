@@ -86,8 +86,8 @@ extension Statement {
     case .loop(let loop): return [loop.body]
     case .conditional(_, let then, let otherwise): return [then, otherwise]
     case .block(_, let body): return [body]
-    case .bind, .store, .allocate, .barrier, .copy, .commitGroup, .waitGroup, .multiply, .warpGroup,
-      .call:
+    case .bind, .store, .allocate, .barrier, .copy, .commitGroup, .waitGroup, .loadMatrices,
+      .multiply, .warpGroup, .call:
       return []
     }
   }
@@ -101,8 +101,8 @@ extension Statement {
     case .conditional(let condition, let then, let otherwise):
       return .conditional(condition, then: transform(then), otherwise: transform(otherwise))
     case .block(let label, let body): return .block(label, transform(body))
-    case .bind, .store, .allocate, .barrier, .copy, .commitGroup, .waitGroup, .multiply, .warpGroup,
-      .call:
+    case .bind, .store, .allocate, .barrier, .copy, .commitGroup, .waitGroup, .loadMatrices,
+      .multiply, .warpGroup, .call:
       return self
     }
   }
@@ -117,6 +117,7 @@ extension Statement {
     case .multiply(let product): return product.fragments.flatMap(\.indices)
     case .warpGroup(let step): return step.product?.indices ?? []
     case .copy(let copy): return copy.expressions
+    case .loadMatrices(let load): return load.expressions
     case .allocate, .barrier, .commitGroup, .waitGroup, .call, .block: return []
     }
   }
@@ -142,16 +143,18 @@ extension Statement {
         product.mapFragments { .init($0.buffer, $0.indices.map(transform)) })
     case .warpGroup(let step): return .warpGroup(step.mapProduct { $0.map({ $0 }, transform) })
     case .copy(let copy): return .copy(copy.mapExpressions(transform))
+    case .loadMatrices(let load): return .loadMatrices(load.mapExpressions(transform))
     case .allocate, .barrier, .commitGroup, .waitGroup, .call: return self
     }
   }
 
-  /// The name that the statement itself defines: a loop variable, a `let`, a local buffer.
+  /// The name that the statement itself defines: a loop variable, a `let`, a local buffer, a thread's number.
   public var definedName: String? {
     switch self {
     case .loop(let loop): return loop.variable
     case .bind(let name, _): return name
     case .allocate(let buffer): return buffer.name
+    case .loadMatrices(let load): return load.thread
     case .store, .conditional, .barrier, .copy, .commitGroup, .waitGroup, .multiply, .warpGroup,
       .call, .block:
       return nil
@@ -195,6 +198,7 @@ extension Statement {
       copy = copy.mapExpressions { $0.renaming(names) }
       copy.buffer = other(copy.buffer)
       return .copy(copy)
+    case .loadMatrices(let load): return .loadMatrices(load.renaming(names))
     case .barrier, .commitGroup, .waitGroup: return self
     }
   }
@@ -220,9 +224,12 @@ extension [Statement] {
     }
   }
 
-  /// Visits every load, also those in indices, bounds and conditions.
+  /// Visits every load, also those in indices, bounds and conditions, and those of matrices.
   public func forEachLoad(_ visit: (_ buffer: String, _ indices: [Expression]) -> Void) {
-    forEachStatement { for expression in $0.expressions { expression.forEachLoad(visit) } }
+    forEachStatement {
+      for expression in $0.expressions { expression.forEachLoad(visit) }
+      if case .loadMatrices(let load) = $0 { visit(load.source, load.indices) }
+    }
   }
 
   /// Visits every store, also those by copies.

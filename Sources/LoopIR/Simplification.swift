@@ -219,8 +219,16 @@ extension Simplifier {
     case .warpGroup(let step):
       return [.warpGroup(step.mapProduct { $0.map({ $0 }, simplifyIndex) })]
     case .copy(let copy): return simplify(copy)
+    case .loadMatrices(let load): return [.loadMatrices(simplify(load))]
     case .allocate, .barrier, .commitGroup, .waitGroup, .call: return [statement]
     }
+  }
+
+  /// The thread's number has no known range here: that of the target's buffer is not at hand.
+  private func simplify(_ load: MatrixLoad) -> MatrixLoad {
+    var inner = self
+    inner.indices.insert(load.thread)
+    return load.mapExpressions(inner.simplifyIndex)
   }
 
   /// A condition that holds is left out.

@@ -68,6 +68,8 @@ public indirect enum Statement: Hashable, Sendable {
   case commitGroup
   /// All threads of a GPU block wait until at most this many of their groups, the latest ones, are under way.
   case waitGroup(Int)
+  /// Warps of a GPU block read matrices from shared memory into their threads' registers.
+  case loadMatrices(MatrixLoad)
   /// Warps of a GPU block multiply matrices that lie in their threads' registers.
   case multiply(MatrixProduct)
   /// Warp groups of a GPU block multiply matrices that lie in shared memory.

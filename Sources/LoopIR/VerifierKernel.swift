@@ -49,7 +49,7 @@ struct KernelVerifier {
   }
 
   /// L1 and L3.
-  private mutating func define(_ name: String, _ entity: Entity) throws(Diagnostic) {
+  mutating func define(_ name: String, _ entity: Entity) throws(Diagnostic) {
     try LoopVerifier.checkName(name, of: "variable or buffer")
     guard defined.insert(name).inserted else {
       throw broken("L3", "%\(name) is defined twice", help: "give each definition its own name")
@@ -88,6 +88,7 @@ struct KernelVerifier {
     case .copy(let copy): try verify(copy)
     case .commitGroup: try verifyBetweenThreads("commit_group")
     case .waitGroup(let groups): try verifyWait(groups)
+    case .loadMatrices(let load): try verify(load)
     case .multiply(let product): try verify(product)
     case .warpGroup(let step): try verify(step)
     case .call(let name, _):

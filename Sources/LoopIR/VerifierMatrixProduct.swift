@@ -4,9 +4,7 @@ import Tensors
 /// L27: where matrices may be multiplied, and what can be.
 extension KernelVerifier {
   func verify(_ product: MatrixProduct) throws(Diagnostic) {
-    guard scope.loops.contains(.gpuBlock), scope.loops.allSatisfy(\.keepsWarpsTogether) else {
-      throw broken("L27", "an mma stands inside gpu_block loops and outside gpu_thread loops")
-    }
+    try verifyBetweenLoopsOfThreads("mma", "L27")
     let left = try fragments(product.left)
     guard let shape = MatrixShape(of: left.element) else {
       throw broken(
@@ -42,13 +40,33 @@ extension KernelVerifier {
 
   /// The buffer of an operand, whose indices are those between the thread and the fragment's element.
   private func fragments(_ operand: MatrixProduct.Fragment) throws(Diagnostic) -> Buffer {
-    let buffer = try buffer(operand.buffer).buffer
+    let buffer = try threadBuffer(operand.buffer, "L27")
+    try verifyIndices(buffer, operand.indices, dimensions: 1..<buffer.extents.count - 1)
+    return buffer
+  }
+}
+
+// MARK: What warps do together
+
+extension KernelVerifier {
+  func verifyBetweenLoopsOfThreads(
+    _ statement: String, _ constraint: String
+  ) throws(Diagnostic) {
+    guard scope.loops.contains(.gpuBlock), scope.loops.allSatisfy(\.keepsWarpsTogether) else {
+      throw broken(
+        constraint,
+        "an \(statement) stands inside gpu_block loops and outside gpu_thread loops")
+    }
+  }
+
+  /// A buffer with a part for each thread.
+  func threadBuffer(_ name: String, _ constraint: String) throws(Diagnostic) -> Buffer {
+    let buffer = try buffer(name).buffer
     guard scope.threadBuffers.contains(buffer.name), buffer.extents.count >= 2 else {
       throw broken(
-        "L27", "%\(buffer.name) holds no fragments: it is not in the registers of each thread",
+        constraint, "%\(buffer.name) holds no fragments: it is not in the registers of each thread",
         help: "allocate it in register memory between gpu_block and gpu_thread loops")
     }
-    try verifyIndices(buffer, operand.indices, dimensions: 1..<buffer.extents.count - 1)
     return buffer
   }
 }

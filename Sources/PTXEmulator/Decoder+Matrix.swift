@@ -23,6 +23,56 @@ extension Decoder {
   }
 }
 
+// MARK: Reads
+
+extension Decoder {
+  /// `ldmatrix.sync.aligned.m8n8.xN.shared.b16 {registers}, [row]`.
+  mutating func matrixLoad(_ instruction: PTXInstruction) throws(DecodeFailure) -> Work {
+    try check(instruction, 2)
+    let counts = ["x1": 1, "x2": 2, "x4": 4]
+    let parts = instruction.opcode
+    guard parts.count == 7, let count = counts[parts[4]],
+      parts[1...3].elementsEqual(["sync", "aligned", "m8n8"]),
+      parts[5...].elementsEqual(["shared", "b16"])
+    else { throw unknown(instruction) }
+    var registers: [Int] = []
+    for name in Self.vector(instruction.operands[0]) { registers.append(try destination(name)) }
+    guard registers.count == count else { throw DecodeFailure("\(count) values are expected") }
+    let (base, offset) = try place(instruction.operands[1])
+    return MatrixRead(
+      row: Access(bytes: 16, count: 1, base: base, offset: offset, isLoad: true),
+      registers: registers
+    ).work()
+  }
+}
+
+/// Lane 8 m + r says where row r of matrix m is; every lane gets 4 bytes of each matrix.
+private struct MatrixRead {
+  var row: Access
+  var registers: [Int]
+
+  func work() -> Work {
+    { warp, mask throws(AccessFailure) in
+      guard mask == UInt32.max else {
+        throw AccessFailure(
+          lane: mask.trailingZeroBitCount & 31,
+          message: "reads matrices while other threads of the warp are elsewhere")
+      }
+      var rows: [Int] = []
+      for lane in 0..<8 * registers.count { rows.append(try row.shared(warp, lane)) }
+      for (matrix, register) in registers.enumerated() {
+        for lane in 0..<Warp.lanes {
+          let place = rows[8 * matrix + lane / 4] + lane % 4 * 4
+          let word = warp.shared.bytes.load(fromByteOffset: place, as: UInt32.self)
+          warp.registers[register + lane] = UInt64(word)
+        }
+      }
+    }
+  }
+}
+
+// MARK: Products
+
 /// The type of what is multiplied.
 enum MatrixFactors {
   /// A 32-bit register holds one number.

@@ -168,6 +168,7 @@ struct Decoder {
     switch instruction.opcode[0] {
     case "cp": return try copy(instruction)
     case "ld", "st": return try access(instruction)
+    case "ldmatrix": return try matrixLoad(instruction)
     case "mma": return try product(instruction)
     case "wgmma", "fence": return try warpGroup(instruction)
     case "mov", "selp", "setp", "cvt": return try move(instruction)

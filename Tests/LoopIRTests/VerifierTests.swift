@@ -226,6 +226,62 @@ private let brokenKernels = [
     "L12",
     "gpu_block for %b in 0 ..< 2 { allocate %l : bf16[2, 80, 8] shared allocate %r : bf16[2, 8, 8] shared allocate %s : f32[128, 1, 4] register wgmma %s[] += %l[2, 0, 0] by [0, 64, 640] * %r[0, 0, 0] by [0, 64, 64] }",
     "always outside"),
+  Broken(
+    "L30",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[64, 4] shared allocate %r : f32[32, 4] register gpu_thread for %t in 0 ..< 32 { ldmatrix %u: %r[] = %s[%u, 0] } }",
+    "an ldmatrix stands inside gpu_block loops and outside gpu_thread loops"),
+  Broken(
+    "L30",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[64, 4] shared allocate %r : f32[32, 3] register ldmatrix %u: %r[] = %s[%u, 0] }",
+    "4, 8 or 16 bytes beside each other"),
+  Broken(
+    "L30",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[64, 4] shared allocate %r : f32[24, 4] register ldmatrix %u: %r[] = %s[%u, 0] }",
+    "whole warps of 32"),
+  Broken(
+    "L30",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[64, 4] shared allocate %r : f32[32, 4] strides [1, 32] register ldmatrix %u: %r[] = %s[%u, 0] }",
+    "4, 8 or 16 bytes beside each other"),
+  Broken(
+    "L30",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[64, 4] shared allocate %r : f32[32, 4] register ldmatrix %u: %r[0] = %s[%u, 0] }",
+    "no dimension of %r is left"),
+  Broken(
+    "L30",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[64, 4] shared ldmatrix %u: %s[] = %s[%u, 0] }",
+    "%s holds no fragments"),
+  Broken(
+    "L30",
+    "gpu_block for %b in 0 ..< 2 { allocate %r : f32[32, 4] register ldmatrix %u: %r[] = %x[0, 0] }",
+    "f32 in heap memory"),
+  Broken(
+    "L30",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : bf16[64, 8] shared allocate %r : f32[32, 4] register ldmatrix %u: %r[] = %s[%u, 0] }",
+    "of the target's element type; %s is bf16"),
+  Broken(
+    "L30",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[64, 4] strides [1, 64] shared allocate %r : f32[32, 4] register ldmatrix %u: %r[] = %s[%u, 0] }",
+    "not of stride 1"),
+  Broken(
+    "L30",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[64, 4] align 8 shared allocate %r : f32[32, 4] register ldmatrix %u: %r[] = %s[%u, 0] }",
+    "not aligned to 16 bytes"),
+  Broken(
+    "L12",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[64, 4] shared allocate %r : f32[32, 4] register ldmatrix %u: %r[] = %s[%u, 1] }",
+    "' of %s is always outside"),
+  Broken(
+    "L12",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[64, 4] shared allocate %r : f32[32, 4] register ldmatrix %u: %r[] = %s[%u + 64, 0] }",
+    "is always outside"),
+  Broken(
+    "L3",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[64, 4] shared allocate %r : f32[32, 4] register ldmatrix %r: %r[] = %s[0, 0] }",
+    "%r is defined twice"),
+  Broken(
+    "L4",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[64, 4] shared allocate %r : f32[32, 4] register ldmatrix %u: %r[] = %s[%u, 0] let %v = %u + 1 }",
+    "%u is not defined here"),
   Broken("L17", "call @k(%x, %d, %y)", "only programs call"),
 ]
 

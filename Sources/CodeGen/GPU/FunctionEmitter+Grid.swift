@@ -75,12 +75,14 @@ extension FunctionEmitter {
 
   func barrier() { _ = call("llvm.nvvm.barrier0") }
 
-  /// An intrinsic of one signature.
+  /// An intrinsic; `overloads` are the types in which it has several signatures.
   func call(
-    _ intrinsic: String, _ arguments: [LLVMValueRef] = [], attributes: [String] = []
+    _ intrinsic: String, _ arguments: [LLVMValueRef] = [], overloads: [LLVMTypeRef] = [],
+    attributes: [String] = []
   ) -> LLVMValueRef {
     let identifier = LLVMLookupIntrinsicID(intrinsic, intrinsic.utf8.count)
-    let declaration = LLVMGetIntrinsicDeclaration(unit.module, identifier, nil, 0)
+    var types: [LLVMTypeRef?] = overloads
+    let declaration = LLVMGetIntrinsicDeclaration(unit.module, identifier, &types, types.count)
     var operands: [LLVMValueRef?] = arguments
     let result: LLVMValueRef = LLVMBuildCall2(
       builder, LLVMGlobalGetValueType(declaration), declaration, &operands,

@@ -30,6 +30,36 @@ extension FunctionEmitter {
     }
   }
 
+  /// One `ldmatrix.sync` by every warp.
+  func loadMatrices(_ load: MatrixLoad) throws(EmitFailure) {
+    let target = try slot(load.target.buffer)
+    let source = try slot(load.source, dimensions: load.indices.count)
+    let packing = MatrixLoad.bytes / target.buffer.element.byteCount
+    guard isOfAllThreads(target), let grid, let elements = load.elements(of: target.buffer) else {
+      throw complain(
+        "kernel \(kernel.name): matrices cannot be loaded to %\(load.target.buffer): it is not in the "
+          + "registers of all threads, or not in one piece")
+    }
+    bindings[load.thread] = .index(grid.thread)
+    let type = try unit.type(source.buffer.element)
+    let address = deviceAddress(source, try flat(source, load.indices), type)
+    bindings[load.thread] = nil
+    let name = "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x\(elements / packing).b16"
+    let words = call(name, [address], overloads: [LLVMTypeOf(address)])
+    let zeros = Array(
+      repeating: Expression.integer(0),
+      count: target.buffer.extents.count - 1 - load.target.indices.count)
+    let first = try flat(target, [.integer(0)] + load.target.indices + zeros)
+    let scalar = try unit.type(target.buffer.element)
+    let word: LLVMTypeRef = packing == 1 ? scalar : LLVMVectorType(scalar, UInt32(packing))
+    for number in 0..<elements / packing {
+      let bits: LLVMValueRef =
+        elements == packing ? words : LLVMBuildExtractValue(builder, words, UInt32(number), "")
+      let value: LLVMValueRef = LLVMBuildBitCast(builder, bits, word, "")
+      try write(value, target, first + LinearIndex(number * packing))
+    }
+  }
+
   /// Tells the assembler not to unroll a loop, where that makes it spill registers: schedules have unrolled theirs.
   func keepRolled(_ branch: LLVMValueRef) {
     guard let gpu = unit.target.gpu, gpu.spareRegisters > 0 else { return }
@@ -50,12 +80,16 @@ extension FunctionEmitter {
   /// The buffer of an operand, of which every thread of the grid has a part.
   private func fragment(_ operand: MatrixProduct.Fragment) throws(EmitFailure) -> Slot {
     let slot = try slot(operand.buffer, dimensions: operand.indices.count + 2)
-    guard slot.isPerThread, slot.buffer.extents[0] == grid?.size.threads else {
+    guard isOfAllThreads(slot) else {
       throw complain(
         "kernel \(kernel.name): %\(operand.buffer) is not in the registers of all threads, so "
           + "their warps cannot multiply it")
     }
     return slot
+  }
+
+  private func isOfAllThreads(_ slot: Slot) -> Bool {
+    slot.isPerThread && slot.buffer.extents[0] == grid?.size.threads
   }
 
   /// The place of an element in the thread's part.

@@ -52,7 +52,8 @@ struct LaneSplit {
     case .loop, .conditional, .block:
       guard !statement.expressions.contains(where: differs) else { return nil }
       return splitBodies(of: statement)
-    case .barrier, .copy, .commitGroup, .waitGroup, .multiply, .warpGroup, .call: return nil
+    case .barrier, .copy, .commitGroup, .waitGroup, .loadMatrices, .multiply, .warpGroup, .call:
+      return nil
     }
   }
 

@@ -1,0 +1,63 @@
+import Diagnostics
+import Testing
+
+@testable import PTXEmulator
+
+/// Reads of matrices, and what is wrong with them.
+private let wrongReads: [(String, String)] = [
+  ("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r1}, [%rd9+-4];", "not aligned"),
+  ("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r1}, [%rd9+16];", "outside of shared memory"),
+  ("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%r1}, [%rd9];", "2 values are expected"),
+  ("ldmatrix.sync.aligned.m8n8.x3.shared.b16 {%r1}, [%rd9];", "is not emulated"),
+  ("ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%r1}, [%rd9];", "is not emulated"),
+  (
+    "setp.lt.s32 %p1, %r90, 7;\n@%p1 bra $l;\nldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r1}, [%rd9];\n$l:",
+    "while other threads of the warp are elsewhere"
+  ),
+]
+
+extension EmulatorTests {
+  /// Every thread stores its word; rows of the matrix are those of 16 bytes, the last one first.
+  private func read(_ statements: String) throws(Diagnostic) -> [UInt32?] {
+    try run(
+      """
+      mul.wide.s32 %rd4, %r90, 4;
+      mov.u64 %rd5, s;
+      add.s64 %rd6, %rd5, %rd4;
+      ld.global.u32 %r1, [%rd1];
+      st.shared.u32 [%rd6], %r1;
+      and.b32 %r2, %r90, 7;
+      sub.s32 %r3, 7, %r2;
+      mul.wide.s32 %rd8, %r3, 16;
+      add.s64 %rd9, %rd5, %rd8;
+      \(statements)
+      st.global.u32 [%rd2], %r1;
+      """, input: Array(0..<32), shared: ".shared .align 16 .b8 s[128];")
+  }
+
+  @Test func everyThreadGetsItsPartOfAMatrix() throws {
+    let got = try read("bar.sync 0;\nldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r1}, [%rd9];")
+    for thread in 0..<32 {
+      let row = 7 - thread / 4
+      #expect(got[thread] == UInt32(row * 4 + thread % 4))
+    }
+  }
+
+  @Test func readsOfMatricesNeedABarrier() {
+    #expect {
+      _ = try read("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r1}, [%rd9];")
+    } throws: {
+      "\($0)".contains("races with thread")
+    }
+  }
+
+  @Test(arguments: wrongReads) func wrongReadsOfMatrices(
+    _ instruction: String, _ message: String
+  ) {
+    #expect {
+      _ = try read("bar.sync 0;\n" + instruction)
+    } throws: {
+      "\($0)".contains(message)
+    }
+  }
+}
