@@ -7,9 +7,13 @@ import Testing
 
 /// Grids of threads against the plain loops, in the interpreter with its checks of bounds, races and undefined reads.
 @Suite struct GPUScheduleTests {
-  private func scheduled(_ item: KernelCase, _ precision: Precision) throws -> LoopModule {
-    let module = Scheduler.schedule(
-      try item.plain(), for: try Targets.resolve("sm_90"), precision: precision)
+  private func scheduled(
+    _ item: KernelCase, _ precision: Precision, reads: FragmentReads = .wide
+  ) throws -> LoopModule {
+    let target = try Targets.resolve("sm_90")
+    let scheduler = GPUScheduler(
+      target: target, gpu: try #require(target.gpu), precision: precision, reads: reads)
+    let module = scheduler.schedule(try item.plain())
     try LoopVerifier.verify(module)
     return module
   }
@@ -32,6 +36,19 @@ import Testing
     }
   }
 
+  @Test(arguments: KernelCase.all) func valuesByMatrixReadsAreThoseOfThePlainLoops(
+    _ item: KernelCase
+  ) throws {
+    let expected = try run(try item.plain(), item)
+    for precision in [Precision.standard, .tf32, .bf16] {
+      let module = try scheduled(item, precision, reads: .matrices)
+      let text = LoopPrinter.text(module)
+      #expect(text.contains("mma %") == text.contains("ldmatrix"))
+      guard text.contains("mma %") else { continue }
+      #expect(largestError(try run(module, item), expected) <= precision.promise)
+    }
+  }
+
   @Test(arguments: KernelCase.all, [Precision.strict, .tf32])
   func everyKernelBecomesAGrid(_ item: KernelCase, _ precision: Precision) throws {
     let module = try scheduled(item, precision)
@@ -44,12 +61,13 @@ import Testing
   /// What a convolution's threads copy and share is guarded by its wait and its barrier, for FMA units (12 results do
   /// not fill matrices) and for tensor cores.
   @Test(
-    arguments: [(true, "race for"), (false, "while a copy to it is under way")], [12, 16])
+    arguments: [(true, "race for"), (false, "while a copy to it is under way")],
+    [(12, FragmentReads.wide), (16, .wide), (16, .matrices)])
   func theInterpreterMissesWhatGuardsCopies(
-    _ what: (isBarrier: Bool, message: String), _ outputs: Int
+    _ what: (isBarrier: Bool, message: String), _ kernel: (outputs: Int, reads: FragmentReads)
   ) throws {
-    let item = KernelCase.convolution(32, outputs, size: (8, 9))
-    var module = try scheduled(item, .tf32)
+    let item = KernelCase.convolution(32, kernel.outputs, size: (8, 9))
+    var module = try scheduled(item, .tf32, reads: kernel.reads)
     let index = try #require(module.kernels.firstIndex { $0.name.contains("convolution") })
     var number = 0
     module.kernels[index].body = module.kernels[index].body.mapStatements { statement in

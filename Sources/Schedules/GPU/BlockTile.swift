@@ -7,6 +7,9 @@ protocol BlockTile: GridTile {
   var inputs: Int { get }
   /// Elements from one pixel in shared memory to the next.
   var pixelPitch: Int { get }
+  /// Elements of shared memory that one chunk's pixels and weights take.
+  func pixelElements(_ form: StagedConvolution) -> Int
+  func weightElements(_ form: StagedConvolution) -> Int
   /// Registers of a thread, estimated.
   func registers(_ form: StagedConvolution) -> Int
   /// The type of staged elements.
@@ -34,11 +37,17 @@ extension BlockTile {
     (width - 1) * form.strideX + form.kernelColumn.extent
   }
 
+  func pixelElements(_ form: StagedConvolution) -> Int {
+    stagedRows(form) * stagedColumns(form) * pixelPitch
+  }
+
+  func weightElements(_ form: StagedConvolution) -> Int {
+    form.kernelRow.extent * form.kernelColumn.extent * inputs * blockChannels
+  }
+
   /// Of one chunk of input channels.
   func chunkBytes(_ form: StagedConvolution) -> Int {
-    let pixels = stagedRows(form) * stagedColumns(form) * pixelPitch
-    let weights = form.kernelRow.extent * form.kernelColumn.extent * inputs * blockChannels
-    return (pixels + weights) * element(form).byteCount
+    (pixelElements(form) + weightElements(form)) * element(form).byteCount
   }
 
   func chunks(_ form: StagedConvolution) -> Int { form.input.extent / inputs }

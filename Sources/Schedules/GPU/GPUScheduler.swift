@@ -11,6 +11,8 @@ struct GPUScheduler {
   let target: Target
   let gpu: GPU
   let precision: Precision
+  /// How kernels for tensor cores read their fragments.
+  var reads = FragmentReads.wide
 
   /// A kernel of no known form stays as it is; code generation refuses it.
   func schedule(_ module: LoopModule) -> LoopModule {
@@ -37,7 +39,7 @@ struct GPUScheduler {
   private func schedule(_ kernel: Kernel, factors: Set<String>) -> Kernel {
     if let staged = StagedConvolution(kernel, factors: factors) {
       if let narrow = NarrowKernel(staged, gpu) { return narrow.scheduled() }
-      if let tile = MatrixTile(staged, gpu, precision) {
+      if let tile = MatrixTile(staged, gpu, precision, reads: reads) {
         return MatrixKernel(staged, tile, gpu).scheduled()
       }
       if let tile = GPUTile(staged, gpu) { return FMAKernel(staged, tile, gpu).scheduled() }

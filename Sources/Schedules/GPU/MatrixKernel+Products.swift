@@ -8,25 +8,34 @@ extension MatrixKernel {
   private static let raise = 1 + 0x1p-11 / 1.5
 
   func accumulate() -> [Statement] {
+    tile.reads == .wide ? accumulateWide() : accumulateMatrices()
+  }
+
+  private func accumulateWide() -> [Statement] {
     let (row, column) = (names.fresh(form.kernelRow.name), names.fresh(form.kernelColumn.name))
-    let (rows, columns) = (form.kernelRow.extent, form.kernelColumn.extent)
-    // Split factors take twice the registers, so that those of several columns would not fit.
-    let isUnrolled = columns <= Self.unrollLimit && tile.arithmetic.copies == 1
-    func overColumns(_ body: [Statement]) -> [Statement] {
-      let kind: LoopKind = isUnrolled ? .unrolled : .serial
-      return [.loop(Loop(column, .integer(0), .integer(columns), kind: kind, body: body))]
-    }
     if tile.sharesRows {
       let read = perThread { readRows($0, .variable(column)) }
       let places = products(.variable(row), .variable(column)) { [self] in
         takeRows($0, .variable(row))
       }
-      return overColumns([read] + unrolled(row, rows, places))
+      return overColumns(column, [read] + unrolled(row, form.kernelRow.extent, places))
     }
     let places = products(.variable(row), .variable(column)) { [self] in
       loadPixels($0, .variable(row), .variable(column))
     }
-    return [.loop(Loop(row, .integer(0), .integer(rows), body: overColumns(places)))]
+    return [
+      .loop(
+        Loop(
+          row, .integer(0), .integer(form.kernelRow.extent), body: overColumns(column, places)))
+    ]
+  }
+
+  /// Split factors take twice the registers, so that those of several columns would not fit.
+  func overColumns(_ column: String, _ body: [Statement]) -> [Statement] {
+    let columns = form.kernelColumn.extent
+    let isUnrolled = columns <= Self.unrollLimit && tile.arithmetic.copies == 1
+    let kind: LoopKind = isUnrolled ? .unrolled : .serial
+    return [.loop(Loop(column, .integer(0), .integer(columns), kind: kind, body: body))]
   }
 
   /// The products of one place of the kernel, with what gives each thread its fragments of pixels.
@@ -37,11 +46,19 @@ extension MatrixKernel {
     let part = names.fresh("n")
     let pixels = perThread(pixels)
     let weights = perThread { loadWeights($0, kernelRow, kernelColumn, .variable(part)) }
+    return [pixels] + overParts(part, [weights], left) { $0 }
+  }
+
+  /// Each part's weights and products; a tile's fragments in `left` have the number that `number` makes of it.
+  func overParts(
+    _ part: String, _ weights: [Statement], _ left: [Buffer],
+    _ number: (_ tile: Expression) -> Expression
+  ) -> [Statement] {
     let body = own.map { own in
-      [clear(own), weights] + multiply(to: own, []) + [add(own, .variable(part))]
+      [clear(own)] + weights + multiply(to: own, [], left, number) + [add(own, .variable(part))]
     }
-    return [pixels]
-      + unrolled(part, tile.parts, body ?? [weights] + multiply(to: sum, [.variable(part)]))
+    return unrolled(
+      part, tile.parts, body ?? weights + multiply(to: sum, [.variable(part)], left, number))
   }
 
   private func clear(_ own: Buffer) -> Statement {
@@ -70,18 +87,21 @@ extension MatrixKernel {
   }
 
   /// What is multiplied with what, the smallest products first.
-  private func factors() -> [(left: Buffer, right: Buffer)] {
+  private func factors(_ left: [Buffer]) -> [(left: Buffer, right: Buffer)] {
     guard left.count == 2 else { return [(left[0], right[0])] }
     return [(left[1], right[0]), (left[0], right[1]), (left[0], right[0])]
   }
 
   /// Neighbouring products have different sums, so that they need not wait for each other.
-  private func multiply(to total: Buffer, _ part: [Expression]) -> [Statement] {
-    factors().flatMap { left, right in
+  private func multiply(
+    to total: Buffer, _ part: [Expression], _ left: [Buffer],
+    _ number: (_ tile: Expression) -> Expression
+  ) -> [Statement] {
+    factors(left).flatMap { left, right in
       let (tile, step) = (names.fresh("m"), names.fresh("s"))
       let product = MatrixProduct(
         sum: .init(total.name, [.variable(tile)] + part),
-        left: .init(left.name, [.variable(tile), .variable(step)]),
+        left: .init(left.name, [number(.variable(tile)), .variable(step)]),
         right: .init(right.name, [.variable(step)]))
       return unrolled(
         step, self.tile.steps, unrolled(tile, self.tile.tiles, [.multiply(product)]))
@@ -94,15 +114,15 @@ extension MatrixKernel {
   ) -> [Statement] {
     let place = position(thread)
     let (tile, half) = (names.fresh("m"), names.fresh("h"))
-    let row = place.row + .variable(tile) * .integer(MatrixTile.rows) + .variable(half)
+    let row = place.row + .variable(tile) * .integer(self.tile.rows) + .variable(half)
     let y = row * .integer(form.strideY) + kernelRow
-    let x = place.column * .integer(form.strideX) + kernelColumn
+    let x = (place.column + place.group) * .integer(form.strideX) + kernelColumn
     let fragments = load(place.member, to: left, [thread, .variable(tile)]) {
       .load(pixels.name, [.variable(at.slot), y, x, $0])
     } register: {
       $0 * .integer(2) + .variable(half)
     }
-    return unrolled(tile, self.tile.tiles, unrolled(half, MatrixTile.rows, fragments))
+    return unrolled(tile, self.tile.tiles, unrolled(half, self.tile.rows, fragments))
   }
 
   /// All rows of a thread's column of pixels that some row of the kernel sees.
@@ -110,7 +130,7 @@ extension MatrixKernel {
     let place = position(thread)
     let row = names.fresh("r")
     let y = place.row * .integer(form.strideY) + .variable(row)
-    let x = place.column * .integer(form.strideX) + kernelColumn
+    let x = (place.column + place.group) * .integer(form.strideX) + kernelColumn
     let read = load(place.member, to: rows, [thread, .variable(row)]) {
       .load(pixels.name, [.variable(at.slot), y, x, $0])
     } register: {
@@ -124,7 +144,7 @@ extension MatrixKernel {
     let (tile, half) = (names.fresh("m"), names.fresh("h"))
     let (step, depth, element) = (names.fresh("s"), names.fresh("k"), names.fresh("i"))
     let packing = Expression.integer(self.tile.shape.packing)
-    let number = .variable(tile) * .integer(MatrixTile.rows) + Expression.variable(half)
+    let number = .variable(tile) * .integer(self.tile.rows) + Expression.variable(half)
     let row = number * .integer(form.strideY) + kernelRow
     let register = .variable(depth) * .integer(2) + Expression.variable(half)
     let copies = zip(left, rows).map { left, rows in
@@ -140,7 +160,7 @@ extension MatrixKernel {
     let inner = unrolled(depth, 2, vector(element, self.tile.shape.packing, copies))
     return unrolled(
       tile, self.tile.tiles,
-      unrolled(half, MatrixTile.rows, unrolled(step, self.tile.steps, inner)))
+      unrolled(half, self.tile.rows, unrolled(step, self.tile.steps, inner)))
   }
 
   /// Columns of B are channels.
@@ -179,7 +199,7 @@ extension MatrixKernel {
   }
 
   /// One value, or its high and low part.
-  private func store(
+  func store(
     _ value: Expression, to fragments: [Buffer], _ place: [Expression]
   ) -> [Statement] {
     guard fragments.count == 2 else { return [.store(fragments[0].name, place, value)] }

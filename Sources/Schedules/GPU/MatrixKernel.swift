@@ -11,6 +11,14 @@ import LoopIR
 /// Which of a chunk's channels is which column of a matrix does not matter to the sum, so each thread takes
 /// neighbouring ones, for pixels and weights alike: one wide read gives it several fragments. (Reading 32 bits at a
 /// time, which puts each where the instruction wants it without moves, took half as long again on an H100.)
+///
+/// With `ldmatrix`, `rows` are the fragments: those of a row of pixels serve all rows of the kernel that see it.
+/// ```
+/// for kx {
+///   for row { ldmatrix rows[row] = pixels[...] }
+///   for ky, part { ldmatrix right = weights[...]; for tile { mma sum[tile, part] += rows[tile + ky] * right[] } }
+/// }
+/// ```
 final class MatrixKernel: StagedKernel {
   let form: StagedConvolution
   let tile: MatrixTile
@@ -18,7 +26,7 @@ final class MatrixKernel: StagedKernel {
   let at: BlockVariables
   var names: NameSupply
   let pixels: Buffer
-  /// Shared: [slot, ky, kx, channel, input].
+  /// Shared: [slot, ky, kx, channel, input]; for `ldmatrix` [slot, ky, kx, unit, channel, lane].
   let weights: Buffer
   /// Fragments: [thread, tile, part, element].
   let sum: Buffer
@@ -26,7 +34,7 @@ final class MatrixKernel: StagedKernel {
   let own: Buffer?
   /// Fragments of factors: [thread, tile, step, element] and [thread, step, element]; twice where they are split.
   let left: [Buffer]
-  /// Rows of pixels that several rows of the kernel see: [thread, row, step, element].
+  /// Rows of pixels that several rows of the kernel see, as they are read or as fragments: [thread, row, step, element].
   let rows: [Buffer]
   let right: [Buffer]
 
@@ -35,14 +43,17 @@ final class MatrixKernel: StagedKernel {
     self.tile = tile
     ring = tile.ring(form, gpu)
     var names = NameSupply(form.kernel)
-    pixels = tile.pixels(form, ring, &names)
+    pixels = tile.stagedPixels(form, ring, &names)
     weights = tile.weights(form, ring, &names)
     sum = tile.sums("sum", [tile.tiles, tile.parts], &names)
     own = tile.arithmetic.sumsApart ? tile.sums("part", [tile.tiles], &names) : nil
-    left = tile.factors("left", [tile.tiles], tile.shape.leftCount, &names)
+    let isWide = tile.reads == .wide
+    left = isWide ? tile.factors("left", [tile.tiles], tile.shape.leftCount, &names) : []
     rows =
-      tile.sharesRows
-      ? tile.factors("rows", [tile.pixelRows(form)], tile.shape.rightCount, &names) : []
+      tile.sharesRows || !isWide
+      ? tile.factors(
+        "rows", [tile.pixelRows(form)], isWide ? tile.shape.rightCount : tile.shape.leftCount,
+        &names) : []
     right = tile.factors("right", [], tile.shape.rightCount, &names)
     at = BlockVariables(form, &names)
     self.names = names
@@ -56,26 +67,52 @@ final class MatrixKernel: StagedKernel {
 
   /// The chunk's weights for the block's channels, in the order of the constant.
   func weightUnits(_ chunk: StagedChunk) -> StagedUnits {
-    let counts = weights.extents
+    let (rows, columns) = (form.kernelRow.extent, form.kernelColumn.extent)
     let lanes = largestDivisor(of: tile.inputs, atMost: form.lanes(of: .load(form.weights, [])))
     let units = tile.inputs / lanes
-    func place(_ unit: Expression, _ lane: Expression) -> [Expression] {
+    func place(_ unit: Expression) -> StagedWeight {
       let (group, rest) = split(unit, by: units)
-      let (channel, place) = split(rest, by: counts[3])
-      let (column, row) = split(place, by: counts[2])
-      return [chunk.slot, row, column, channel, group * .integer(lanes) + lane]
+      let (channel, place) = split(rest, by: tile.blockChannels)
+      let (column, row) = split(place, by: columns)
+      return StagedWeight(
+        row: row, column: column, channel: channel, input: group * .integer(lanes))
     }
-    let count = counts[1] * counts[2] * counts[3] * units
-    return StagedUnits(count: count, lanes: lanes, shared: weights, place: place) { _ in
+    let count = rows * columns * tile.blockChannels * units
+    return StagedUnits(count: count, lanes: lanes, shared: weights) { [self] in
+      weightPlace(chunk.slot, place($0), $1)
+    } inside: { _ in
       []
     } values: { unit in
       StagedValues { [self] lane in
-        let at = place(unit, lane)
-        let channel = .variable(self.at.firstChannel) + channelInBlock(at[3])
-        let input = chunk.number * .integer(tile.inputs) + at[4]
-        return form.weight(channel, input, at[1], at[2])
+        let at = place(unit)
+        let channel = .variable(self.at.firstChannel) + channelInBlock(at.channel)
+        let input = chunk.number * .integer(tile.inputs) + at.input + lane
+        return form.weight(channel, input, at.row, at.column)
       }
     }
+  }
+
+  /// Inputs of a weight in a chunk, from one on.
+  struct StagedWeight {
+    var row: Expression
+    var column: Expression
+    var channel: Expression
+    var input: Expression
+  }
+
+  private func weightPlace(
+    _ slot: Expression, _ weight: StagedWeight, _ lane: Expression
+  ) -> [Expression] {
+    let outer = [slot, weight.row, weight.column]
+    if tile.reads == .wide { return outer + [weight.channel, weight.input + lane] }
+    let (within, unit) = split(weight.input, by: tile.unitLanes)
+    return outer + [unit, weight.channel, within + lane]
+  }
+
+  func pixelPlace(_ pixel: StagedPixel, _ lane: Expression) -> [Expression] {
+    if tile.reads == .wide { return [pixel.slot, pixel.row, pixel.column, pixel.channel + lane] }
+    let (within, unit) = split(pixel.channel, by: tile.unitLanes)
+    return [pixel.slot, pixel.row, unit, pixel.column, within + lane]
   }
 }
 
@@ -85,10 +122,31 @@ extension MatrixTile {
   fileprivate func weights(
     _ form: StagedConvolution, _ ring: StagingRing, _ names: inout NameSupply
   ) -> Buffer {
-    let extents = [
-      ring.slots, form.kernelRow.extent, form.kernelColumn.extent, blockChannels, inputs,
-    ]
-    return Buffer(names.fresh("weights"), element(form), extents: extents, space: .shared)
+    let outer = [ring.slots, form.kernelRow.extent, form.kernelColumn.extent]
+    let name = names.fresh("weights")
+    if reads == .matrices { return inUnits(name, outer, blockChannels) }
+    return Buffer(
+      name, arithmetic.element, extents: outer + [blockChannels, inputs], space: .shared)
+  }
+
+  /// Shared: [slot, row, column, input]; for `ldmatrix` [slot, row, unit, column, lane].
+  fileprivate func stagedPixels(
+    _ form: StagedConvolution, _ ring: StagingRing, _ names: inout NameSupply
+  ) -> Buffer {
+    if reads == .wide { return pixels(form, ring, &names) }
+    return inUnits(names.fresh("pixels"), [ring.slots, stagedRows(form)], stagedColumns(form))
+  }
+
+  /// [outer..., unit, place, lane].
+  private func inUnits(_ name: String, _ outer: [Int], _ places: Int) -> Buffer {
+    var buffer = Buffer(
+      name, arithmetic.element, extents: outer + [units, places, unitLanes], space: .shared)
+    var stride = unitPitch(places)
+    for dimension in (0...outer.count).reversed() {
+      buffer.strides[dimension] = stride
+      stride *= buffer.extents[dimension]
+    }
+    return buffer
   }
 
   /// Products of matrices that use up what a thread reads at once.
@@ -116,8 +174,8 @@ extension MatrixTile {
 // MARK: Results
 
 extension MatrixKernel {
-  /// A thread's place in its block: the column and first row of its pixels, the first channel of its warp, and its
-  /// number in the warp as the matrices' fragments count: `group` of 4 threads, `member` of the group.
+  /// A thread's place in its block: the first column, row and channel of its warp, and its number in the warp as the
+  /// matrices' fragments count: `group` of 4 threads, `member` of the group.
   struct Position {
     var column: Expression
     var row: Expression
@@ -132,8 +190,7 @@ extension MatrixKernel {
     let (channels, beside) = split(warp, by: tile.groups)
     let (across, down) = split(beside, by: tile.across)
     return Position(
-      column: across * .integer(MatrixTile.columns) + group,
-      row: down * .integer(MatrixTile.rows * tile.tiles),
+      column: across * .integer(tile.columns), row: down * .integer(tile.rows * tile.tiles),
       channel: channels * .integer(tile.warpChannels), group: group, member: member)
   }
 
@@ -173,16 +230,22 @@ extension MatrixKernel {
     return unrolled(runs, 2 * tile.parts / run, vector(lane, run, body(number, channel)))
   }
 
-  /// Unrolled tiles and their rows of pixels around what `body` makes of the row and of copies between the sums of
-  /// the pixel's parts and its results.
+  /// Unrolled tiles and their two pixels of a thread around what `body` makes of the pixel's row and column and of
+  /// copies between the sums of its parts and its results.
   private func overPixels(
     _ thread: Expression,
-    _ body: (_ row: Expression, _ parts: (_ copy: PartCopy) -> [Statement]) -> [Statement]
+    _ body: (
+      _ row: Expression, _ column: Expression, _ parts: (_ copy: PartCopy) -> [Statement]
+    ) -> [Statement]
   ) -> [Statement] {
     let (tile, half) = (names.fresh("m"), names.fresh("h"))
-    let row =
-      position(thread).row + .variable(tile) * .integer(MatrixTile.rows) + .variable(half)
-    let statements = body(row) { copy in
+    let place = position(thread)
+    let (below, beside) = (
+      Expression.variable(half) * .integer(self.tile.rows - 1),
+      Expression.variable(half) * .integer(self.tile.columns - 8)
+    )
+    let row = place.row + .variable(tile) * .integer(self.tile.rows) + below
+    let statements = body(row, place.column + beside + place.group) { copy in
       let (part, lane) = (names.fresh("n"), names.fresh("l"))
       let element = .variable(half) * .integer(2) + Expression.variable(lane)
       let number = .variable(part) * .integer(2) + Expression.variable(lane)
@@ -190,7 +253,7 @@ extension MatrixKernel {
         part, self.tile.parts,
         vector(lane, 2, copy([thread, .variable(tile), .variable(part), element], number)))
     }
-    return unrolled(tile, self.tile.tiles, unrolled(half, MatrixTile.rows, statements))
+    return unrolled(tile, self.tile.tiles, unrolled(half, 2, statements))
   }
 
   /// What is done with an element of the sums and the number of its result.
@@ -202,16 +265,16 @@ extension MatrixKernel {
       let value = form.nest.initial.substituting(form.channel.name, with: channel)
       return [.store(values.name, [number], value)]
     }
-    let copies = overPixels(thread) { _, parts in
+    let copies = overPixels(thread) { _, _, parts in
       parts { place, number in [.store(sum.name, place, .load(values.name, [number]))] }
     }
     return [.allocate(values)] + read + copies
   }
 
   func finish(_ thread: Expression) -> [Statement] {
-    let x = .variable(at.firstColumn) + position(thread).column
-    return overPixels(thread) { row, parts in
+    return overPixels(thread) { row, column, parts in
       let y = .variable(at.firstRow) + row
+      let x = .variable(at.firstColumn) + column
       let values = results("result")
       let copies = parts { place, number in
         [.store(values.name, [number], .load(sum.name, place))]

@@ -42,11 +42,19 @@ enum MatrixArithmetic: Hashable {
   var sumsApart: Bool { self == .splitTF32 }
 }
 
+/// How fragments come out of shared memory.
+enum FragmentReads: Hashable {
+  /// Each thread reads 16 bytes of a pixel or a weight, which belong to several fragments.
+  case wide
+  /// `ldmatrix` brings whole fragments; channels of 16 bytes lie apart, so that 8 neighbouring pixels lie together.
+  case matrices
+}
+
 /// What one block of warps computes of a convolution by products of matrices.
 ///
-/// The 16 rows of a matrix are 8 neighbouring columns of 2 rows of pixels, its 8 columns are channels. A warp has
-/// `tiles` such below each other times `parts` beside each other; `groups` warps have neighbouring channels, then
-/// `across` warps neighbouring columns, then `down` warps neighbouring rows.
+/// The 16 rows of a matrix are 8 neighbouring columns of 2 rows of pixels, or 16 columns of one row; its 8 columns are
+/// channels. A warp has `tiles` such below each other times `parts` beside each other; `groups` warps have neighbouring
+/// channels, then `across` warps neighbouring columns, then `down` warps neighbouring rows.
 struct MatrixTile: BlockTile {
   var arithmetic: MatrixArithmetic
   var tiles: Int
@@ -56,16 +64,17 @@ struct MatrixTile: BlockTile {
   var down: Int
   /// Input channels in shared memory at a time; each thread of a warp takes a quarter of them, side by side.
   var inputs: Int
+  var reads = FragmentReads.wide
   /// Whether a thread reads a row of pixels once for all rows of the kernel that see it.
   private(set) var sharesRows = false
 
-  /// Pixels beside and below each other whose results are the rows of a matrix.
-  static let columns = 8
-  static let rows = MatrixShape.rows / columns
+  /// Pixels below and beside each other whose results are the rows of a matrix.
+  var rows: Int { reads == .wide ? 2 : 1 }
+  var columns: Int { MatrixShape.rows / rows }
 
   var threads: Int { MatrixShape.warp * groups * across * down }
-  var width: Int { Self.columns * across }
-  var height: Int { Self.rows * tiles * down }
+  var width: Int { columns * across }
+  var height: Int { rows * tiles * down }
   var warpChannels: Int { MatrixShape.columns * parts }
   var blockChannels: Int { warpChannels * groups }
   /// Channels that a thread reads at once; all threads that read together then read different banks.
@@ -74,18 +83,41 @@ struct MatrixTile: BlockTile {
 
   func element(_ form: StagedConvolution) -> ElementType { arithmetic.element }
 
+  /// Elements in 16 bytes, and how many such units a chunk has.
+  var unitLanes: Int { MatrixLoad.rowBytes / arithmetic.element.byteCount }
+  var units: Int { inputs / unitLanes }
+
+  /// Elements from one unit to the next, where `places` pixels or channels lie beside each other: copies that write
+  /// all units of neighbouring places reach all banks then.
+  func unitPitch(_ places: Int) -> Int {
+    let banks = 8
+    guard banks % units == 0, units > 1 else { return places * unitLanes }
+    let padded = (places...places + banks).first { $0 % banks == banks / units } ?? places
+    return padded * unitLanes
+  }
+
+  func pixelElements(_ form: StagedConvolution) -> Int {
+    if reads == .wide { return stagedRows(form) * stagedColumns(form) * pixelPitch }
+    return stagedRows(form) * units * unitPitch(stagedColumns(form))
+  }
+
+  func weightElements(_ form: StagedConvolution) -> Int {
+    let places = form.kernelRow.extent * form.kernelColumn.extent
+    return places * (reads == .wide ? inputs * blockChannels : units * unitPitch(blockChannels))
+  }
+
   /// Rows of pixels that all rows of the kernel see.
   func pixelRows(_ form: StagedConvolution) -> Int {
-    (tiles * Self.rows - 1) * form.strideY + form.kernelRow.extent
+    (tiles * rows - 1) * form.strideY + form.kernelRow.extent
   }
 
   /// Whether there are fewer rows to read, and registers for all of them. Rows of split factors are read again: they
   /// take twice the registers, and as many moves as splitting takes.
   private func canShareRows(_ form: StagedConvolution, _ gpu: GPU) -> Bool {
-    let rows = pixelRows(form)
+    let seen = pixelRows(form)
     return (2...5).contains(form.kernelRow.extent) && arithmetic.copies == 1
-      && rows < tiles * Self.rows * form.kernelRow.extent
-      && registers(form, pixelRows: rows) + gpu.spareRegisters + 8 <= gpu.registers(of: threads)
+      && seen < tiles * rows * form.kernelRow.extent
+      && registers(form, pixelRows: seen) + gpu.spareRegisters + 8 <= gpu.registers(of: threads)
   }
 
   /// Warps beside and below each other, preferred first.
@@ -94,27 +126,29 @@ struct MatrixTile: BlockTile {
   ]
 
   /// The tile of least estimated cost; nil where channels do not fill matrices or the kernel is huge.
-  init?(_ form: StagedConvolution, _ gpu: GPU, _ precision: Precision) {
+  init?(
+    _ form: StagedConvolution, _ gpu: GPU, _ precision: Precision, reads: FragmentReads = .wide
+  ) {
     guard let arithmetic = MatrixArithmetic(precision), form.nest.accumulator.element == .f32,
       form.channel.extent % MatrixShape.columns == 0
     else { return nil }
-    let tiles = Self.candidates(form, arithmetic).filter { $0.fits(form, gpu) }
+    let tiles = Self.candidates(form, arithmetic, reads).filter { $0.fits(form, gpu) }
     guard let best = Self.best(tiles, { $0.cost(form, gpu) }) else { return nil }
     self = best
-    sharesRows = canShareRows(form, gpu)
+    sharesRows = reads == .wide && canShareRows(form, gpu)
   }
 
   private init(
     _ arithmetic: MatrixArithmetic, tiles: Int, parts: Int, groups: Int, across: Int, down: Int,
-    inputs: Int
+    inputs: Int, reads: FragmentReads
   ) {
-    self.arithmetic = arithmetic
+    (self.arithmetic, self.reads) = (arithmetic, reads)
     (self.tiles, self.parts, self.groups) = (tiles, parts, groups)
     (self.across, self.down, self.inputs) = (across, down, inputs)
   }
 
   private static func candidates(
-    _ form: StagedConvolution, _ arithmetic: MatrixArithmetic
+    _ form: StagedConvolution, _ arithmetic: MatrixArithmetic, _ reads: FragmentReads
   ) -> [MatrixTile] {
     let columns = form.channel.extent / MatrixShape.columns
     var candidates: [MatrixTile] = []
@@ -127,7 +161,7 @@ struct MatrixTile: BlockTile {
               candidates.append(
                 MatrixTile(
                   arithmetic, tiles: tiles, parts: parts, groups: groups, across: across,
-                  down: down, inputs: inputs))
+                  down: down, inputs: inputs, reads: reads))
             }
           }
         }
@@ -138,12 +172,14 @@ struct MatrixTile: BlockTile {
 
   /// For sums, the pixels of all tiles, the weights of one part and addresses.
   func registers(_ form: StagedConvolution) -> Int {
-    registers(form, pixelRows: tiles * MatrixTile.rows)
+    registers(form, pixelRows: reads == .wide ? tiles * rows : pixelRows(form))
   }
 
   private func registers(_ form: StagedConvolution, pixelRows: Int) -> Int {
     let sums = MatrixShape.sumCount * tiles * (parts + (arithmetic.sumsApart ? 1 : 0))
-    let factors = (pixelRows + 2) * span * arithmetic.copies / arithmetic.shape.packing
+    // A thread has a row of pixels, or two pixels of it that are 8 columns apart.
+    let pixels = pixelRows * 2 / rows
+    let factors = (pixels + 2) * span * arithmetic.copies / arithmetic.shape.packing
     return sums + factors + 64
   }
 
@@ -164,9 +200,14 @@ struct MatrixTile: BlockTile {
     let warps = Double(threads / gpu.warp)
     let count = Double(tiles * parts * arithmetic.products)
     let products = steps * count * 6.4
-    let loads = steps * Double(tiles * MatrixTile.rows + parts) * 2
-    let splits = arithmetic.copies == 1 ? 0 : Double(2 * tiles + parts) * 2 * 4
-    let issue = steps * (splits + count * 2)
+    let pixelReads =
+      reads == .wide
+      ? places * Double(tiles * rows) : Double(form.kernelColumn.extent * pixelRows(form) * 2)
+    let factors =
+      (pixelReads + places * Double(parts)) * Double(form.input.extent / arithmetic.shape.depth)
+    let loads = factors * 2
+    let splits = arithmetic.copies == 1 ? 0 : factors * 2 * 4
+    let issue = splits + steps * count * (reads == .wide ? 2 : 1)
     // A warp alone waits for each read, and for a product before the next one of the same sum.
     let reads = places * Double(form.input.extent / inputs * (parts + 1)) * 33
     let chains = steps * Double(parts * arithmetic.products) * max(18, 6.4 * Double(tiles))

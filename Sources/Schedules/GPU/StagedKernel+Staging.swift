@@ -6,6 +6,14 @@ struct StagedChunk {
   var slot: Expression
 }
 
+/// Channels of a pixel in a chunk, from one on.
+struct StagedPixel {
+  var slot: Expression
+  var row: Expression
+  var column: Expression
+  var channel: Expression
+}
+
 /// Runs of neighbouring elements that a block's threads bring to a shared buffer in turns.
 struct StagedUnits {
   var count: Int
@@ -36,7 +44,7 @@ extension StagedKernel {
 
   private func pixelUnits(_ chunk: StagedChunk, lanes: Int) -> StagedUnits {
     let units = tile.inputs / lanes
-    let (rows, columns) = (pixels.extents[1], pixels.extents[2])
+    let (rows, columns) = (tile.stagedRows(form), tile.stagedColumns(form))
     func place(_ unit: Expression) -> (row: Expression, column: Expression, channel: Expression) {
       let (group, rest) = split(unit, by: units)
       let (column, row) = split(rest, by: columns)
@@ -44,7 +52,8 @@ extension StagedKernel {
     }
     return StagedUnits(count: rows * columns * units, lanes: lanes, shared: pixels) { unit, lane in
       let (row, column, own) = place(unit)
-      return [chunk.slot, row, column, own + lane]
+      let pixel = StagedPixel(slot: chunk.slot, row: row, column: column, channel: own)
+      return self.pixelPlace(pixel, lane)
     } inside: { unit in
       let (row, column, _) = place(unit)
       return self.inside(row: row, column: column)

@@ -20,11 +20,13 @@ import LoopIR
 /// How threads share the results, and how products are summed up, is the conforming type's.
 protocol StagedKernel: BlockKernel where Tile: BlockTile {
   var ring: StagingRing { get }
-  /// Shared: [slot, row, column, input].
+  /// Shared: [slot, row, column, input], or as `pixelPlace` says.
   var pixels: Buffer { get }
   /// What the block allocates besides.
   var buffers: [Buffer] { get }
 
+  /// Where `pixels` has the channels from a multiple of `lanes` on.
+  func pixelPlace(_ pixel: StagedPixel, _ lane: Expression) -> [Expression]
   /// The value that is staged for a pixel.
   func staged(_ pixel: Expression) -> Expression
   func start(_ thread: Expression) -> [Statement]
@@ -36,6 +38,10 @@ protocol StagedKernel: BlockKernel where Tile: BlockTile {
 }
 
 extension StagedKernel {
+  func pixelPlace(_ pixel: StagedPixel, _ lane: Expression) -> [Expression] {
+    [pixel.slot, pixel.row, pixel.column, pixel.channel + lane]
+  }
+
   func scheduled() -> Kernel {
     var body = places() + ([pixels] + buffers).map(Statement.allocate)
     body += startCopies()
