@@ -73,7 +73,8 @@ extension ElementAccess {
 }
 
 extension MatrixShape {
-  /// A · B + C of one warp: exact products, whose sum is rounded once, towards zero, as tensor cores do.
+  /// A · B + C of one warp as tensor cores compute it: in f64 by FMAs in the order of the depth; else by exact products,
+  /// whose sum is rounded once, towards zero.
   ///
   /// Each matrix is given by its threads' elements, one thread after the other.
   fileprivate func product(_ a: [Double], _ b: [Double], plus c: [Double]) -> [Double] {
@@ -89,10 +90,11 @@ extension MatrixShape {
     }
     return c.enumerated().map { number, value in
       let place = Self.sum(lane: number / Self.sumCount, element: number % Self.sumCount)
-      let exact = (0..<depth).reduce(value) {
-        $0 + left[place.row * depth + $1] * right[$1 * Self.columns + place.column]
+      let total = (0..<depth).reduce(value) {
+        $0.addingProduct(
+          left[place.row * depth + $1], right[$1 * Self.columns + place.column])
       }
-      return Self.towardsZero(exact)
+      return self.sum == .f64 ? total : Self.towardsZero(total)
     }
   }
 

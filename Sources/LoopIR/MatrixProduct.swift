@@ -34,7 +34,7 @@ public struct MatrixProduct: Hashable, Sendable {
 
 /// The matrices that tensor cores multiply at once, and where their elements are.
 ///
-/// Source: PTX ISA, "Matrix Fragments for mma.m16n8k8" (.tf32) and "for mma.m16n8k16" (.bf16).
+/// Source: PTX ISA, "Matrix Fragments for mma.m16n8k8" (.tf32, and .f64 of sm_90) and "for mma.m16n8k16" (.bf16).
 public struct MatrixShape: Hashable, Sendable {
   public static let rows = 16
   public static let columns = 8
@@ -45,20 +45,26 @@ public struct MatrixShape: Hashable, Sendable {
 
   /// Columns of A, rows of B.
   public let depth: Int
-  /// Elements in one 32-bit register.
+  /// Elements in one register, which has 64 bits for f64 and 32 for all else.
   public let packing: Int
+  /// The type of C.
+  public let sum: ElementType
 
-  public static let tf32 = MatrixShape(depth: 8, packing: 1)
-  public static let bf16 = MatrixShape(depth: 16, packing: 2)
+  public static let tf32 = MatrixShape(depth: 8, packing: 1, sum: .f32)
+  public static let bf16 = MatrixShape(depth: 16, packing: 2, sum: .f32)
+  public static let f64 = MatrixShape(depth: 8, packing: 1, sum: .f64)
 
-  private init(depth: Int, packing: Int) { (self.depth, self.packing) = (depth, packing) }
+  private init(depth: Int, packing: Int, sum: ElementType) {
+    (self.depth, self.packing, self.sum) = (depth, packing, sum)
+  }
 
   /// f32 stands for tf32, which is kept in 32 bits; nil for what cannot be multiplied.
   public init?(of element: ElementType) {
     switch element {
     case .f32: self = .tf32
     case .bf16: self = .bf16
-    case .f16, .f64, .i32, .complex64: return nil
+    case .f64: self = .f64
+    case .f16, .i32, .complex64: return nil
     }
   }
 

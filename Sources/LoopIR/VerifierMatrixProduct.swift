@@ -9,14 +9,14 @@ extension KernelVerifier {
     guard let shape = MatrixShape(of: left.element) else {
       throw broken(
         "L27", "%\(left.name) holds \(left.element.rawValue), which an mma does not take",
-        help: "use f32 (rounded to tf32) or bf16")
+        help: "use f32 (rounded to tf32), bf16 or f64")
     }
     let right = try fragments(product.right)
     let sum = try fragments(product.sum)
-    guard right.element == left.element, sum.element == .f32 else {
+    guard right.element == left.element, sum.element == shape.sum else {
       throw broken(
         "L27",
-        "an mma adds products of two matrices of one type to a sum in f32; these are "
+        "an mma adds products of two matrices of one type to a sum in \(shape.sum.rawValue); these are "
           + "\(sum.element.rawValue), \(left.element.rawValue) and \(right.element.rawValue)")
     }
     guard product.sum.buffer != product.left.buffer, product.sum.buffer != product.right.buffer

@@ -67,7 +67,8 @@ extension KernelVerifier {
     _ matrix: SharedMatrix, rows: Int, _ sum: Buffer
   ) throws(Diagnostic) -> Buffer {
     let buffer = try buffer(matrix.buffer).buffer
-    guard buffer.space == .shared, let shape = MatrixShape(of: buffer.element) else {
+    guard buffer.space == .shared, let shape = MatrixShape(of: buffer.element), shape.sum == .f32
+    else {
       throw broken(
         "L29",
         "%\(buffer.name) is \(buffer.element.rawValue) in \(buffer.space.rawValue) memory; a wgmma "

@@ -6,10 +6,12 @@ extension Decoder {
     switch instruction.opcode.dropFirst().joined(separator: ".") {
     case "sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32": factors = .tf32
     case "sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32": factors = .bf16
+    case "sync.aligned.m8n8k4.row.col.f64.f64.f64.f64": factors = .f64(rows: 8)
+    case "sync.aligned.m16n8k8.row.col.f64.f64.f64.f64": factors = .f64(rows: 16)
     default: throw unknown(instruction)
     }
     var places: [[Int]] = []
-    for (operand, count) in zip(instruction.operands, [4, 4, 2, 4]) {
+    for (operand, count) in zip(instruction.operands, factors.registers) {
       var registers: [Int] = []
       for name in Self.vector(operand) {
         registers.append(places.isEmpty ? try destination(name) : try source(name))
@@ -73,23 +75,36 @@ private struct MatrixRead {
 
 // MARK: Products
 
-/// The type of what is multiplied.
-enum MatrixFactors {
+/// The type of what is multiplied, and with it the shape.
+enum MatrixFactors: Equatable {
   /// A 32-bit register holds one number.
   case tf32
   /// A 32-bit register holds two, the first in its lower half.
   case bf16
+  /// A 64-bit register holds one number. There are two shapes: m8n8k4 and m16n8k8.
+  case f64(rows: Int)
 
-  var depth: Int { self == .tf32 ? 8 : 16 }
+  var depth: Int {
+    switch self {
+    case .tf32: return 8
+    case .bf16: return 16
+    case .f64(let rows): return rows / 2
+    }
+  }
+
+  /// Of D, A, B and C.
+  var registers: [Int] { self == .f64(rows: 8) ? [2, 1, 1, 2] : [4, 4, 2, 4] }
 
   /// The numbers of a register; nil where tensor cores would ignore some of its bits.
-  func values(_ bits: UInt32) -> [Double]? {
+  func values(_ bits: UInt64) -> [Double]? {
+    let low = UInt32(truncatingIfNeeded: bits)
     switch self {
     case .tf32:
-      let value = Float(bitPattern: bits)
-      return bits & 0x1FFF == 0 || value.isNaN ? [Double(value)] : nil
+      let value = Float(bitPattern: low)
+      return low & 0x1FFF == 0 || value.isNaN ? [Double(value)] : nil
     case .bf16:
-      return [bits << 16, bits & 0xFFFF_0000].map { Double(Float(bitPattern: $0)) }
+      return [low << 16, low & 0xFFFF_0000].map { Double(Float(bitPattern: $0)) }
+    case .f64: return [Double(bits: bits)]
     }
   }
 
@@ -98,7 +113,7 @@ enum MatrixFactors {
     let (group, member) = (lane >> 2, lane & 3)
     let row = register == 0 || register == 2 ? group : group + 8
     switch self {
-    case .tf32: return (row, register < 2 ? member : member + 4)
+    case .tf32, .f64: return (row, register < 2 ? member : member + 4)
     case .bf16: return (row, register < 2 ? member * 2 : member * 2 + 8)
     }
   }
@@ -106,7 +121,7 @@ enum MatrixFactors {
   func right(lane: Int, register: Int) -> (row: Int, column: Int) {
     let (group, member) = (lane >> 2, lane & 3)
     switch self {
-    case .tf32: return (register == 0 ? member : member + 4, group)
+    case .tf32, .f64: return (register == 0 ? member : member + 4, group)
     case .bf16: return (register == 0 ? member * 2 : member * 2 + 8, group)
     }
   }
@@ -119,7 +134,7 @@ enum MatrixFactors {
   }
 }
 
-/// D = A · B + C by one warp, by the tables of the PTX ISA for the shapes m16n8k8 and m16n8k16.
+/// D = A · B + C by one warp, by the tables of the PTX ISA for the shapes m8n8k4, m16n8k8 and m16n8k16.
 private struct MatrixWork {
   var factors: MatrixFactors
   var d: [Int]
@@ -156,24 +171,30 @@ private struct MatrixWork {
   }
 
   private func values(_ warp: Warp, _ place: Int, _ lane: Int) throws(AccessFailure) -> [Double] {
-    let bits = UInt32(truncatingIfNeeded: warp.registers[place + lane])
-    guard let values = factors.values(bits) else {
+    guard let values = factors.values(warp.registers[place + lane]) else {
       throw AccessFailure(lane: lane, message: "multiplies a number that is not rounded to tf32")
     }
     return values
   }
 
-  /// The four elements of a lane; exact products and sums, rounded towards zero at the end.
+  /// The elements of a lane. f64: FMAs in the order of the depth, of which PTX says nothing. Else exact products and
+  /// sums, rounded towards zero at the end.
   private func add(_ left: [Double], _ right: [Double], _ warp: Warp, _ lane: Int) {
     let depth = factors.depth
-    let sums = (0..<4).map { element in
+    let sums = c.enumerated().map { element, place in
       let row = (lane >> 2 + (element < 2 ? 0 : 8)) * depth
       let column = ((lane & 3) * 2 + element & 1) * depth
-      var sum = Double(Float(bits: warp.registers[c[element] + lane]))
+      let start = warp.registers[place + lane]
+      if case .f64 = factors {
+        return (0..<depth).reduce(Double(bits: start)) {
+          $0.addingProduct(left[row + $1], right[column + $1])
+        }.bits
+      }
+      var sum = Double(Float(bits: start))
       for step in 0..<depth { sum += left[row + step] * right[column + step] }
-      return MatrixFactors.towardsZero(sum)
+      return MatrixFactors.towardsZero(sum).bits
     }
-    for (place, sum) in zip(d, sums) { warp.registers[place + lane] = sum.bits }
+    for (place, sum) in zip(d, sums) { warp.registers[place + lane] = sum }
   }
 
 }

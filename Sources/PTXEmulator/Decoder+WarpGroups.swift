@@ -199,7 +199,7 @@ private struct WarpGroupWork {
   }
 
   private func values(_ bits: UInt32) throws(AccessFailure) -> [Double] {
-    guard let values = factors.values(bits) else {
+    guard let values = factors.values(UInt64(bits)) else {
       throw AccessFailure(lane: 0, message: "multiplies a number that is not rounded to tf32")
     }
     return values

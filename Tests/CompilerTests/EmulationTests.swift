@@ -97,7 +97,7 @@ import Testing
 
   /// Code generator and emulator agree with the interpreter about where the elements of fragments are, and about every
   /// rounding.
-  @Test(arguments: [Precision.standard, .tf32, .bf16], [Self.matrices, Self.levels])
+  @Test(arguments: Precision.allCases, [Self.matrices, Self.levels])
   func tensorCoresComputeWhatLoopsSay(_ precision: Precision, _ text: String) throws {
     let target = try Targets.resolve("sm_90")
     let model = try DumpReader.read(text, file: "model.rir")
@@ -115,7 +115,7 @@ import Testing
   }
 
   /// What rounding and splitting make of such a pixel can be NaN instead of infinite, but no number.
-  @Test(arguments: [Precision.standard, .tf32, .bf16], [Float.nan, .infinity, -.infinity])
+  @Test(arguments: Precision.allCases, [Float.nan, .infinity, -.infinity])
   func noNaNOrInfinityIsHidden(_ precision: Precision, _ pixel: Float) throws {
     let model = try DumpReader.read(Self.matrices, file: "model.rir")
     let pipeline = Pipeline(target: try Targets.resolve("sm_90"), precision: precision)
@@ -160,6 +160,7 @@ import Testing
   /// Nothing but weights and images for tensor cores is narrow; pooling reads and writes whole vectors of it.
   @Test func imagesAndWeightsAreStoredAsFactors() throws {
     let single = ["f32", "f32", "f32"]
+    #expect(try storage(.strict) == [single, single, []])
     #expect(try storage(.standard) == [single, single, []])
     #expect(try storage(.tf32) == [single, single, ["w", "v"]])
     #expect(try storage(.bf16) == [["bf16", "bf16", "f32"], ["bf16", "bf16", "bf16"], []])

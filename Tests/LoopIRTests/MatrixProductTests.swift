@@ -17,12 +17,13 @@ private let roundings: [(Double, Double)] = [
     let (depth, packing) = element == "bf16" ? (16, 2) : (8, 1)
     let (left, right) = (4 * packing, 2 * packing)
     let half = depth / 2
+    let total = element == "f64" ? "f64" : "f32"
     return """
-      kernel @product(in %a: f32[16, \(depth)], in %b: f32[\(depth), 8], out %c: f32[16, 8]) {
+      kernel @product(in %a: f32[16, \(depth)], in %b: f32[\(depth), 8], out %c: \(total)[16, 8]) {
         gpu_block for %block in 0 ..< 1 {
           allocate %left : \(element)[32, \(left)] register
           allocate %right : \(element)[32, \(right)] register
-          allocate %sum : f32[32, 4] register
+          allocate %sum : \(total)[32, 4] register
           gpu_thread for %t in 0 ..< 32 {
             unrolled for %e in 0 ..< \(left) {
               %left[%t, %e] = \(rounding)(%a[%t / 4 + %e / \(packing) mod 2 * 8, %t mod 4 * \(packing) + %e mod \(packing) + %e / \(2 * packing) * \(half)])
@@ -30,7 +31,7 @@ private let roundings: [(Double, Double)] = [
             unrolled for %f in 0 ..< \(right) {
               %right[%t, %f] = \(rounding)(%b[%t mod 4 * \(packing) + %f mod \(packing) + %f / \(packing) * \(half), %t / 4])
             }
-            unrolled for %g in 0 ..< 4 { %sum[%t, %g] = f32 0.0 }
+            unrolled for %g in 0 ..< 4 { %sum[%t, %g] = \(total) 0.0 }
           }
           mma %sum[] += %left[] * %right[]
           gpu_thread for %u in 0 ..< 32 {
@@ -59,7 +60,7 @@ private let roundings: [(Double, Double)] = [
     return (product, expected)
   }
 
-  @Test(arguments: [("f32", "tf32", 8), ("bf16", "bf16", 16)])
+  @Test(arguments: [("f32", "tf32", 8), ("bf16", "bf16", 16), ("f64", "f64", 8)])
   func productsOfSmallNumbersAreExact(_ element: String, _ rounding: String, _ depth: Int) throws {
     let text = Self.kernel(element, rounding: rounding)
     let (product, expected) = try run(
@@ -77,6 +78,15 @@ private let roundings: [(Double, Double)] = [
       ).product
       #expect(product.allSatisfy { $0 == sign * (1 + 3 * 0x1p-23) })
     }
+  }
+
+  @Test func doublesAreRoundedToNearestOneByOne() throws {
+    // Together the small products are 1.75 units of the last place, each alone is nothing beside 1.
+    let product = try run(
+      Self.kernel("f64", rounding: "f64"), depth: 8, left: { $0 % 8 == 0 ? 1 : 0x1p-27 },
+      right: { $0 < 8 ? 1 : 0x1p-27 }
+    ).product
+    #expect(product.allSatisfy { $0 == 1 })
   }
 
   @Test func factorsMustBeRounded() throws {

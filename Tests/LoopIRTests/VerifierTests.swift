@@ -132,8 +132,12 @@ private let brokenKernels = [
     "outside gpu_thread loops"),
   Broken(
     "L27",
-    "gpu_block for %b in 0 ..< 2 { allocate %l : f64[32, 4] register allocate %r : f32[32, 2] register allocate %s : f32[32, 4] register mma %s[] += %l[] * %r[] }",
-    "holds f64, which an mma does not take"),
+    "gpu_block for %b in 0 ..< 2 { allocate %l : f16[32, 4] register allocate %r : f32[32, 2] register allocate %s : f32[32, 4] register mma %s[] += %l[] * %r[] }",
+    "holds f16, which an mma does not take"),
+  Broken(
+    "L27",
+    "gpu_block for %b in 0 ..< 2 { allocate %l : f64[32, 4] register allocate %r : f64[32, 2] register allocate %s : f32[32, 4] register mma %s[] += %l[] * %r[] }",
+    "to a sum in f64"),
   Broken(
     "L27",
     "gpu_block for %b in 0 ..< 2 { allocate %l : f32[32, 4] register allocate %r : bf16[32, 2] register allocate %s : f32[32, 4] register mma %s[] += %l[] * %r[] }",

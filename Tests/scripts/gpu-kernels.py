@@ -19,6 +19,8 @@ PTXAS = pathlib.Path(sysconfig.get_paths()["purelib"]) / "nvidia/cu13/bin/ptxas"
 TARGETS = ("sm_80", "sm_90")
 PRECISIONS = ("strict", "standard", "tf32", "bf16")
 REGISTERS = 168
+# The type of the factors that tensor cores multiply.
+FACTORS = {"strict": "f64", "standard": "tf32", "tf32": "tf32", "bf16": "bf16"}
 NETWORKS = (
     ("resnet4", []), ("resnet4", ["--batch", "32"]), ("unet", []), ("unet", ["--batch", "32"]),
     ("vgg16-features", []), ("resnet2", ["--set", "channels=2", "--size", "50x37"]))
@@ -48,12 +50,13 @@ def assembled(folder, network, options, target, precision):
     result = run(str(PTXAS), "-v", f"-arch={target}", str(ptx), "-o", str(cubin))
     if result.returncode:
         return result.stderr
-    multiplies = ptx.read_text().count("mma.sync")
-    if (multiplies == 0) != (precision == "strict"):
-        return f"{multiplies} products of matrices"
+    text = ptx.read_text()
+    products = text.count("mma.sync")
+    if products == 0 or products != len(re.findall(rf"mma\.sync\S+\.{FACTORS[precision]}\.\S+", text)):
+        return f"{products} products of matrices, not all of them of {FACTORS[precision]}"
     report = result.stdout + result.stderr
     registers = [int(count) for count in re.findall(r"Used (\d+) registers", report)]
-    kernels = ptx.read_text().count(".visible .entry")
+    kernels = text.count(".visible .entry")
     frames = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill", report)
     if len(registers) != kernels or len(frames) != kernels:
         return f"{kernels} kernels, but the assembler speaks of {len(registers)}"

@@ -5,7 +5,7 @@ import Tensors
 
 /// Products of matrices by tensor cores.
 extension FunctionEmitter {
-  /// One `mma.sync` by every warp; the elements of a fragment lie in registers as the instruction wants them.
+  /// Products by every warp; the elements of a fragment lie in registers as the instructions want them.
   func multiply(_ product: MatrixProduct) throws(EmitFailure) {
     let element = try fragment(product.left).buffer.element
     guard let shape = MatrixShape(of: element) else {
@@ -16,18 +16,66 @@ extension FunctionEmitter {
     let b = try factors(product.right, shape.rightCount / shape.packing, shape)
     let sum = try fragment(product.sum)
     let c = try (0..<MatrixShape.sumCount).map { element throws(EmitFailure) in
-      try read(sum, at(product.sum, element), as: unit.type(.f32))
+      try read(sum, at(product.sum, element), as: unit.type(shape.sum))
     }
-    let type = element == .f32 ? "tf32" : element.rawValue
-    // LLVM 19 does not know that all threads must take part: it might move a product whose sum is used under a
-    // condition there.
-    let result = call(
-      "llvm.nvvm.mma.m16n8k\(shape.depth).row.col.\(type)", a + b + c,
-      attributes: ["convergent", "willreturn"])
-    for element in 0..<MatrixShape.sumCount {
-      let value: LLVMValueRef = LLVMBuildExtractValue(builder, result, UInt32(element), "")
+    let results: [LLVMValueRef]
+    switch element {
+    case .f64: results = try inDouble(a, b, c)
+    default:
+      let type = element == .f32 ? "tf32" : element.rawValue
+      // LLVM 19 does not know that all threads must take part: it might move a product whose sum is used under a
+      // condition there.
+      let result = call(
+        "llvm.nvvm.mma.m16n8k\(shape.depth).row.col.\(type)", a + b + c,
+        attributes: ["convergent", "willreturn"])
+      results = elements(of: result, MatrixShape.sumCount)
+    }
+    for (element, value) in results.enumerated() {
       try write(value, sum, at(product.sum, element))
     }
+  }
+
+  private func elements(of result: LLVMValueRef, _ count: Int) -> [LLVMValueRef] {
+    (0..<count).map { LLVMBuildExtractValue(builder, result, UInt32($0), "") }
+  }
+
+  /// One m16n8k8, or before sm_90, which has no others, four m8n8k4: in both halves of the rows the first half of the
+  /// depth, then the second.
+  private func inDouble(
+    _ a: [LLVMValueRef], _ b: [LLVMValueRef], _ c: [LLVMValueRef]
+  ) throws(EmitFailure) -> [LLVMValueRef] {
+    if Targets.leastCapability(of: unit.target) >= 90 {
+      return try inDouble("m16n8k8", a, b, c)
+    }
+    let upper = try inDouble("m8n8k4", [a[0]], [b[0]], [c[0], c[1]])
+    let lower = try inDouble("m8n8k4", [a[1]], [b[0]], [c[2], c[3]])
+    return try inDouble("m8n8k4", [a[2]], [b[1]], upper)
+      + inDouble("m8n8k4", [a[3]], [b[1]], lower)
+  }
+
+  /// As text, since LLVM 19 knows no other f64 products than m8n8k4.
+  private func inDouble(
+    _ shape: String, _ a: [LLVMValueRef], _ b: [LLVMValueRef], _ c: [LLVMValueRef]
+  ) throws(EmitFailure) -> [LLVMValueRef] {
+    var first = 0
+    func registers(_ count: Int) -> String {
+      defer { first += count }
+      return "{" + (first..<first + count).map { "$\($0)" }.joined(separator: ", ") + "}"
+    }
+    let operands = [c.count, a.count, b.count, c.count].map(registers).joined(separator: ", ")
+    let text = "mma.sync.aligned.\(shape).row.col.f64.f64.f64.f64 \(operands);"
+    let constraints =
+      Array(repeating: "=d", count: c.count)
+      + Array(repeating: "d", count: a.count + b.count + c.count)
+    var results: [LLVMTypeRef?] = Array(repeating: try unit.type(.f64), count: c.count)
+    var arguments: [LLVMValueRef?] = a + b + c
+    var types: [LLVMTypeRef?] = arguments.map { LLVMTypeOf($0) }
+    let type: LLVMTypeRef = LLVMFunctionType(
+      LLVMStructTypeInContext(unit.context, &results, UInt32(results.count), 0), &types,
+      UInt32(types.count), 0)
+    let result = assembly(
+      text, constraints.joined(separator: ","), type, &arguments, isPure: true)
+    return elements(of: result, c.count)
   }
 
   /// One `ldmatrix.sync` by every warp.
@@ -100,7 +148,7 @@ extension FunctionEmitter {
       try fragment(operand), [.integer(0)] + operand.indices + [.integer(element)])
   }
 
-  /// 32-bit registers, each with as many elements as fit.
+  /// 32-bit registers, each with as many elements as fit, or f64 values.
   private func factors(
     _ operand: MatrixProduct.Fragment, _ count: Int, _ shape: MatrixShape
   ) throws(EmitFailure) -> [LLVMValueRef] {
@@ -110,7 +158,7 @@ extension FunctionEmitter {
       shape.packing == 1 ? scalar : LLVMVectorType(scalar, UInt32(shape.packing))
     return try (0..<count).map { register throws(EmitFailure) in
       let value = try read(slot, at(operand, register * shape.packing), as: type)
-      return LLVMBuildBitCast(builder, value, unit.i32, "")
+      return slot.buffer.element == .f64 ? value : LLVMBuildBitCast(builder, value, unit.i32, "")
     }
   }
 }

@@ -96,16 +96,20 @@ extension FunctionEmitter {
     }
   }
 
-  private func assembly(
-    _ text: String, _ constraints: String, _ type: LLVMTypeRef, _ arguments: inout [LLVMValueRef?]
+  /// Instructions that all threads of a warp take part in; `isPure` where results follow from operands alone.
+  func assembly(
+    _ text: String, _ constraints: String, _ type: LLVMTypeRef,
+    _ arguments: inout [LLVMValueRef?], isPure: Bool = false
   ) -> LLVMValueRef {
     var (code, rules) = (Array(text.utf8CString), Array(constraints.utf8CString))
     let value: LLVMValueRef = LLVMGetInlineAsm(
-      type, &code, code.count - 1, &rules, rules.count - 1, 1, 0, LLVMInlineAsmDialectATT, 0)
+      type, &code, code.count - 1, &rules, rules.count - 1, isPure ? 0 : 1, 0,
+      LLVMInlineAsmDialectATT, 0)
     let call: LLVMValueRef = LLVMBuildCall2(
       builder, type, value, &arguments, UInt32(arguments.count), "")
-    // All threads of a warp group take part.
-    for attribute in ["convergent", "nounwind"] { unit.add(attribute, toCall: call) }
+    for attribute in ["convergent", "nounwind"] + (isPure ? ["willreturn"] : []) {
+      unit.add(attribute, toCall: call)
+    }
     return call
   }
 

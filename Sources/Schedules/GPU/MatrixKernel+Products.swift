@@ -198,11 +198,15 @@ extension MatrixKernel {
     return [.allocate(row)] + read + unrolled(step, tile.steps, unrolled(half, 2, copy))
   }
 
-  /// One value, or its high and low part.
+  /// One value, in float64 where sums are, or its high and low part.
   func store(
     _ value: Expression, to fragments: [Buffer], _ place: [Expression]
   ) -> [Statement] {
-    guard fragments.count == 2 else { return [.store(fragments[0].name, place, value)] }
+    guard fragments.count == 2 else {
+      let element = tile.arithmetic.fragment
+      let converted = element == tile.arithmetic.element ? value : .cast(element, value)
+      return [.store(fragments[0].name, place, converted)]
+    }
     let (whole, high) = (names.fresh("whole"), names.fresh("high"))
     let raised = Expression.variable(whole) * .real(Self.raise, .f32)
     let low = Expression.variable(whole) - .variable(high)

@@ -12,6 +12,9 @@ import LoopIR
 /// neighbouring ones, for pixels and weights alike: one wide read gives it several fragments. (Reading 32 bits at a
 /// time, which puts each where the instruction wants it without moves, took half as long again on an H100.)
 ///
+/// Products in float64 take factors that are float32 in shared memory: a thread converts each fragment once, for all
+/// products that it is part of.
+///
 /// With `ldmatrix`, `rows` are the fragments: those of a row of pixels serve all rows of the kernel that see it.
 /// ```
 /// for kx {
@@ -156,7 +159,7 @@ extension MatrixTile {
     _ name: String, _ counts: [Int], _ names: inout NameSupply
   ) -> Buffer {
     Buffer(
-      names.fresh(name), .f32, extents: [threads] + counts + [MatrixShape.sumCount],
+      names.fresh(name), shape.sum, extents: [threads] + counts + [MatrixShape.sumCount],
       space: .register)
   }
 
@@ -165,7 +168,7 @@ extension MatrixTile {
   ) -> [Buffer] {
     ["", "_low"].prefix(arithmetic.copies).map {
       Buffer(
-        names.fresh(name + $0), arithmetic.element,
+        names.fresh(name + $0), arithmetic.fragment,
         extents: [threads] + counts + [steps, elements], space: .register)
     }
   }
@@ -213,7 +216,7 @@ extension MatrixKernel {
 
   /// A thread's results of one pixel: those of all parts, which runs of channels beside each other make up.
   private func results(_ name: String) -> Buffer {
-    Buffer(names.fresh(name), .f32, extents: [2 * tile.parts], space: .register)
+    Buffer(names.fresh(name), sum.element, extents: [2 * tile.parts], space: .register)
   }
 
   /// Unrolled runs and vectorized channels around what `body` makes of a result's number and channel.

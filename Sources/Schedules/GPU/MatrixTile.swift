@@ -9,11 +9,12 @@ enum MatrixArithmetic: Hashable {
   case bf16
   /// x = high + low, both in tf32: x·y ≈ high·high + high·low + low·high, which leaves an error of 2^-22.
   case splitTF32
+  /// Converted to float64, in which products of float32 numbers are exact.
+  case f64
 
-  /// Nil for the precision that sums in float32 alone.
-  init?(_ precision: Precision) {
+  init(_ precision: Precision) {
     switch precision {
-    case .strict: return nil
+    case .strict: self = .f64
     case .standard: self = .splitTF32
     case .tf32: self = .tf32
     case .bf16: self = .bf16
@@ -22,24 +23,42 @@ enum MatrixArithmetic: Hashable {
 
   /// The type of pixels and weights in shared memory.
   var element: ElementType { self == .bf16 ? .bf16 : .f32 }
-  var shape: MatrixShape { self == .bf16 ? .bf16 : .tf32 }
+  /// Their type in fragments.
+  var fragment: ElementType { self == .f64 ? .f64 : element }
+  var shape: MatrixShape {
+    switch self {
+    case .tf32, .splitTF32: return .tf32
+    case .bf16: return .bf16
+    case .f64: return .f64
+    }
+  }
 
-  /// What is kept of a pixel or weight in shared memory; splitting happens in registers.
+  /// What is kept of a pixel or weight in shared memory; splitting and converting to float64 happen in registers.
   func rounded(_ value: Expression) -> Expression {
     switch self {
     case .tf32: return .unary(.tf32, value)
     case .splitTF32: return value
     case .bf16: return .cast(.bf16, value)
+    case .f64: return .cast(.f32, value)
     }
   }
 
   /// Products of matrices for one of the factors.
   var products: Int { self == .splitTF32 ? 3 : 1 }
-  /// Registers that hold one 32 bits of a factor.
+  /// Numbers in fragments that stand for one of the factors.
   var copies: Int { self == .splitTF32 ? 2 : 1 }
+  /// Registers of an element of a sum.
+  var sumWords: Int { self == .f64 ? 2 : 1 }
+  /// Registers that hold one 32 bits of a factor.
+  var factorWords: Int { self == .f64 ? 2 : copies }
   /// Whether the products of each place of the kernel are summed up on their own: tensor cores cut off what does not
   /// fit, so errors grow with the number of products that they add to one sum.
   var sumsApart: Bool { self == .splitTF32 }
+
+  /// Cycles for which a product keeps the tensor cores of a quarter of a multiprocessor busy (the H100's 67 TFLOP/s in
+  /// float64 are 32 FMAs a cycle), and until a product of the same sum can follow.
+  var productCycles: Double { self == .f64 ? 32 : 6.4 }
+  var productLatency: Double { self == .f64 ? 40 : 18 }
 }
 
 /// How fragments come out of shared memory.
@@ -117,7 +136,7 @@ struct MatrixTile: BlockTile {
     let seen = pixelRows(form)
     return (2...5).contains(form.kernelRow.extent) && arithmetic.copies == 1
       && seen < tiles * rows * form.kernelRow.extent
-      && registers(form, pixelRows: seen) + gpu.spareRegisters + 8 <= gpu.registers(of: threads)
+      && registers(form, pixelRows: seen) + spareRegisters(gpu) + 8 <= gpu.registers(of: threads)
   }
 
   /// Warps beside and below each other, preferred first.
@@ -129,7 +148,8 @@ struct MatrixTile: BlockTile {
   init?(
     _ form: StagedConvolution, _ gpu: GPU, _ precision: Precision, reads: FragmentReads = .wide
   ) {
-    guard let arithmetic = MatrixArithmetic(precision), form.nest.accumulator.element == .f32,
+    let arithmetic = MatrixArithmetic(precision)
+    guard form.nest.accumulator.element == arithmetic.shape.sum,
       form.channel.extent % MatrixShape.columns == 0
     else { return nil }
     let tiles = Self.candidates(form, arithmetic, reads).filter { $0.fits(form, gpu) }
@@ -179,41 +199,61 @@ struct MatrixTile: BlockTile {
     let sums = MatrixShape.sumCount * tiles * (parts + (arithmetic.sumsApart ? 1 : 0))
     // A thread has a row of pixels, or two pixels of it that are 8 columns apart.
     let pixels = pixelRows * 2 / rows
-    let factors = (pixels + 2) * span * arithmetic.copies / arithmetic.shape.packing
-    return sums + factors + 64
+    let factors = (pixels + 2) * span * arithmetic.factorWords / arithmetic.shape.packing
+    return sums * arithmetic.sumWords + factors + 64
   }
+
+  /// Products in float64 have not been seen to need any.
+  private func spareRegisters(_ gpu: GPU) -> Int { arithmetic == .f64 ? 0 : gpu.spareRegisters }
 
   private func fits(_ form: StagedConvolution, _ gpu: GPU) -> Bool {
     // Split factors leave no registers over for the addresses of copies that start between products.
     let copiesBetween = arithmetic.copies > 1 && ring(form, gpu).ahead < chunks(form)
-    let registers = registers(form) + gpu.spareRegisters + (copiesBetween ? 5 * tiles - 2 : 0)
+    let registers = registers(form) + spareRegisters(gpu) + (copiesBetween ? 5 * tiles - 2 : 0)
+    // `ldmatrix` has no room for conversions between shared memory and fragments.
+    guard reads == .wide || arithmetic != .f64 else { return false }
     return threads >= 2 * gpu.warp && threads <= 256 && registers <= gpu.registers(of: threads)
       && leastSharedBytes(form) <= gpu.sharedBytes
   }
 
-  /// Cycles: a product keeps the tensor cores of a quarter of a multiprocessor busy for 6.4; one warp at a time reads
-  /// 128 bytes of shared memory a cycle; factors are split by 4 instructions. (What a chunk's barrier costs, and that
-  /// blocks of more than 256 threads never pay, are from sweeps of tiles on an H100.)
+  /// Cycles for which a warp's conversions to float64 of the factors of one step keep a quarter of a multiprocessor busy:
+  /// 16 results a cycle and multiprocessor (CUDA C++ Programming Guide, throughput of native arithmetic instructions).
+  private func conversionCycles(_ form: StagedConvolution, _ gpu: GPU) -> Double {
+    guard arithmetic == .f64 else { return 0 }
+    let pixels =
+      canShareRows(form, gpu)
+      ? Double(pixelRows(form)) / Double(form.kernelRow.extent) : Double(tiles * rows)
+    return (pixels + Double(parts)) * 2 * 8
+  }
+
+  /// Cycles: one warp at a time reads 128 bytes of shared memory a cycle; factors are split by 4 instructions. (What
+  /// products take, what a chunk's barrier costs, and that blocks of more than 256 threads never pay, are from sweeps of
+  /// tiles on an H100. Float64 was not timed: that an eighth of conversions is not hidden by products is assumed.)
   private func cost(_ form: StagedConvolution, _ gpu: GPU) -> Double {
     let places = Double(form.kernelRow.extent * form.kernelColumn.extent)
     let steps = places * Double(form.input.extent / arithmetic.shape.depth)
     let warps = Double(threads / gpu.warp)
     let count = Double(tiles * parts * arithmetic.products)
-    let products = steps * count * 6.4
+    let products = steps * count * arithmetic.productCycles
     let pixelReads =
       reads == .wide
       ? places * Double(tiles * rows) : Double(form.kernelColumn.extent * pixelRows(form) * 2)
     let factors =
       (pixelReads + places * Double(parts)) * Double(form.input.extent / arithmetic.shape.depth)
     let loads = factors * 2
+    let conversions = steps * conversionCycles(form, gpu)
     let splits = arithmetic.copies == 1 ? 0 : factors * 2 * 4
     let issue = splits + steps * count * (reads == .wide ? 2 : 1)
     // A warp alone waits for each read, and for a product before the next one of the same sum.
     let reads = places * Double(form.input.extent / inputs * (parts + 1)) * 33
-    let chains = steps * Double(parts * arithmetic.products) * max(18, 6.4 * Double(tiles))
+    let chains =
+      steps * Double(parts * arithmetic.products)
+      * max(arithmetic.productLatency, arithmetic.productCycles * Double(tiles))
     let quarters = (warps / 4).rounded(.up)
     return cycles(
-      form, gpu, compute: max(quarters * max(products, issue), warps * loads),
-      latency: reads + max(chains, issue), stall: 330 * Double(arithmetic.products))
+      form, gpu,
+      compute: max(
+        quarters * (max(products, issue, conversions) + conversions / 8), warps * loads),
+      latency: reads + max(chains, issue) + conversions, stall: 330 * Double(arithmetic.products))
   }
 }

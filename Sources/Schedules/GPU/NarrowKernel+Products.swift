@@ -2,9 +2,10 @@ import LoopIR
 
 /// A thread's sums of products.
 extension NarrowKernel {
-  /// Longer sums are added up from terms, which are those of each kernel column.
+  /// Longer sums in float32 are added up from terms, which are those of each kernel column.
   private var hasTerms: Bool {
-    form.input.extent * form.kernelRow.extent * form.kernelColumn.extent > 32
+    shares.element == .f32
+      && form.input.extent * form.kernelRow.extent * form.kernelColumn.extent > 32
   }
 
   /// Names for where a thread's pixels and weights begin.

@@ -14,8 +14,8 @@ import LoopIR
 /// input channels are shared among neighbouring threads, and each loads all its pixels before it multiplies. Where
 /// input channels are few, threads share the output channels instead and need not exchange anything.
 ///
-/// Rounding errors grow with the number of products of a kernel column in `lanes` input channels, with that of such
-/// terms in a thread, and with `parts`.
+/// Rounding errors in float32 grow with the number of products of a kernel column in `lanes` input channels, with that of
+/// such terms in a thread, and with `parts`; in float64 there are no terms.
 final class NarrowKernel: BlockKernel {
   let form: StagedConvolution
   let tile: NarrowTile

@@ -19,7 +19,6 @@ import Tensors
 struct StoredFactors {
   private let gpu: GPU
   private let precision: Precision
-  private let arithmetic: MatrixArithmetic?
   private(set) var module: LoopModule
   /// The module's buffers that hold factors.
   private var stored: Set<String> = []
@@ -29,8 +28,8 @@ struct StoredFactors {
 
   init(_ module: LoopModule, _ gpu: GPU, _ precision: Precision) {
     (self.module, self.gpu, self.precision) = (module, gpu, precision)
-    arithmetic = MatrixArithmetic(precision)
-    guard let arithmetic, arithmetic != .splitTF32 else { return }
+    let arithmetic = MatrixArithmetic(precision)
+    guard arithmetic == .tf32 || arithmetic == .bf16 else { return }
     let weights = roundableWeights()
     stored = weights.union(narrowImages())
     for index in module.buffers.indices
@@ -156,6 +155,7 @@ extension MatrixArithmetic {
     case .load(let name, _) where self == .tf32 && factors.contains(name): return value
     case .cast(.f32, .load(let name, let indices)) where self == .bf16 && factors.contains(name):
       return .load(name, indices)
+    case .cast(.f64, let single) where self == .f64: return single
     default: return rounded(value)
     }
   }
