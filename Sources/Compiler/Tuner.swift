@@ -35,6 +35,10 @@ public struct Tuner {
     /// Medians of whole runs, with these choices and as the cost model chooses.
     public var seconds: Double
     public var standardSeconds: Double
+    /// The driver's name of the GPU that was measured, if one was.
+    public var gpu: String?
+    /// What is wrong with choices that could not be measured.
+    public var problems: [String] = []
   }
 
   private let module: LoopModule

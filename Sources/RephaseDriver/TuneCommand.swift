@@ -7,7 +7,8 @@ import Networks
 struct TuneCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tune",
-    abstract: "Measure alternatives for each kernel on this machine; write the fastest to a file.",
+    abstract:
+      "Measure alternatives for each kernel on this machine's CPU or GPU; write the fastest to a file.",
     discussion:
       "compile, run, verify, bench and emit take the file by --schedule, with the same model, size, batch, target and precision. Without --weights fresh ones are used: times do not depend on them. Every choice keeps the promise of the precision. Let the machine do nothing else meanwhile."
   )
@@ -38,23 +39,35 @@ struct TuneCommand: ParsableCommand {
   func run() throws {
     let model = try options.resolveForTiming()
     let pipeline = Pipeline(
-      target: try options.resolvedTarget(allowsGPU: false), precision: options.precision)
+      target: try options.resolvedTarget(), precision: options.precision)
     var bar: CountProgress?
     let result = try model.locating {
-      let tuner = try Tuner(
-        model.staged, pipeline: pipeline, weights: model.weights, threads: options.threads,
-        rounds: rounds
-      ) { done, total in
+      try tuned(model, pipeline) { done, total in
         bar = bar ?? CountProgress("measured", "groups of choices", total: total, isQuiet: quiet)
         bar?.show(done)
       }
-      return try tuner.run()
     }
     bar?.close()
+    for problem in result.problems { Console.error("left out: \(problem)") }
     let report = TuningReport(
       net: model.staged.name, threads: Benchmark.threadCount(options.threads), result: result)
     try Output.write(report.file, to: output)
     if json { try report.printJSON() } else if output != "-" { print(report.text) }
+  }
+
+  private func tuned(
+    _ model: ResolvedModel, _ pipeline: Pipeline,
+    _ progress: @escaping (_ done: Int, _ total: Int) -> Void
+  ) throws -> Tuner.Result {
+    guard pipeline.target.gpu == nil else {
+      return try DeviceTuner(
+        model.staged, pipeline: pipeline, rounds: rounds, progress: progress
+      ).run()
+    }
+    return try Tuner(
+      model.staged, pipeline: pipeline, weights: model.weights, threads: options.threads,
+      rounds: rounds, progress: progress
+    ).run()
   }
 }
 
@@ -70,9 +83,8 @@ private struct TuningReport {
     for (number, row) in result.rows.enumerated() {
       let isStandard = row.choice == row.standard
       choices.kernels[number].remark =
-        Self.milliseconds(row.medianSeconds)
-        + (isStandard
-          ? ", as the cost model chooses" : ", not " + Self.milliseconds(row.standardSeconds))
+        time(row.medianSeconds)
+        + (isStandard ? ", as the cost model chooses" : ", not " + time(row.standardSeconds))
     }
     return choices.text(remarks: [summary])
   }
@@ -81,8 +93,7 @@ private struct TuningReport {
     var table = TextTable(header: ["kernel", "choices", "cost model", "tuned"])
     for row in result.rows {
       table.add([
-        row.kernel, "\(row.measured)", Self.milliseconds(row.standardSeconds),
-        Self.milliseconds(row.medianSeconds),
+        row.kernel, "\(row.measured)", time(row.standardSeconds), time(row.medianSeconds),
       ])
     }
     return table.description + "\n" + summary
@@ -91,7 +102,8 @@ private struct TuningReport {
   func printJSON() throws(Diagnostic) {
     struct Whole: Encodable {
       var net: String
-      var threads: Int
+      var threads: Int?
+      var gpu: String?
       var images: Int?
       var median_s: Double
       var standard_s: Double
@@ -99,16 +111,20 @@ private struct TuningReport {
     for row in result.rows { try Console.json(row) }
     try Console.json(
       Whole(
-        net: net, threads: threads, images: result.choices.images, median_s: result.seconds,
+        net: net, threads: result.gpu == nil ? threads : nil, gpu: result.gpu,
+        images: result.choices.images, median_s: result.seconds,
         standard_s: result.standardSeconds))
   }
 
   private var summary: String {
-    "\(net), \(threads) thread\(threads == 1 ? "" : "s"): \(Self.milliseconds(result.seconds)), "
-      + "\(Self.milliseconds(result.standardSeconds)) as the cost model chooses"
+    let place = result.gpu ?? "\(threads) thread\(threads == 1 ? "" : "s")"
+    return "\(net), \(place): \(time(result.seconds)), "
+      + "\(time(result.standardSeconds)) as the cost model chooses"
   }
 
-  private static func milliseconds(_ seconds: Double) -> String {
-    String(format: "%.3f ms", seconds * 1000)
+  /// Kernels of a GPU take microseconds.
+  private func time(_ seconds: Double) -> String {
+    result.gpu == nil
+      ? String(format: "%.3f ms", seconds * 1e3) : String(format: "%.2f µs", seconds * 1e6)
   }
 }

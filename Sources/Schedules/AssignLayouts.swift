@@ -9,20 +9,26 @@ public enum AssignLayouts {
   public static func apply(
     to module: LoopModule, target: Target, precision: Precision = .standard
   ) -> LoopModule {
+    let tiles = target.gpu.map { TileSelection(gpu: $0, precision: precision) }
+    return apply(to: module, target: target, tiles: tiles)
+  }
+
+  /// `tiles` are those of a GPU's convolutions.
+  static func apply(
+    to module: LoopModule, target: Target, tiles: TileSelection?
+  ) -> LoopModule {
     var layout = Layout(
-      module: PackInputs.apply(to: module, target: target, precision: precision))
+      module: PackInputs.apply(to: module, target: target, tiles: tiles))
     layout.orderTemporaries()
-    layout.orderWeights(target, precision)
+    layout.orderWeights(target, tiles)
     return layout.specialized()
   }
 
   /// Orders of the dimensions, outermost first, in which a kernel likes its parameters, by parameter.
   static func preferredOrders(
-    _ kernel: Kernel, _ target: Target, _ precision: Precision
+    _ kernel: Kernel, _ target: Target, _ tiles: TileSelection?
   ) -> [Int: [Int]] {
-    if let gpu = target.gpu {
-      return StagedConvolution(kernel)?.preferredOrders(gpu, precision) ?? [:]
-    }
+    if let tiles { return tiles.preferredOrders(kernel) }
     if SumForm(kernel, target) != nil { return [:] }
     return ScheduleReduction(kernel, target)?.preferredOrders() ?? [:]
   }
@@ -38,11 +44,11 @@ public enum AssignLayouts {
     }
 
     /// Constants, and temporaries that a kernel reads as weights; the first one that does decides.
-    mutating func orderWeights(_ target: Target, _ precision: Precision) {
+    mutating func orderWeights(_ target: Target, _ tiles: TileSelection?) {
       var decided: Set<String> = []
       for case .call(let name, let arguments) in module.run {
         guard let kernel = module.kernel(named: name) else { continue }
-        let orders = AssignLayouts.preferredOrders(kernel, target, precision)
+        let orders = AssignLayouts.preferredOrders(kernel, target, tiles)
         for (position, argument) in arguments.enumerated() {
           guard let index = module.buffers.firstIndex(where: { $0.buffer.name == argument }) else {
             continue

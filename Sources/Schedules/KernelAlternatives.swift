@@ -85,6 +85,10 @@ public struct KernelAlternatives {
         help: "run 'rephase tune' for this model, size and batch")
     }
     switch choice {
+    case .tile:
+      throw Diagnostic(
+        "@\(kernel) cannot be computed as \(choice), which is for GPUs",
+        help: "take a direct sum, or give the schedule's --target")
     case .direct:
       guard direct.tiles().contains(where: { KernelChoice($0) == choice }) else {
         throw Self.misfit(choice, kernel)
@@ -138,13 +142,33 @@ extension ScheduleChoices {
     for laidOut: LoopModule, _ target: Target
   ) throws(Diagnostic) -> [String: KernelChoice] {
     let alternatives = KernelAlternatives(laidOut, target, precision)
-    var choices: [String: KernelChoice] = [:]
+    try check(alternatives.check)
+    return Dictionary(uniqueKeysWithValues: kernels.map { ($0.kernel, $0.choice) })
+  }
+
+  /// Tiles by kernel; throws where one does not fit.
+  func checkedTiles(for alternatives: TileAlternatives) throws(Diagnostic) -> [String: TileChoice] {
+    if images != nil {
+      throw Diagnostic(
+        "a GPU runs all images of a batch together", at: places["images"],
+        help: "leave the line out")
+    }
+    try check(alternatives.check)
+    var tiles: [String: TileChoice] = [:]
+    for case (let kernel, .tile(let tile)) in kernels.map({ ($0.kernel, $0.choice) }) {
+      tiles[kernel] = tile
+    }
+    return tiles
+  }
+
+  /// Each choice, with its place where one does not fit.
+  private func check(
+    _ isFitting: (_ choice: KernelChoice, _ kernel: String) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
     for entry in kernels {
-      do throws(Diagnostic) { try alternatives.check(entry.choice, for: entry.kernel) } catch {
+      do throws(Diagnostic) { try isFitting(entry.choice, entry.kernel) } catch {
         throw error.located(at: entry.location)
       }
-      choices[entry.kernel] = entry.choice
     }
-    return choices
   }
 }

@@ -5,6 +5,8 @@ public enum KernelChoice: Hashable, Sendable {
   /// Winograd's algorithm: its transform (`2x2`, `4x4`, `4x4u`), the tiles of one strip, and the tiles and vectors of
   /// channels in one register tile of the products.
   case winograd(transform: String, tiles: Int, productTiles: Int, productVectors: Int)
+  /// On a GPU: the tile of results that a block of threads computes, of one of several kinds.
+  case tile(TileChoice)
 
   init(_ tile: CostModel.TileShape) {
     self = .direct(columns: tile.columns, vectors: tile.vectors)
@@ -27,6 +29,7 @@ extension KernelChoice: CustomStringConvertible {
       return
         "winograd {transform = \"\(transform)\", tiles = \(tiles), product_tiles = \(productTiles), "
         + "product_vectors = \(productVectors)}"
+    case .tile(let tile): return tile.description
     }
   }
 }

@@ -11,7 +11,7 @@ import LoopIR
 /// ```
 enum PackInputs {
   static func apply(
-    to module: LoopModule, target: Target, precision: Precision
+    to module: LoopModule, target: Target, tiles: TileSelection?
   ) -> LoopModule {
     var result = module
     result.run = []
@@ -23,7 +23,7 @@ enum PackInputs {
         result.run.append(statement)
         continue
       }
-      for position in AssignLayouts.preferredOrders(kernel, target, precision).keys.sorted() {
+      for position in AssignLayouts.preferredOrders(kernel, target, tiles).keys.sorted() {
         let argument = arguments[position]
         guard let item = module.buffer(named: argument), case .input = item.role else { continue }
         if packed[argument] == nil { packed[argument] = result.pack(item.buffer) }

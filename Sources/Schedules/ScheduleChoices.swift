@@ -10,6 +10,10 @@ import LoopIR
 /// images 2
 /// kernel @convolution3x3_1_1x32x192x128 direct {columns = 12, vectors = 2}
 /// ```
+/// For a GPU, kernels have tiles:
+/// ```
+/// kernel @convolution3x3_32_relu_1x32x192x128 matrix {tiles = 2, parts = 4, groups = 1, across = 2, down = 2, inputs = 16, ahead = 1}
+/// ```
 /// `images` is the number of images of a batch that run together; kernels are named as the plain loops of that part
 /// of the batch name them: operation, what is fused behind it, and shape. The cost model decides what is not said.
 public struct ScheduleChoices: Hashable, Sendable {
@@ -69,10 +73,6 @@ public struct ScheduleChoices: Hashable, Sendable {
 
   /// Throws where the choices were made for another target or precision.
   func check(_ target: Target, _ precision: Precision) throws(Diagnostic) {
-    guard target.gpu == nil else {
-      throw Diagnostic(
-        "schedule files are for processors, not for \(target.name)", help: "leave --schedule out")
-    }
     func text(_ name: String, _ processor: String, _ bytes: Int) -> String {
       "'\(name)' (\(processor), vectors of \(bytes) bytes)"
     }
@@ -175,6 +175,27 @@ extension TokenStream {
     return try integer("a number")
   }
 
+  /// `{name = integer, ...}`; those left out that may be have their usual values.
+  private mutating func numbers(
+    _ fields: [(name: String, usual: Int?)]
+  ) throws(Diagnostic) -> [Int] {
+    var numbers: [Int] = []
+    try expect("{")
+    var isAfterComma = true
+    for field in fields {
+      if let usual = field.usual, !(isAfterComma && isAtWord(field.name)) {
+        numbers.append(usual)
+        continue
+      }
+      if !isAfterComma { try expect(",") }
+      numbers.append(try number(field.name))
+      isAfterComma = try takeIf(",")
+    }
+    if isAfterComma { throw unexpected("another number") }
+    try expect("}")
+    return numbers
+  }
+
   fileprivate mutating func kernelChoice() throws(Diagnostic) -> KernelChoice {
     if try takeIfWord("direct") {
       try expect("{")
@@ -184,7 +205,14 @@ extension TokenStream {
       try expect("}")
       return .direct(columns: columns, vectors: vectors)
     }
-    guard try takeIfWord("winograd") else { throw unexpected("'direct' or 'winograd'") }
+    if case .word(let word) = token, let kind = TileKinds.named(word) {
+      try take()
+      return .tile(TileChoice(kind: word, numbers: try numbers(kind.fields)))
+    }
+    guard try takeIfWord("winograd") else {
+      let tiles = TileKinds.all.map { "'\($0.word)'" }.joined(separator: ", ")
+      throw unexpected("'direct' or 'winograd', or for a GPU one of \(tiles)")
+    }
     try expect("{")
     try expectWord("transform")
     try expect("=")

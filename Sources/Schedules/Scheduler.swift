@@ -24,6 +24,12 @@ public enum Scheduler {
     by choices: ScheduleChoices
   ) throws(Diagnostic) -> LoopModule {
     try choices.check(target, precision)
+    if let gpu = target.gpu {
+      let alternatives = GPUScheduler.alternatives(module, gpu, precision)
+      let tiles = try choices.checkedTiles(for: alternatives)
+      return GPUScheduler(target: target, gpu: gpu, precision: precision, choices: tiles)
+        .schedule(module)
+    }
     let split = try choices.split(module, target)
     let laidOut = laidOut(split, target, precision)
     return scheduled(
@@ -37,6 +43,13 @@ public enum Scheduler {
     let split = try choices.split(module, target)
     return KernelAlternatives(
       laidOut(split, target, choices.precision), target, choices.precision)
+  }
+
+  /// What can be chosen for the convolutions of a module on a GPU; nil for other targets.
+  public static func tiles(
+    for module: LoopModule, target: Target, precision: Precision
+  ) -> TileAlternatives? {
+    target.gpu.map { GPUScheduler.alternatives(module, $0, precision) }
   }
 
   /// With layouts, and sums in the precision's arithmetic: what kernels are chosen and scheduled from.

@@ -11,11 +11,27 @@ import Testing
     _ item: KernelCase, _ precision: Precision, reads: FragmentReads = .wide
   ) throws -> LoopModule {
     let target = try Targets.resolve("sm_90")
+    let gpu = try #require(target.gpu)
+    let plain = try item.plain()
     let scheduler = GPUScheduler(
-      target: target, gpu: try #require(target.gpu), precision: precision, reads: reads)
-    let module = scheduler.schedule(try item.plain())
+      target: target, gpu: gpu, precision: precision,
+      choices: choices(plain, gpu, precision, reads))
+    let module = scheduler.schedule(plain)
     try LoopVerifier.verify(module)
     return module
+  }
+
+  /// The cheapest tile that reads so of each convolution that the cost model gives to tensor cores.
+  private func choices(
+    _ module: LoopModule, _ gpu: GPU, _ precision: Precision, _ reads: FragmentReads
+  ) -> [String: TileChoice] {
+    var choices: [String: TileChoice] = [:]
+    for form in module.kernels.compactMap({ StagedConvolution($0) }) {
+      let standard = TileSelection(gpu: gpu, precision: precision).standard(form)?.choice
+      guard standard?.kind == MatrixTile.word else { continue }
+      choices[form.kernel.name] = MatrixTile(form, gpu, precision, reads: reads)?.choice
+    }
+    return choices
   }
 
   private func run(_ module: LoopModule, _ item: KernelCase) throws -> [Tensor<Double>] {

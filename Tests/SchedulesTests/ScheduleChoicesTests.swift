@@ -75,7 +75,7 @@ import Testing
     ("tiles = 6", "tiles = -6", "cannot be computed as winograd", 5),
     ("product_tiles = 3", "product_tiles = 0", "cannot be computed as winograd", 5),
     ("product_vectors = 2", "product_vectors = 3", "cannot be computed as winograd", 5),
-    ("winograd {", "fast {", "expected 'direct' or 'winograd'", 5),
+    ("winograd {", "fast {", "expected 'direct' or 'winograd', or for a GPU one of 'narrow', ", 5),
     ("kernel @", "kernel ", "expected a kernel's name", 5),
     ("product_vectors = 2}", "product_vectors = 2", "expected '}'", 6),
   ]

@@ -8,6 +8,7 @@
  * FAKE_CUDA_LOG         file that the log is appended to
  * FAKE_CUDA_CAPABILITY  compute capability, times ten (90)
  * FAKE_CUDA_DEVICES     number of GPUs (1)
+ * FAKE_CUDA_TIMES       seed of times that launches take (none: any number of them takes a millisecond)
  * FAKE_CUDA_CAPTURING   whether streams are in capture (0)
  */
 #define _GNU_SOURCE
@@ -34,7 +35,7 @@ typedef struct fake_node {
 } fake_node;
 typedef struct fake_graph {
   int count;
-  fake_node nodes[256];
+  fake_node nodes[1024];
 } fake_graph;
 typedef struct fake_params {
   void *function;
@@ -51,6 +52,8 @@ static fake_context contexts[8];
 static fake_context *stack[16];
 static int depth;
 static fake_allocation allocations[256];
+/* Of the stand-in's time, in milliseconds. */
+static double elapsed;
 
 static void note(const char *text) {
   const char *path = getenv("FAKE_CUDA_LOG");
@@ -259,14 +262,18 @@ int cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
   (void)stream, (void)event, (void)flags;
   return call("cuStreamWaitEvent");
 }
-int cuEventCreate(void **event, unsigned flags) { CALL(cuEventCreate); (void)flags; *event = malloc(1); return 0; }
+int cuEventCreate(void **event, unsigned flags) { CALL(cuEventCreate); (void)flags; *event = malloc(sizeof(double)); return 0; }
 int cuEventDestroy_v2(void *event) { free(event); return call("cuEventDestroy_v2"); }
-int cuEventRecord(void *event, void *stream) { (void)event, (void)stream; return call("cuEventRecord"); }
+int cuEventRecord(void *event, void *stream) {
+  (void)stream;
+  *(double *)event = elapsed;
+  return call("cuEventRecord");
+}
 int cuEventSynchronize(void *event) { (void)event; return call("cuEventSynchronize"); }
 int cuEventElapsedTime(float *milliseconds, void *begin, void *end) {
   CALL(cuEventElapsedTime);
-  (void)begin, (void)end;
-  *milliseconds = 1;
+  double took = *(double *)end - *(double *)begin;
+  *milliseconds = getenv("FAKE_CUDA_TIMES") ? (float)took : 1;
   return 0;
 }
 
@@ -285,8 +292,18 @@ static int write_output(const fake_allocation *to) {
   return fits;
 }
 
+/* Milliseconds of a launch: the same for the same grid of the same kernel. */
+static double time_of(const fake_node *node) {
+  uint64_t hash = (uint64_t)setting("FAKE_CUDA_TIMES", 0) * 0x9E3779B97F4A7C15u + node->blocks;
+  for (const char *at = node->function->name; *at; at++) hash = (hash ^ (uint64_t)*at) * 0x100000001B3u;
+  hash = (hash ^ node->threads) * 0x9E3779B97F4A7C15u ^ node->shared_bytes;
+  hash = (hash ^ hash >> 31) * 0xBF58476D1CE4E5B9u;
+  return 1e-3 * (1 + (double)(hash >> 40) / (1 << 24));
+}
+
 static int execute(const fake_node *node) {
   char line[512];
+  elapsed += time_of(node);
   const fake_function *function = node->function;
   fake_kernel_function *kernel = (fake_kernel_function *)(uintptr_t)dlsym(RTLD_DEFAULT, "fake_kernel");
   snprintf(line, sizeof line, "launch %s %u %u", function->name, node->blocks, node->threads);
@@ -331,7 +348,7 @@ int cuGraphAddKernelNode(void **node, void *graph, void *const *after, size_t co
   NEEDS_CONTEXT;
   fake_graph *to = graph;
   /* Each node comes after the one before: they run in order. */
-  if (to->count == 256 || count != (to->count > 0) || (count == 1 && *after != (void *)(intptr_t)to->count))
+  if (to->count == 1024 || count != (to->count > 0) || (count == 1 && *after != (void *)(intptr_t)to->count))
     return 1;
   to->nodes[to->count++] = node_of(params);
   *node = (void *)(intptr_t)to->count;

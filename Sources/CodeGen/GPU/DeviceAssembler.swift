@@ -3,7 +3,7 @@ import Foundation
 import Schedules
 
 /// NVIDIA's assembler (ptxas), which makes machine code of PTX where it is installed.
-public struct DeviceAssembler {
+public struct DeviceAssembler: Sendable {
   private let tool: Tool
   /// As in `13.0.88`.
   public let version: String

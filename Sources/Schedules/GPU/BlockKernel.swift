@@ -1,7 +1,7 @@
 import LoopIR
 
 /// Writes a convolution as blocks of threads, each of which computes a tile of results.
-protocol BlockKernel: AnyObject {
+protocol BlockKernel: AnyObject, TiledKernel {
   associatedtype Tile: GridTile
   var form: StagedConvolution { get }
   var tile: Tile { get }

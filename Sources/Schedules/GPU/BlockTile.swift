@@ -10,6 +10,8 @@ protocol BlockTile: GridTile {
   /// Elements of shared memory that one chunk's pixels and weights take.
   func pixelElements(_ form: StagedConvolution) -> Int
   func weightElements(_ form: StagedConvolution) -> Int
+  /// Chunks that are on their way before the first is multiplied; 0: as many as take no room from other blocks.
+  var ahead: Int { get }
   /// Registers of a thread, estimated.
   func registers(_ form: StagedConvolution) -> Int
   /// The type of staged elements.
@@ -52,16 +54,33 @@ extension BlockTile {
 
   func chunks(_ form: StagedConvolution) -> Int { form.input.extent / inputs }
 
-  /// Of the least ring.
+  /// Of the tile's ring, or of the least one.
   func leastSharedBytes(_ form: StagedConvolution) -> Int {
-    min(2, chunks(form)) * chunkBytes(form)
+    StagingRing(chunks: chunks(form), ahead: max(1, ahead)).slots * chunkBytes(form)
   }
 
-  /// As many copies ahead as take no room from blocks that could be beside this one.
+  /// Numbers of chunks ahead that can be chosen.
+  func choicesAhead(_ form: StagedConvolution) -> ClosedRange<Int> {
+    1...max(1, min(chunks(form), StagingRing.mostAhead))
+  }
+
+  /// The tile with every ring.
+  func withRings(
+    _ form: StagedConvolution, _ ahead: WritableKeyPath<Self, Int>
+  ) -> [Self] {
+    choicesAhead(form).map {
+      var tile = self
+      tile[keyPath: ahead] = $0
+      return tile
+    }
+  }
+
+  /// As many copies ahead as the tile says, or as take no room from blocks that could be beside this one.
   func ring(_ form: StagedConvolution, _ gpu: GPU) -> StagingRing {
     let chunks = chunks(form)
+    if ahead > 0 { return StagingRing(chunks: chunks, ahead: ahead) }
     let wanted = rounds(form, gpu).resident
-    let rings = (1...max(1, min(chunks, StagingRing.mostAhead))).reversed().map {
+    let rings = choicesAhead(form).reversed().map {
       StagingRing(chunks: chunks, ahead: $0)
     }
     return rings.first {

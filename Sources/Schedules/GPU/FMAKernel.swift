@@ -39,6 +39,8 @@ final class FMAKernel: StagedKernel {
     self.names = names
   }
 
+  var weightOrder: [Int] { [2, 3, 1, 0] }
+
   var buffers: [Buffer] { [weights, sum] }
 
   func staged(_ pixel: Expression) -> Expression { pixel }

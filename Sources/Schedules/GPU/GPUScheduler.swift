@@ -11,20 +11,33 @@ struct GPUScheduler {
   let target: Target
   let gpu: GPU
   let precision: Precision
-  /// How kernels for tensor cores read their fragments.
-  var reads = FragmentReads.wide
+  /// A schedule file's tiles, by kernel.
+  var choices: [String: TileChoice] = [:]
+
+  private var tiles: TileSelection {
+    TileSelection(gpu: gpu, precision: precision, choices: choices)
+  }
+
+  /// What `choices` may be; kernels have the names that they have in the module.
+  static func alternatives(
+    _ module: LoopModule, _ gpu: GPU, _ precision: Precision
+  ) -> TileAlternatives {
+    TileAlternatives(
+      SumInDouble.apply(to: module, for: precision),
+      TileSelection(gpu: gpu, precision: precision))
+  }
 
   /// A kernel of no known form stays as it is; code generation refuses it.
   func schedule(_ module: LoopModule) -> LoopModule {
     var result = AssignLayouts.apply(
-      to: SumInDouble.apply(to: module, for: precision), target: target, precision: precision)
+      to: SumInDouble.apply(to: module, for: precision), target: target, tiles: tiles)
     for index in result.kernels.indices {
       // A kernel that prepares weights runs on the host, once.
       let name = result.kernels[index].name
       if result.run.call(name), result.prepare.call(name) { result.runCopy(of: index) }
     }
     result.separateNests()
-    let storage = StoredFactors(result, gpu, precision)
+    let storage = StoredFactors(result, tiles)
     result = storage.module
     for index in result.kernels.indices where result.run.call(result.kernels[index].name) {
       let kernel = result.kernels[index]
@@ -37,12 +50,8 @@ struct GPUScheduler {
   }
 
   private func schedule(_ kernel: Kernel, factors: Set<String>) -> Kernel {
-    if let staged = StagedConvolution(kernel, factors: factors) {
-      if let narrow = NarrowKernel(staged, gpu) { return narrow.scheduled() }
-      if let tile = MatrixTile(staged, gpu, precision, reads: reads) {
-        return MatrixKernel(staged, tile, gpu).scheduled()
-      }
-      if let tile = GPUTile(staged, gpu) { return FMAKernel(staged, tile, gpu).scheduled() }
+    if let form = StagedConvolution(kernel, factors: factors), let tiled = tiles.kernel(form) {
+      return tiled.scheduled()
     }
     if var elements = ElementPerThread(kernel) { return elements.scheduled() }
     return kernel

@@ -15,6 +15,7 @@ struct GPUTile: BlockTile, ThreadTile {
   var inputs: Int
   /// Elements in 16 bytes of shared memory.
   var lanes: Int
+  private(set) var ahead = 0
 
   var threads: Int { groups * width * bands }
   var height: Int { rows * bands }
@@ -34,6 +35,7 @@ struct GPUTile: BlockTile, ThreadTile {
     let tiles = Self.candidates(form).filter { $0.fits(form, gpu) }
     guard let best = Self.best(tiles, { $0.cost(form, gpu) }) else { return nil }
     self = best
+    ahead = ring(form, gpu).ahead
   }
 
   private init(
@@ -46,6 +48,13 @@ struct GPUTile: BlockTile, ThreadTile {
   private static func candidates(_ form: StagedConvolution) -> [GPUTile] {
     let channels = largestDivisor(of: form.channel.extent, atMost: 8)
     let groups = powerOfTwo(atMost: min(8, form.channel.extent / channels))
+    return shapes(form, channels, groups)
+  }
+
+  /// All sizes of tiles whose channels are shared so.
+  private static func shapes(
+    _ form: StagedConvolution, _ channels: Int, _ groups: Int
+  ) -> [GPUTile] {
     let lanes = 16 / form.nest.accumulator.element.byteCount
     var tiles: [GPUTile] = []
     for inputs in Set([16, 8, 4].map { largestDivisor(of: form.input.extent, atMost: $0) }).sorted()
@@ -81,7 +90,7 @@ struct GPUTile: BlockTile, ThreadTile {
   }
 
   /// Cycles of the busiest multiprocessor, very roughly: 4 warps at a time multiply, one reads shared memory.
-  private func cost(_ form: StagedConvolution, _ gpu: GPU) -> Double {
+  func cost(_ form: StagedConvolution, _ gpu: GPU) -> Double {
     let taps = form.kernelRow.extent * form.kernelColumn.extent * form.input.extent
     let warps = Double((threads + gpu.warp - 1) / gpu.warp)
     let products = Double(taps * rows * channels) / 4
@@ -100,5 +109,40 @@ struct GPUTile: BlockTile, ThreadTile {
     var power = 1
     while power * 2 <= limit { power *= 2 }
     return power
+  }
+}
+
+// MARK: Schedule files
+
+extension GPUTile: TileKind {
+  static let word = "fma"
+
+  static var numbers: [TileNumber<GPUTile>] {
+    [
+      .init("rows", \.rows), .init("channels", \.channels), .init("groups", \.groups),
+      .init("width", \.width), .init("bands", \.bands), .init("inputs", \.inputs),
+      .init("ahead", \.ahead),
+    ]
+  }
+
+  static func tiles(
+    _ form: StagedConvolution, _ gpu: GPU, _ precision: Precision
+  ) -> [GPUTile] {
+    let channels = Set([8, 4, 2].map { largestDivisor(of: form.channel.extent, atMost: $0) })
+    return channels.sorted().flatMap { channels in
+      [1, 2, 4, 8, 16].filter { $0 * channels <= form.channel.extent }.flatMap {
+        shapes(form, channels, $0)
+      }
+    }.flatMap { $0.withRings(form, \.ahead) }.filter { $0.fits(form, gpu) }
+  }
+
+  static func standard(
+    _ form: StagedConvolution, _ gpu: GPU, _ precision: Precision
+  ) -> GPUTile? {
+    GPUTile(form, gpu)
+  }
+
+  func kernel(_ form: StagedConvolution, _ gpu: GPU) -> (any TiledKernel)? {
+    FMAKernel(form, self, gpu)
   }
 }

@@ -62,6 +62,9 @@ final class MatrixKernel: StagedKernel {
     self.names = names
   }
 
+  var weightOrder: [Int] { [2, 3, 0, 1] }
+  var roundsWeights: Bool { true }
+
   var buffers: [Buffer] { [weights, sum] + (own.map { [$0] } ?? []) + left + rows + right }
 
   func staged(_ pixel: Expression) -> Expression {

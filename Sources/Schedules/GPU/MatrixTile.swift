@@ -86,6 +86,7 @@ struct MatrixTile: BlockTile {
   var reads = FragmentReads.wide
   /// Whether a thread reads a row of pixels once for all rows of the kernel that see it.
   private(set) var sharesRows = false
+  private(set) var ahead = 0
 
   /// Pixels below and beside each other whose results are the rows of a matrix.
   var rows: Int { reads == .wide ? 2 : 1 }
@@ -134,7 +135,7 @@ struct MatrixTile: BlockTile {
   /// take twice the registers, and as many moves as splitting takes.
   private func canShareRows(_ form: StagedConvolution, _ gpu: GPU) -> Bool {
     let seen = pixelRows(form)
-    return (2...5).contains(form.kernelRow.extent) && arithmetic.copies == 1
+    return reads == .wide && (2...5).contains(form.kernelRow.extent) && arithmetic.copies == 1
       && seen < tiles * rows * form.kernelRow.extent
       && registers(form, pixelRows: seen) + spareRegisters(gpu) + 8 <= gpu.registers(of: threads)
   }
@@ -148,14 +149,11 @@ struct MatrixTile: BlockTile {
   init?(
     _ form: StagedConvolution, _ gpu: GPU, _ precision: Precision, reads: FragmentReads = .wide
   ) {
-    let arithmetic = MatrixArithmetic(precision)
-    guard form.nest.accumulator.element == arithmetic.shape.sum,
-      form.channel.extent % MatrixShape.columns == 0
-    else { return nil }
-    let tiles = Self.candidates(form, arithmetic, reads).filter { $0.fits(form, gpu) }
+    let tiles = Self.candidates(form, precision, reads).filter { $0.fits(form, gpu) }
     guard let best = Self.best(tiles, { $0.cost(form, gpu) }) else { return nil }
     self = best
-    sharesRows = reads == .wide && canShareRows(form, gpu)
+    sharesRows = canShareRows(form, gpu)
+    ahead = ring(form, gpu).ahead
   }
 
   private init(
@@ -167,9 +165,14 @@ struct MatrixTile: BlockTile {
     (self.across, self.down, self.inputs) = (across, down, inputs)
   }
 
+  /// Tiles by shape; none where channels do not fill matrices.
   private static func candidates(
-    _ form: StagedConvolution, _ arithmetic: MatrixArithmetic, _ reads: FragmentReads
+    _ form: StagedConvolution, _ precision: Precision, _ reads: FragmentReads
   ) -> [MatrixTile] {
+    let arithmetic = MatrixArithmetic(precision)
+    guard form.nest.accumulator.element == arithmetic.shape.sum,
+      form.channel.extent % MatrixShape.columns == 0
+    else { return [] }
     let columns = form.channel.extent / MatrixShape.columns
     var candidates: [MatrixTile] = []
     let depth = arithmetic.shape.depth
@@ -229,7 +232,7 @@ struct MatrixTile: BlockTile {
   /// Cycles: one warp at a time reads 128 bytes of shared memory a cycle; factors are split by 4 instructions. (What
   /// products take, what a chunk's barrier costs, and that blocks of more than 256 threads never pay, are from sweeps of
   /// tiles on an H100. Float64 was not timed: that an eighth of conversions is not hidden by products is assumed.)
-  private func cost(_ form: StagedConvolution, _ gpu: GPU) -> Double {
+  func cost(_ form: StagedConvolution, _ gpu: GPU) -> Double {
     let places = Double(form.kernelRow.extent * form.kernelColumn.extent)
     let steps = places * Double(form.input.extent / arithmetic.shape.depth)
     let warps = Double(threads / gpu.warp)
@@ -255,5 +258,45 @@ struct MatrixTile: BlockTile {
       compute: max(
         quarters * (max(products, issue, conversions) + conversions / 8), warps * loads),
       latency: reads + max(chains, issue) + conversions, stall: 330 * Double(arithmetic.products))
+  }
+}
+
+// MARK: Schedule files
+
+extension MatrixTile: TileKind {
+  static let word = "matrix"
+
+  static var numbers: [TileNumber<MatrixTile>] {
+    [
+      .init("tiles", \.tiles), .init("parts", \.parts), .init("groups", \.groups),
+      .init("across", \.across), .init("down", \.down), .init("inputs", \.inputs),
+      .init("ahead", \.ahead), .init("shares_rows", \.sharesRowsNumber, usual: 0),
+      .init("ldmatrix", \.readsNumber, usual: 0),
+    ]
+  }
+
+  private var sharesRowsNumber: Int { sharesRows ? 1 : 0 }
+  private var readsNumber: Int { reads == .matrices ? 1 : 0 }
+
+  static func tiles(
+    _ form: StagedConvolution, _ gpu: GPU, _ precision: Precision
+  ) -> [MatrixTile] {
+    [FragmentReads.wide, .matrices].flatMap { candidates(form, precision, $0) }.flatMap { shape in
+      shape.withRings(form, \.ahead).filter { $0.fits(form, gpu) }.flatMap { tile in
+        var sharing = tile
+        sharing.sharesRows = tile.canShareRows(form, gpu)
+        return sharing.sharesRows ? [sharing, tile] : [tile]
+      }
+    }
+  }
+
+  static func standard(
+    _ form: StagedConvolution, _ gpu: GPU, _ precision: Precision
+  ) -> MatrixTile? {
+    MatrixTile(form, gpu, precision)
+  }
+
+  func kernel(_ form: StagedConvolution, _ gpu: GPU) -> (any TiledKernel)? {
+    MatrixKernel(form, self, gpu)
   }
 }

@@ -27,9 +27,9 @@ final class NarrowKernel: BlockKernel {
   let shares: Buffer
 
   /// Nil where the tile needs pixels whose padding is not around them.
-  init?(_ form: StagedConvolution, _ gpu: GPU) {
+  init?(_ form: StagedConvolution, _ tile: NarrowTile) {
     let conditions = form.nest.conditions
-    guard let tile = NarrowTile(form, gpu), Self.areSeparate(conditions, form),
+    guard Self.areSeparate(conditions, form),
       let rows = InsideRange(
         form.row, form.kernelRow, stride: form.strideY, conditions: conditions),
       let columns = InsideRange(

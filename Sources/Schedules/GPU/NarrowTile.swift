@@ -50,15 +50,21 @@ extension NarrowTile {
   }
 
   private static func candidates(_ form: StagedConvolution) -> [NarrowTile] {
+    let tiles = all(form)
+    // A warp then reads whole lines of memory.
+    let wide = tiles.filter { $0.parts * $0.lanes >= 32 }
+    guard form.channel.extent <= fewOutputs else { return tiles }
+    return wide.isEmpty ? tiles.filter { $0.parts == tiles[0].parts } : wide
+  }
+
+  /// Every tile, those first that share input channels among the most threads.
+  private static func all(_ form: StagedConvolution) -> [NarrowTile] {
     let (inputs, outputs) = (form.input.extent, form.channel.extent)
     var tile = NarrowTile(
       rows: 1, channels: outputs, groups: 1, parts: 1, width: 1, bands: 1,
       lanes: largestDivisor(of: inputs, atMost: 4), columns: 1)
     if outputs <= fewOutputs {
-      let shares = [16, 8, 4, 2, 1].filter { inputs % ($0 * tile.lanes) == 0 }
-      // A warp then reads whole lines of memory.
-      let wide = shares.filter { $0 * tile.lanes >= 32 }
-      return (wide.isEmpty ? [shares[0]] : wide).flatMap { parts in
+      return [16, 8, 4, 2, 1].filter { inputs % ($0 * tile.lanes) == 0 }.flatMap { parts in
         tile.parts = parts
         return shapes(of: tile, form)
       }
@@ -104,7 +110,7 @@ extension NarrowTile {
 
   /// Cycles, very roughly: each round of blocks waits for its pixels, then all that a multiprocessor gets is computed
   /// and goes through its link to the second-level cache, about 24 bytes a cycle.
-  private func cost(_ form: StagedConvolution, _ gpu: GPU) -> Double {
+  func cost(_ form: StagedConvolution, _ gpu: GPU) -> Double {
     let blocks = Double((blockCount(form) + gpu.multiprocessors - 1) / gpu.multiprocessors)
     let resident = Double(max(1, min(2048, gpu.registers / registers(form)) / threads))
     let rounds = max(1, blocks / resident)
@@ -131,5 +137,35 @@ extension NarrowTile {
     let seen = ((height - 1) * form.strideY + form.kernelRow.extent) * seenColumns
     let read = seen * form.input.extent * (16 / form.lanes(of: form.pixel))
     return read + height * width * blockChannels * form.nest.accumulator.element.byteCount
+  }
+}
+
+// MARK: Schedule files
+
+extension NarrowTile: TileKind {
+  static let word = "narrow"
+
+  static var numbers: [TileNumber<NarrowTile>] {
+    [
+      .init("rows", \.rows), .init("channels", \.channels), .init("groups", \.groups),
+      .init("parts", \.parts), .init("width", \.width), .init("bands", \.bands),
+      .init("lanes", \.lanes), .init("columns", \.columns),
+    ]
+  }
+
+  static func tiles(
+    _ form: StagedConvolution, _ gpu: GPU, _ precision: Precision
+  ) -> [NarrowTile] {
+    all(form).filter { $0.fits(form, gpu) }
+  }
+
+  static func standard(
+    _ form: StagedConvolution, _ gpu: GPU, _ precision: Precision
+  ) -> NarrowTile? {
+    NarrowTile(form, gpu)
+  }
+
+  func kernel(_ form: StagedConvolution, _ gpu: GPU) -> (any TiledKernel)? {
+    NarrowKernel(form, self)
   }
 }

@@ -88,17 +88,6 @@ struct StagedConvolution {
       }
     }
   }
-
-  /// Weights in the order in which the scheduled kernel goes through them: with their channels innermost, or with the
-  /// inputs innermost where a thread takes several at once.
-  func preferredOrders(_ gpu: GPU, _ precision: Precision) -> [Int: [Int]] {
-    guard let position = kernel.parameters.firstIndex(where: { $0.buffer.name == weights }) else {
-      return [:]
-    }
-    if let narrow = NarrowKernel(self, gpu) { return [position: narrow.weightOrder] }
-    let isMatrix = MatrixTile(self, gpu, precision) != nil
-    return [position: isMatrix ? [2, 3, 0, 1] : [2, 3, 1, 0]]
-  }
 }
 
 extension Expression {

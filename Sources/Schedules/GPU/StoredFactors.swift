@@ -17,8 +17,7 @@ import Tensors
 /// ```
 /// Sums, and whatever is done with them before they are written, stay in f32; so do inputs and outputs.
 struct StoredFactors {
-  private let gpu: GPU
-  private let precision: Precision
+  private let tiles: TileSelection
   private(set) var module: LoopModule
   /// The module's buffers that hold factors.
   private var stored: Set<String> = []
@@ -26,9 +25,9 @@ struct StoredFactors {
   /// Images need whole units of so many channels, so that threads write 16 bytes of bf16.
   private static let imageChannels = 8
 
-  init(_ module: LoopModule, _ gpu: GPU, _ precision: Precision) {
-    (self.module, self.gpu, self.precision) = (module, gpu, precision)
-    let arithmetic = MatrixArithmetic(precision)
+  init(_ module: LoopModule, _ tiles: TileSelection) {
+    (self.module, self.tiles) = (module, tiles)
+    let arithmetic = MatrixArithmetic(tiles.precision)
     guard arithmetic == .tf32 || arithmetic == .bf16 else { return }
     let weights = roundableWeights()
     stored = weights.union(narrowImages())
@@ -88,7 +87,7 @@ extension StoredFactors {
 
   /// The parameter that a kernel for tensor cores reads as weights and nowhere else.
   private func matrixWeights(of kernel: Kernel) -> String? {
-    guard let form = StagedConvolution(kernel), MatrixTile(form, gpu, precision) != nil else {
+    guard let form = StagedConvolution(kernel), tiles.kernel(form)?.roundsWeights == true else {
       return nil
     }
     var loads = 0

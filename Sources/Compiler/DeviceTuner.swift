@@ -1,0 +1,230 @@
+import CodeGen
+import Diagnostics
+import Dispatch
+import Execution
+import LoopIR
+import Schedules
+import Synchronization
+
+/// Measures tiles for the convolutions of a model on this machine's GPU, and keeps the fastest of each.
+///
+/// A candidate is compiled with one tile of every kernel, all cores at work. On the GPU the calls of each kernel run in
+/// turns with those by its other tiles. First tiles of all kinds and shapes, then those that differ from the winner in one
+/// number. Then whole networks: what gains nothing there stays as the cost model chooses.
+public struct DeviceTuner {
+  private let module: LoopModule
+  private let pipeline: Pipeline
+  private let alternatives: TileAlternatives
+  private let assembler: DeviceAssembler?
+  private let rounds: Int
+  private let progress: (_ done: Int, _ total: Int) -> Void
+
+  /// Tiles of the first and of the second kind that are measured for each kernel.
+  private static let (shapes, neighbours) = (28, 20)
+  /// Below this part of the time of what is chosen already, a tile is faster.
+  private static let threshold = 0.99
+
+  /// `pipeline.choices` are not used; `progress` is called for each candidate that is compiled.
+  ///
+  /// Throws where the model is scheduled already, or where there is no GPU for the target.
+  public init(
+    _ model: StagedModel, pipeline: Pipeline, rounds: Int,
+    progress: @escaping (_ done: Int, _ total: Int) -> Void
+  ) throws(Diagnostic) {
+    try HostCheck.checkGPU(pipeline.target)
+    module = try pipeline.plain(model)
+    guard
+      let alternatives = Scheduler.tiles(
+        for: module, target: pipeline.target, precision: pipeline.precision)
+    else { throw Diagnostic("\(pipeline.target.name) is no GPU") }
+    self.alternatives = alternatives
+    self.pipeline = pipeline
+    assembler = try DeviceAssembler.installed()
+    self.rounds = rounds
+    self.progress = progress
+  }
+
+  public func run() throws(Diagnostic) -> Tuner.Result {
+    let device = try TimedKernels()
+    let names = alternatives.kernels
+    let total = Self.shapes + Self.neighbours + 1
+    let whole = try device.load(try variant(nil, [:]))
+    var standard: [TimedKernel] = []
+    for name in names {
+      guard let choice = alternatives.standard(name) else { continue }
+      standard.append(TimedKernel(choice: choice, calls: whole.filter { $0.kernel == name }))
+    }
+    progress(1, total)
+    var search = Search(names: names, best: standard)
+    try improve(
+      &search, device, by: names.map { alternatives.promising($0, atMost: Self.shapes) }
+    ) { progress(1 + $0, total) }
+    let others = zip(names, search.best).map {
+      alternatives.neighbours($0, of: $1.choice, atMost: Self.neighbours)
+    }
+    try improve(&search, device, by: others) { progress(1 + Self.shapes + $0, total) }
+    let result = try compared(search, standard, whole, device)
+    progress(total, total)
+    return result
+  }
+
+  /// What was found so far, by kernel.
+  private struct Search {
+    var names: [String]
+    var best: [TimedKernel]
+    /// Tiles that were measured, and why others could not be.
+    var measured: [Int]
+    var problems: [String] = []
+
+    init(names: [String], best: [TimedKernel]) {
+      (self.names, self.best) = (names, best)
+      measured = names.map { _ in 1 }
+    }
+  }
+}
+
+// MARK: Candidates
+
+extension DeviceTuner {
+  /// The convolutions that have a choice; the whole model, as the cost model chooses, for nil.
+  private func variant(
+    _ kernels: Set<String>?, _ choices: [String: KernelChoice]
+  ) throws(Diagnostic) -> DeviceVariant {
+    var own = pipeline
+    own.choices = scheduleChoices(choices)
+    return try DeviceVariant(module, own, only: kernels, assembler)
+  }
+
+  private func scheduleChoices(_ choices: [String: KernelChoice]) -> ScheduleChoices {
+    var result = ScheduleChoices(for: pipeline.target, precision: pipeline.precision)
+    result.kernels = choices.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) }
+    return result
+  }
+
+  /// Compiles candidates on all cores; `finished` is told how many are.
+  private func compiled(
+    _ candidates: [[String: KernelChoice]], _ finished: (Int) -> Void
+  ) -> [Result<DeviceVariant, Diagnostic>] {
+    let results = Mutex([Int: Result<DeviceVariant, Diagnostic>]())
+    let isDone = DispatchSemaphore(value: 0)
+    let (module, pipeline, assembler) = (module, pipeline, assembler)
+    let pipelines = candidates.map { choices in
+      var own = pipeline
+      own.choices = scheduleChoices(choices)
+      return (pipeline: own, kernels: Set(choices.keys))
+    }
+    DispatchQueue.global().async {
+      DispatchQueue.concurrentPerform(iterations: pipelines.count) { number in
+        let result = Result { () throws(Diagnostic) in
+          try DeviceVariant(
+            module, pipelines[number].pipeline, only: pipelines[number].kernels, assembler)
+        }
+        results.withLock { $0[number] = result }
+        isDone.signal()
+      }
+    }
+    for number in candidates.indices {
+      isDone.wait()
+      finished(number + 1)
+    }
+    return results.withLock { all in candidates.indices.compactMap { all[$0] } }
+  }
+
+  /// Replaces each kernel's choice where one of `alternatives`, one list a kernel, is faster.
+  private func improve(
+    _ search: inout Search, _ device: TimedKernels, by alternatives: [[KernelChoice]],
+    _ finished: (Int) -> Void
+  ) throws(Diagnostic) {
+    let lists = zip(search.best, alternatives).map { best, all in all.filter { $0 != best.choice } }
+    let candidates = (0..<(lists.map(\.count).max() ?? 0)).map { number in
+      var choices: [String: KernelChoice] = [:]
+      for (name, list) in zip(search.names, lists) where number < list.count {
+        choices[name] = list[number]
+      }
+      return choices
+    }
+    var contestants = search.best.map { [$0] }
+    for (choices, result) in zip(candidates, compiled(candidates, finished)) {
+      do throws(Diagnostic) {
+        let calls = try device.load(try result.get())
+        for (kernel, name) in search.names.enumerated() {
+          guard let choice = choices[name] else { continue }
+          contestants[kernel].append(
+            TimedKernel(choice: choice, calls: calls.filter { $0.kernel == name }))
+        }
+      } catch { search.problems.append(error.message) }
+    }
+    for kernel in search.names.indices {
+      let all = contestants[kernel]
+      let times = try device.medians(all.map(\.calls), rounds: rounds)
+      search.measured[kernel] += times.dropFirst().filter { $0 != nil }.count
+      search.best[kernel] = all[Self.fastest(times)]
+    }
+  }
+
+  /// The first, unless another one is faster.
+  private static func fastest(_ times: [Double?]) -> Int {
+    let known = times.map { $0 ?? .infinity }
+    let best = known.indices.min { known[$0] < known[$1] } ?? 0
+    return known[best] < threshold * known[0] ? best : 0
+  }
+}
+
+// MARK: Whole networks
+
+extension DeviceTuner {
+  /// Keeps what is faster than the cost model's choice alone, and in the network, and all of it only if the network is.
+  private func compared(
+    _ search: Search, _ standard: [TimedKernel], _ whole: [TimedCall], _ device: TimedKernels
+  ) throws(Diagnostic) -> Tuner.Result {
+    var best = search.best
+    var rows: [Tuner.Row] = []
+    for (kernel, name) in search.names.enumerated() {
+      let times = try device.medians(
+        [standard[kernel].calls, best[kernel].calls], rounds: rounds
+      ).map { $0 ?? .infinity }
+      if times[0] <= times[1] { best[kernel] = standard[kernel] }
+      rows.append(
+        Tuner.Row(
+          kernel: name, choice: "", medianSeconds: times[1],
+          standard: standard[kernel].choice.description, standardSeconds: times[0],
+          measured: search.measured[kernel]))
+    }
+    // Each tile once without it: a kernel alone may be faster and yet keep its successors waiting.
+    let changed = best.indices.filter { best[$0].choice != standard[$0].choice }
+    let without = changed.map { kernel in
+      var kernels = best
+      kernels[kernel] = standard[kernel]
+      return Self.network(whole, search.names, kernels)
+    }
+    let all = try device.medians(
+      [Self.network(whole, search.names, best)] + without, rounds: rounds)
+    for (kernel, seconds) in zip(changed, all.dropFirst()) {
+      if let seconds, let own = all[0], seconds < own { best[kernel] = standard[kernel] }
+    }
+    var times = try device.medians(
+      [whole, Self.network(whole, search.names, best)], rounds: rounds
+    ).map { $0 ?? .infinity }
+    if times[0] <= times[1] { (best, times[1]) = (standard, times[0]) }
+    for kernel in rows.indices {
+      rows[kernel].choice = best[kernel].choice.description
+      if best[kernel].choice == standard[kernel].choice {
+        rows[kernel].medianSeconds = rows[kernel].standardSeconds
+      }
+    }
+    var choices = ScheduleChoices(for: pipeline.target, precision: pipeline.precision)
+    choices.kernels = zip(search.names, best).map { .init($0, $1.choice) }
+    return Tuner.Result(
+      choices: choices, rows: rows, seconds: times[1], standardSeconds: times[0],
+      gpu: device.gpu, problems: search.problems)
+  }
+
+  /// The launches of a whole model, with those of some kernels replaced.
+  private static func network(
+    _ whole: [TimedCall], _ names: [String], _ kernels: [TimedKernel]
+  ) -> [TimedCall] {
+    var rest: [String: ArraySlice<TimedCall>] = [:]
+    for (name, kernel) in zip(names, kernels) { rest[name] = kernel.calls[...] }
+    return whole.map { call in rest[call.kernel]?.popFirst() ?? call }
+  }
+}
