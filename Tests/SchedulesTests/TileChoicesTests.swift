@@ -129,12 +129,13 @@ import Testing
     }
   }
 
+  private static let offered: [KernelCase] = [
+    .convolution(16, 8, size: (5, 9)), .convolution(1, 8, size: (4, 5)),
+    .convolution(16, 1, size: (4, 5)), .convolution(16, 8, size: (5, 6), strides: (2, 1)),
+  ]
+
   /// Of every kind that can compute the convolution, tiles that are offered are taken and keep the promise.
-  @Test(
-    arguments: [
-      .convolution(16, 8, size: (5, 9)), .convolution(1, 8, size: (4, 5)),
-      .convolution(16, 1, size: (4, 5)), .convolution(16, 8, size: (5, 6), strides: (2, 1)),
-    ], [Precision.strict, .standard, .bf16])
+  @Test(arguments: offered, [Precision.strict, .standard, .bf16])
   func offeredTilesComputeTheSame(_ item: KernelCase, precision: Precision) throws {
     let plain = try item.plain()
     let target = try Targets.resolve("sm_90")
