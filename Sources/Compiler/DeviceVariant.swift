@@ -34,7 +34,7 @@ struct DeviceVariant: Sendable {
     let text = try pipeline.code(module, hidden: true).assembly()
     ptx = text
     cubin = try assembler.map { (assembler) throws(Diagnostic) in
-      try assembler.assemble(text, for: pipeline.target)
+      try assembler.assemble(text)
     }
   }
 
