@@ -6,6 +6,7 @@ import Tensors
 import Testing
 
 @testable import Compiler
+@testable import Schedules
 
 /// Kernels for GPUs in the emulator against the float64 reference.
 @Suite struct EmulationTests {
@@ -99,17 +100,32 @@ import Testing
   /// rounding.
   @Test(arguments: Precision.allCases, [Self.matrices, Self.levels])
   func tensorCoresComputeWhatLoopsSay(_ precision: Precision, _ text: String) throws {
+    try expectWhatLoopsSay(text, precision, reads: .wide)
+  }
+
+  @Test(arguments: [Precision.standard, .tf32, .bf16], [Self.matrices, Self.levels])
+  func readsOfMatricesBringWhatLoopsSay(_ precision: Precision, _ text: String) throws {
+    try expectWhatLoopsSay(text, precision, reads: .matrices)
+  }
+
+  private func expectWhatLoopsSay(
+    _ text: String, _ precision: Precision, reads: FragmentReads
+  ) throws {
     let target = try Targets.resolve("sm_90")
-    let model = try DumpReader.read(text, file: "model.rir")
-    let module = try Pipeline(target: target, precision: precision).scheduled(model)
+    let plain = try Pipeline(target: target, precision: precision).plain(
+      try DumpReader.read(text, file: "model.rir"))
+    let module = GPUScheduler(
+      target: target, gpu: try #require(target.gpu), precision: precision, reads: reads
+    ).schedule(plain)
     #expect(LoopPrinter.text(module).components(separatedBy: "mma %").count > 2)
+    #expect(LoopPrinter.text(module).contains("ldmatrix") == (reads == .matrices))
     let weights = try weights(of: module)
     let x = try input(text == Self.levels ? [1, 16, 8, 12] : [1, 32, 9, 11])
     let expected = try LoopInterpreter.run(
       module, parameters: weights.mapValues { $0.map(Double.init) },
       inputs: [x.map(Double.init)])
     let emulated = try EmulatedModel(
-      model, target: target, precision: precision, weights: weights
+      .loops(module), target: target, precision: precision, weights: weights
     ).run(inputs: [x])
     #expect(emulated.map { $0.map(Double.init) } == expected)
   }

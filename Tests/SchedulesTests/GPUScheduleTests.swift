@@ -55,12 +55,12 @@ import Testing
   @Test(arguments: KernelCase.all) func valuesByMatrixReadsAreThoseOfThePlainLoops(
     _ item: KernelCase
   ) throws {
-    let expected = try run(try item.plain(), item)
-    for precision in [Precision.standard, .tf32, .bf16] {
+    for precision in [Precision.standard, .bf16] {
       let module = try scheduled(item, precision, reads: .matrices)
       let text = LoopPrinter.text(module)
       #expect(text.contains("mma %") == text.contains("ldmatrix"))
       guard text.contains("mma %") else { continue }
+      let expected = try run(try item.plain(), item)
       #expect(largestError(try run(module, item), expected) <= precision.promise)
     }
   }

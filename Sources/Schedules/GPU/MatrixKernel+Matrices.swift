@@ -2,16 +2,25 @@ import LoopIR
 
 /// Fragments out of shared memory by `ldmatrix`.
 extension MatrixKernel {
+  /// Products that tensor cores may add to one sum of their own, at most.
+  private static let ownProducts = 48
+
   func accumulateMatrices() -> [Statement] {
     let (row, column) = (names.fresh(form.kernelRow.name), names.fresh(form.kernelColumn.name))
     let part = names.fresh("n")
     let weights = weightMatrices(.variable(row), .variable(column), .variable(part))
-    let products = overParts(part, weights, rows) {
-      $0 * .integer(form.strideY) + .variable(row)
+    func products(_ total: Buffer, _ part: [Expression]) -> [Statement] {
+      weights
+        + multiply(to: total, part, rows) { $0 * .integer(form.strideY) + .variable(row) }
     }
-    return overColumns(
-      column,
-      pixelMatrices(.variable(column)) + unrolled(row, form.kernelRow.extent, products))
+    func overRows(_ body: [Statement]) -> [Statement] {
+      unrolled(row, form.kernelRow.extent, body)
+    }
+    let isShort = form.kernelRow.extent * tile.inputs <= Self.ownProducts
+    let parts =
+      isShort
+      ? overParts(part) { overRows(products($0, $1)) } : overRows(overParts(part, products))
+    return overColumns(column, pixelMatrices(.variable(column)) + parts)
   }
 
   /// All rows of pixels that some row of the kernel sees: A's matrices are 8 pixels, then the 8 beside them, of the

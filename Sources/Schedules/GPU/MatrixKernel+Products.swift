@@ -46,19 +46,15 @@ extension MatrixKernel {
     let part = names.fresh("n")
     let pixels = perThread(pixels)
     let weights = perThread { loadWeights($0, kernelRow, kernelColumn, .variable(part)) }
-    return [pixels] + overParts(part, [weights], left) { $0 }
+    return [pixels] + overParts(part) { [weights] + multiply(to: $0, $1, left) { $0 } }
   }
 
-  /// Each part's weights and products; a tile's fragments in `left` have the number that `number` makes of it.
+  /// For each part, what adds products to its sums, or to sums of their own that are added to them at the end.
   func overParts(
-    _ part: String, _ weights: [Statement], _ left: [Buffer],
-    _ number: (_ tile: Expression) -> Expression
+    _ part: String, _ products: (_ total: Buffer, _ part: [Expression]) -> [Statement]
   ) -> [Statement] {
-    let body = own.map { own in
-      [clear(own)] + weights + multiply(to: own, [], left, number) + [add(own, .variable(part))]
-    }
-    return unrolled(
-      part, tile.parts, body ?? weights + multiply(to: sum, [.variable(part)], left, number))
+    let body = own.map { [clear($0)] + products($0, []) + [add($0, .variable(part))] }
+    return unrolled(part, tile.parts, body ?? products(sum, [.variable(part)]))
   }
 
   private func clear(_ own: Buffer) -> Statement {
@@ -92,8 +88,9 @@ extension MatrixKernel {
     return [(left[1], right[0]), (left[0], right[1]), (left[0], right[0])]
   }
 
-  /// Neighbouring products have different sums, so that they need not wait for each other.
-  private func multiply(
+  /// Neighbouring products have different sums, so that they need not wait for each other; a tile's fragments in `left`
+  /// have the number that `number` makes of it.
+  func multiply(
     to total: Buffer, _ part: [Expression], _ left: [Buffer],
     _ number: (_ tile: Expression) -> Expression
   ) -> [Statement] {

@@ -80,8 +80,8 @@ final class MatrixKernel: StagedKernel {
       let (group, rest) = split(unit, by: units)
       let (channel, place) = split(rest, by: tile.blockChannels)
       let (column, row) = split(place, by: columns)
-      return StagedWeight(
-        row: row, column: column, channel: channel, input: group * .integer(lanes))
+      let run = StagedRun(number: group, lanes: lanes)
+      return StagedWeight(row: row, column: column, channel: channel, run: run)
     }
     let count = rows * columns * tile.blockChannels * units
     return StagedUnits(count: count, lanes: lanes, shared: weights) { [self] in
@@ -92,33 +92,42 @@ final class MatrixKernel: StagedKernel {
       StagedValues { [self] lane in
         let at = place(unit)
         let channel = .variable(self.at.firstChannel) + channelInBlock(at.channel)
-        let input = chunk.number * .integer(tile.inputs) + at.input + lane
+        let input = chunk.number * .integer(tile.inputs) + at.run.first + lane
         return form.weight(channel, input, at.row, at.column)
       }
     }
   }
 
-  /// Inputs of a weight in a chunk, from one on.
-  struct StagedWeight {
+  /// Weights of neighbouring inputs.
+  private struct StagedWeight {
     var row: Expression
     var column: Expression
     var channel: Expression
-    var input: Expression
+    var run: StagedRun
   }
 
   private func weightPlace(
     _ slot: Expression, _ weight: StagedWeight, _ lane: Expression
   ) -> [Expression] {
     let outer = [slot, weight.row, weight.column]
-    if tile.reads == .wide { return outer + [weight.channel, weight.input + lane] }
-    let (within, unit) = split(weight.input, by: tile.unitLanes)
-    return outer + [unit, weight.channel, within + lane]
+    if tile.reads == .wide { return outer + [weight.channel, weight.run.first + lane] }
+    let (unit, first) = unitPlace(weight.run)
+    return outer + [unit, weight.channel, first + lane]
   }
 
-  func pixelPlace(_ pixel: StagedPixel, _ lane: Expression) -> [Expression] {
-    if tile.reads == .wide { return [pixel.slot, pixel.row, pixel.column, pixel.channel + lane] }
-    let (within, unit) = split(pixel.channel, by: tile.unitLanes)
-    return [pixel.slot, pixel.row, unit, pixel.column, within + lane]
+  func pixelPlace(
+    _ slot: Expression, _ row: Expression, _ column: Expression, _ run: StagedRun,
+    _ lane: Expression
+  ) -> [Expression] {
+    if tile.reads == .wide { return [slot, row, column, run.first + lane] }
+    let (unit, first) = unitPlace(run)
+    return [slot, row, unit, column, first + lane]
+  }
+
+  /// The unit of 16 bytes that a run lies in, and where it begins there.
+  private func unitPlace(_ run: StagedRun) -> (unit: Expression, first: Expression) {
+    let (place, unit) = split(run.number, by: tile.unitLanes / run.lanes)
+    return (unit, place * .integer(run.lanes))
   }
 }
 

@@ -6,12 +6,12 @@ struct StagedChunk {
   var slot: Expression
 }
 
-/// Channels of a pixel in a chunk, from one on.
-struct StagedPixel {
-  var slot: Expression
-  var row: Expression
-  var column: Expression
-  var channel: Expression
+/// Neighbouring channels of a chunk: which run of so many.
+struct StagedRun {
+  var number: Expression
+  var lanes: Int
+
+  var first: Expression { number * .integer(lanes) }
 }
 
 /// Runs of neighbouring elements that a block's threads bring to a shared buffer in turns.
@@ -45,22 +45,21 @@ extension StagedKernel {
   private func pixelUnits(_ chunk: StagedChunk, lanes: Int) -> StagedUnits {
     let units = tile.inputs / lanes
     let (rows, columns) = (tile.stagedRows(form), tile.stagedColumns(form))
-    func place(_ unit: Expression) -> (row: Expression, column: Expression, channel: Expression) {
+    func place(_ unit: Expression) -> (row: Expression, column: Expression, run: StagedRun) {
       let (group, rest) = split(unit, by: units)
       let (column, row) = split(rest, by: columns)
-      return (row, column, group * .integer(lanes))
+      return (row, column, StagedRun(number: group, lanes: lanes))
     }
     return StagedUnits(count: rows * columns * units, lanes: lanes, shared: pixels) { unit, lane in
-      let (row, column, own) = place(unit)
-      let pixel = StagedPixel(slot: chunk.slot, row: row, column: column, channel: own)
-      return self.pixelPlace(pixel, lane)
+      let (row, column, run) = place(unit)
+      return self.pixelPlace(chunk.slot, row, column, run, lane)
     } inside: { unit in
       let (row, column, _) = place(unit)
       return self.inside(row: row, column: column)
     } values: { unit in
-      let (row, column, own) = place(unit)
+      let (row, column, run) = place(unit)
       let pixel = self.form.pixel.substituting(self.values(row: row, column: column))
-      let channel = chunk.number * .integer(self.tile.inputs) + own
+      let channel = chunk.number * .integer(self.tile.inputs) + run.first
       return self.values(of: pixel, channel: channel, lanes: lanes)
     }
   }

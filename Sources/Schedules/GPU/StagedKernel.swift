@@ -25,8 +25,11 @@ protocol StagedKernel: BlockKernel where Tile: BlockTile {
   /// What the block allocates besides.
   var buffers: [Buffer] { get }
 
-  /// Where `pixels` has the channels from a multiple of `lanes` on.
-  func pixelPlace(_ pixel: StagedPixel, _ lane: Expression) -> [Expression]
+  /// Where `pixels` has a lane of a run of a pixel's channels.
+  func pixelPlace(
+    _ slot: Expression, _ row: Expression, _ column: Expression, _ run: StagedRun,
+    _ lane: Expression
+  ) -> [Expression]
   /// The value that is staged for a pixel.
   func staged(_ pixel: Expression) -> Expression
   func start(_ thread: Expression) -> [Statement]
@@ -38,8 +41,11 @@ protocol StagedKernel: BlockKernel where Tile: BlockTile {
 }
 
 extension StagedKernel {
-  func pixelPlace(_ pixel: StagedPixel, _ lane: Expression) -> [Expression] {
-    [pixel.slot, pixel.row, pixel.column, pixel.channel + lane]
+  func pixelPlace(
+    _ slot: Expression, _ row: Expression, _ column: Expression, _ run: StagedRun,
+    _ lane: Expression
+  ) -> [Expression] {
+    [slot, row, column, run.first + lane]
   }
 
   func scheduled() -> Kernel {
