@@ -112,11 +112,15 @@ import Testing
     _ text: String, _ precision: Precision, reads: FragmentReads
   ) throws {
     let target = try Targets.resolve("sm_90")
+    let gpu = try #require(target.gpu)
     let plain = try Pipeline(target: target, precision: precision).plain(
       try DumpReader.read(text, file: "model.rir"))
-    let module = GPUScheduler(
-      target: target, gpu: try #require(target.gpu), precision: precision, reads: reads
-    ).schedule(plain)
+    var scheduler = GPUScheduler(target: target, gpu: gpu, precision: precision)
+    for form in plain.kernels.compactMap({ StagedConvolution($0) }) {
+      let tile = MatrixTile(form, gpu, precision, reads: reads)
+      scheduler.choices[form.kernel.name] = tile?.choice
+    }
+    let module = scheduler.schedule(plain)
     #expect(LoopPrinter.text(module).components(separatedBy: "mma %").count > 2)
     #expect(LoopPrinter.text(module).contains("ldmatrix") == (reads == .matrices))
     let weights = try weights(of: module)

@@ -177,7 +177,8 @@ struct MatrixTile: BlockTile {
     var candidates: [MatrixTile] = []
     let depth = arithmetic.shape.depth
     for inputs in [2 * depth, depth] where form.input.extent % inputs == 0 {
-      for tiles in [2, 4, 3, 1] {
+      // Rows are shared by more tiles where there is one row to a tile.
+      for tiles in [2, 4, 3, 1] + (reads == .matrices ? [6, 8] : []) {
         for parts in (1...8).reversed() where columns % parts == 0 {
           for groups in [1, 2, 4, 8] where columns / parts % groups == 0 {
             for (across, down) in Self.arrangements {
