@@ -33,6 +33,9 @@ EMULATED = (
     ("unet", ["--set", "filters=6"], ["--size", "8x12", "--batch", "3"]))
 # Settings whose channels fill matrices.
 FILLING = ([], ["--set", "filters=8"])
+# What reads fragments by `ldmatrix`: never the cost model's choice, so files choose it for all kernels that it fits.
+LDMATRIX = "matrix {tiles = %d, parts = 4, groups = 1, across = 2, down = 2, inputs = %d, ahead = 1, ldmatrix = 1}"
+LDMATRIX_NETWORKS = (("resnet4", []), ("unet", []), ("unet", ["--batch", "32"]))
 
 
 def run(*command):
@@ -65,6 +68,19 @@ def assembled(folder, network, options, target, precision):
     if max(registers) > REGISTERS:
         return f"a kernel uses {max(registers)} registers, more than {REGISTERS}"
     return max(registers)
+
+
+def ldmatrix_schedule(folder, network, options, precision):
+    """A schedule file that reads the fragments of every kernel with whole matrices by `ldmatrix`, as options."""
+    loops = run(REPHASE, "emit", network, *options, "--stage", "loops", "-o", "-").stdout
+    kernels = re.findall(r"^ *kernel @(\S*convolution3x3_(\d+)_\w*?_\d+x(\d+)x\d+x\d+)\(", loops, re.M)
+    chosen = [name for name, *channels in kernels if all(int(count) % 32 == 0 for count in channels)]
+    tile = LDMATRIX % ((3, 8) if precision == "standard" else (4, 32 if precision == "bf16" else 16))
+    file = folder / "ldmatrix.schedule"
+    head = (
+        "rephase_schedule 1", 'target "sm_90" {processor = "sm_90", vector_bytes = 16}', f"precision {precision}")
+    file.write_text("\n".join((*head, *(f"kernel @{name} {tile}" for name in chosen), "")))
+    return ["--schedule", str(file)]
 
 
 def emulated(folder, network, settings, options, target, precision):
@@ -102,6 +118,19 @@ def main():
                     good, line = emulated(folder, network, settings, options, target, precision)
                     failures += not good
                     print(f"{target} {precision} {network} {' '.join(settings + options)}: {line}", flush=True)
+        for precision in PRECISIONS[1:]:
+            for network, options in LDMATRIX_NETWORKS:
+                scheduled = options + ldmatrix_schedule(folder, network, options, precision)
+                found = assembled(folder, network, scheduled, "sm_90", precision)
+                if isinstance(found, int) and "ldmatrix.sync" not in (folder / "model.ptx").read_text():
+                    found = "no ldmatrix"
+                failures += isinstance(found, str)
+                print(f"sm_90 {precision} {network} {' '.join(options)} by ldmatrix: registers {found}")
+            size = ["--size", "24x20"]
+            scheduled = size + ldmatrix_schedule(folder, "resnet2", size, precision)
+            good, line = emulated(folder, "resnet2", [], scheduled, "sm_90", precision)
+            failures += not good
+            print(f"sm_90 {precision} resnet2 by ldmatrix: {line}", flush=True)
     sys.exit(f"{failures} failed" if failures else 0)
 
 
