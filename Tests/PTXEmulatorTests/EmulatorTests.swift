@@ -63,40 +63,6 @@ private func product(_ shape: String, _ register: String) -> String {
     """
 }
 
-/// A product of f64 matrices with one element each: where they are, and where their product is.
-private struct DoubleProduct: Sendable {
-  typealias Place = (lane: Int, register: Int)
-  var shape: String
-  var a: Place
-  var b: Place
-  var sum: Place?
-
-  init(_ shape: String, a: Place, b: Place, sum: Place?) {
-    (self.shape, self.a, self.b, self.sum) = (shape, a, b, sum)
-  }
-
-  var counts: (a: Int, b: Int, sum: Int) { shape == "m8n8k4" ? (1, 1, 2) : (4, 2, 4) }
-
-  /// Leaves the sums in %fd20, %fd21 and so on.
-  var text: String {
-    func list(_ first: Int, _ count: Int) -> String {
-      "{" + (first..<first + count).map { "%fd\($0)" }.joined(separator: ", ") + "}"
-    }
-    var lines = (0..<10).map { "mov.f64 %fd\($0), 0d0000000000000000;" }
-    lines += (20..<24).map { "mov.f64 %fd\($0), 0d3FF0000000000000;" }
-    for (place, value) in [(a, "0d4008000000000000"), (b, "0d4014000000000000")] {
-      let register = value.hasPrefix("0d4008") ? place.register : 4 + place.register
-      lines.append("setp.eq.s32 %p1, %r90, \(place.lane);")
-      lines.append("@%p1 mov.f64 %fd\(register), \(value);")
-    }
-    let sums = list(20, counts.sum)
-    lines.append(
-      "mma.sync.aligned.\(shape).row.col.f64.f64.f64.f64 \(sums), \(list(0, counts.a)), "
-        + "\(list(4, counts.b)), \(sums);")
-    return lines.joined(separator: "\n")
-  }
-}
-
 private struct WrongProgram: Sendable {
   var body: String
   var message: String
@@ -211,28 +177,6 @@ private let wrongPrograms: [WrongProgram] = [
       "cvt.rna.tf32.f32 %r1, 0f3F800001;\n" + product("m16n8k8", "%r1")
         + "\nst.global.u32 [%rd2], \(register);")
     #expect(words.allSatisfy { $0 == expected.bitPattern })
-  }
-
-  /// One of A's elements is 3 and one of B's is 5, in the threads and registers that the PTX ISA's tables say; all others
-  /// are zero, and the sum starts from 1.
-  @Test(arguments: [
-    // m8n8k4: A[2, 3], B[3, 7].
-    DoubleProduct("m8n8k4", a: (11, 0), b: (31, 0), sum: (11, 1)),
-    // m16n8k8: A[13, 6], B[6, 4].
-    DoubleProduct("m16n8k8", a: (22, 3), b: (18, 1), sum: (22, 2)),
-    DoubleProduct("m16n8k8", a: (22, 2), b: (18, 1), sum: (22, 0)),
-    // A[0, 2] and B[3, 7] do not meet.
-    DoubleProduct("m8n8k4", a: (2, 0), b: (31, 0), sum: nil),
-  ])
-  private func doublesAreMultiplied(_ product: DoubleProduct) throws {
-    for register in 0..<product.counts.sum {
-      let words = try run(
-        product.text + "\ncvt.rn.f32.f64 %r1, %fd2\(register);\nst.global.u32 [%rd2], %r1;")
-      for (lane, word) in words.enumerated() {
-        let isMet = product.sum.map { $0 == (lane, register) } ?? false
-        #expect(word == Float(isMet ? 16 : 1).bitPattern, "thread \(lane), \(register)")
-      }
-    }
   }
 
   @Test func threadsOfAllBlocksHaveTheirOwnNumbers() throws {

@@ -158,14 +158,4 @@ extension MatrixArithmetic {
     default: return rounded(value)
     }
   }
-
-  /// Whether rounding would change nothing.
-  func isFactor(_ value: Expression, _ factors: Set<String>) -> Bool {
-    !factor(value, factors).subexpressions.contains { part in
-      switch part {
-      case .unary(.tf32, _), .cast(.bf16, _): return true
-      default: return false
-      }
-    }
-  }
 }
