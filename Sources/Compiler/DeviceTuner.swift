@@ -10,7 +10,7 @@ import Synchronization
 ///
 /// A candidate is compiled with one tile of every kernel, all cores at work. On the GPU the calls of each kernel run in
 /// turns with those by its other tiles. First tiles of all kinds and shapes, then those that differ from the winner in one
-/// number. Then whole networks: what gains nothing there stays as the cost model chooses.
+/// number, from the next winner, and so on. Then whole networks: what gains nothing there stays as the cost model chooses.
 public struct DeviceTuner {
   private let module: LoopModule
   private let pipeline: Pipeline
@@ -19,8 +19,8 @@ public struct DeviceTuner {
   private let rounds: Int
   private let progress: (_ done: Int, _ total: Int) -> Void
 
-  /// Tiles of the first and of the second kind that are measured for each kernel.
-  private static let (shapes, neighbours) = (28, 20)
+  /// Tiles that are measured for each kernel at first, and near a winner, and how many winners that is done for.
+  private static let (shapes, neighbours, winners) = (40, 20, 3)
   /// Below this part of the time of what is chosen already, a tile is faster.
   private static let threshold = 0.99
 
@@ -47,7 +47,7 @@ public struct DeviceTuner {
   public func run() throws(Diagnostic) -> Tuner.Result {
     let device = try TimedKernels()
     let names = alternatives.kernels
-    let total = Self.shapes + Self.neighbours + 1
+    let total = 1 + Self.shapes + Self.winners * Self.neighbours
     let whole = try device.load(try variant(nil, [:]))
     var standard: [TimedKernel] = []
     for name in names {
@@ -59,10 +59,10 @@ public struct DeviceTuner {
     try improve(
       &search, device, by: names.map { alternatives.promising($0, atMost: Self.shapes) }
     ) { progress(1 + $0, total) }
-    let others = zip(names, search.best).map {
-      alternatives.neighbours($0, of: $1.choice, atMost: Self.neighbours)
+    for winner in 0..<Self.winners {
+      let first = 1 + Self.shapes + winner * Self.neighbours
+      try improve(&search, device, by: untried(search)) { progress(first + $0, total) }
     }
-    try improve(&search, device, by: others) { progress(1 + Self.shapes + $0, total) }
     let result = try compared(search, standard, whole, device)
     progress(total, total)
     return result
@@ -72,13 +72,22 @@ public struct DeviceTuner {
   private struct Search {
     var names: [String]
     var best: [TimedKernel]
-    /// Tiles that were measured, and why others could not be.
-    var measured: [Int]
+    /// Tiles that were measured, or that could not be, and why.
+    var tried: [Set<KernelChoice>]
     var problems: [String] = []
 
     init(names: [String], best: [TimedKernel]) {
       (self.names, self.best) = (names, best)
-      measured = names.map { _ in 1 }
+      tried = best.map { [$0.choice] }
+    }
+  }
+
+  /// Tiles near the best ones.
+  private func untried(_ search: Search) -> [[KernelChoice]] {
+    search.names.indices.map { kernel in
+      let near = alternatives.neighbours(
+        search.names[kernel], of: search.best[kernel].choice)
+      return Array(near.filter { !search.tried[kernel].contains($0) }.prefix(Self.neighbours))
     }
   }
 }
@@ -135,7 +144,9 @@ extension DeviceTuner {
     _ search: inout Search, _ device: TimedKernels, by alternatives: [[KernelChoice]],
     _ finished: (Int) -> Void
   ) throws(Diagnostic) {
-    let lists = zip(search.best, alternatives).map { best, all in all.filter { $0 != best.choice } }
+    let lists = zip(search.tried, alternatives).map { tried, all in
+      all.filter { !tried.contains($0) }
+    }
     let candidates = (0..<(lists.map(\.count).max() ?? 0)).map { number in
       var choices: [String: KernelChoice] = [:]
       for (name, list) in zip(search.names, lists) where number < list.count {
@@ -154,10 +165,10 @@ extension DeviceTuner {
         }
       } catch { search.problems.append(error.message) }
     }
-    for kernel in search.names.indices {
+    for kernel in search.names.indices where contestants[kernel].count > 1 {
       let all = contestants[kernel]
       let times = try device.medians(all.map(\.calls), rounds: rounds)
-      search.measured[kernel] += times.dropFirst().filter { $0 != nil }.count
+      search.tried[kernel].formUnion(lists[kernel])
       search.best[kernel] = all[Self.fastest(times)]
     }
   }
@@ -188,7 +199,7 @@ extension DeviceTuner {
         Tuner.Row(
           kernel: name, choice: "", medianSeconds: times[1],
           standard: standard[kernel].choice.description, standardSeconds: times[0],
-          measured: search.measured[kernel]))
+          measured: search.tried[kernel].count))
     }
     // Each tile once without it: a kernel alone may be faster and yet keep its successors waiting.
     let changed = best.indices.filter { best[$0].choice != standard[$0].choice }

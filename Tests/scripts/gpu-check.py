@@ -113,6 +113,26 @@ def check_runs(folder, fake):
     assert "too little memory" in (folder / "report.md").read_text()
 
 
+def check_tuning(folder, fake):
+    """Each library is made once more by a schedule of its own; where that fails, the others are still timed."""
+    packed = run(
+        root / "tools/gpu-check", "pack", "-o", folder, "--networks", "resnet1", "--batches", "1", "--size", "16x12",
+        "--targets", "sm_90", "--precisions", "tf32", "--tune")
+    assert packed.returncode == 0, packed.stderr
+    check = (folder / "gpu-check", "run", folder, "--rounds", 3, "--no-peers", "--tune")
+    run(*check, LD_LIBRARY_PATH=fake, FAKE_CUDA_TIMES=3)
+    rows = json.loads((folder / "report.json").read_text())["rows"]
+    assert [row["what"] for row in rows] == ["rephase tf32", "rephase tf32, tuned"], rows
+    assert all(row["ulps"] > row["promise"] for row in rows), rows
+    schedule = (folder / "schedules/resnet1_b1_sm_90_tf32_tuned.schedule").read_text()
+    assert "// resnet1, stand-in: " in schedule and schedule.count("\nkernel @") == 4, schedule
+    assert "| rephase tf32, tuned |" in (folder / "report.md").read_text()
+    failed = run(*check, LD_LIBRARY_PATH=fake, FAKE_CUDA_FAIL="cuGraphInstantiateWithFlags=801")
+    rows = json.loads((folder / "report.json").read_text())["rows"]
+    assert "the driver reports error 801" in rows[1]["problem"] and "median_us" in rows[0], rows
+    assert "resnet1, batch 1, tf32, tuned: cannot run here" in failed.stderr, failed.stderr
+
+
 def synthetic():
     """Timings as a GPU might give them."""
     group = dict(network="resnet4", batch=1, kind="float32")
@@ -177,6 +197,9 @@ def main():
         assert len(json.loads((folder / "entries.json").read_text())) == 8
         peers_compute_the_reference(folder)
         check_runs(folder, fake)
+        unpacked = run(folder / "gpu-check", "run", folder, "--tune", LD_LIBRARY_PATH=fake)
+        assert unpacked.returncode == 1 and "pack with --tune" in unpacked.stderr, unpacked.stderr
+        check_tuning(pathlib.Path(name) / "tuned", fake)
     for wrong in (("run",), ("run", "x", "--rounds", "0"), ("pack",), ("pack", "-o", "x", "--batches", "1,a")):
         refused = run(root / "tools/gpu-check", *wrong)
         assert refused.returncode == 2 and "usage:" in refused.stderr, refused.stderr

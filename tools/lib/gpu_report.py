@@ -63,7 +63,7 @@ def problems(report):
     ours = [row for row in report["rows"] if is_ours(row)]
     found = []
     for row in ours:
-        name = f"{row['network']}, batch {row['batch']}, {row['precision']}"
+        name = f"{row['network']}, batch {row['batch']}, {row['precision']}" + (", tuned" if row.get("tuned") else "")
         if "problem" in row:
             found.append(f"{name}: cannot run here: {row['problem']}")
             continue

@@ -7,6 +7,7 @@ import sys
 
 import gpu_driver
 import gpu_peers
+import gpu_tune
 import numpy
 
 # What the calls between two events take together at least, and how many there may be.
@@ -82,6 +83,9 @@ class Group:
 
     def add_libraries(self):
         for entry in self.entries:
+            if "problem" in entry:
+                self.rows.append(dict(entry, kind=kind_of(entry)))
+                continue
             try:
                 library = gpu_driver.Library(self.folder / "lib" / f"lib{entry['name']}.so", entry["name"])
                 self.libraries.append(library)
@@ -94,7 +98,7 @@ class Group:
         self.addresses += [x, y]
         function = library.runner(x, y, self.stream)
         row = dict(
-            entry, what="rephase " + entry["precision"], kind=kind_of(entry), ulps=self.worst(x, y, function),
+            entry, what=what(entry), kind=kind_of(entry), ulps=self.worst(x, y, function),
             promise=library.manifest["promise_ulps"], selftest=library.selftest(), **library.info)
         row["ptxas"] = library.manifest["gpu_code"].get("ptxas")
         self.rows.append(row)
@@ -136,9 +140,15 @@ def kind_of(entry):
     return gpu_peers.CLASSES.get(entry["precision"], entry["precision"])
 
 
-def report(folder, rounds, with_peers, compile_one_layout):
+def what(entry):
+    return "rephase " + entry["precision"] + (", tuned" if entry.get("tuned") else "")
+
+
+def report(folder, rounds, with_peers, compile_one_layout, tunes=False):
     driver = gpu_driver.Driver()
     entries = fitting(json.loads((folder / "entries.json").read_text()), driver.capability)
+    if tunes:
+        entries += gpu_tune.tuned(folder, entries)
     peers = []
     if with_peers:
         layouts = gpu_peers.LAYOUTS[1 if compile_one_layout else 0 :]

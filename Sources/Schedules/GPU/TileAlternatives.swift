@@ -73,7 +73,7 @@ extension TileAlternatives {
   }
 
   /// Tiles that take more than so many times as long as the cheapest by the cost model are not worth measuring.
-  private static let worstEstimate = 3.0
+  private static let worstEstimate = 2.0
 
   /// Tiles of all kinds: most of the kind that the cost model chooses, of each kind some of the cheapest and some from
   /// all over those that may be fast, since the cost model is a rough one.
@@ -88,13 +88,14 @@ extension TileAlternatives {
     }.map { .tile($0.choice) }
   }
 
-  /// The cheapest, one of each shape (all that is the same but for rings), and as many from all over the others.
+  /// Of tiles that differ in one number the cheapest: of these the cheapest ones, and as many from all over the others.
   private static func spread(_ tiles: [Estimate], _ count: Int) -> [Estimate] {
     guard let best = tiles.first else { return [] }
-    let good = tiles.filter { $0.cycles <= worstEstimate * best.cycles }
-    var seen: Set<Double> = []
-    // Tiles of the same estimate differ in what the cost model does not see.
-    let shapes = good.filter { seen.insert($0.cycles).inserted }
+    var shapes: [Estimate] = []
+    for tile in tiles.prefix(while: { $0.cycles <= worstEstimate * best.cycles })
+    where shapes.allSatisfy({ $0.choice.differences(from: tile.choice) > 1 }) {
+      shapes.append(tile)
+    }
     let cheapest = shapes.prefix((count + 1) / 2)
     let rest = shapes.dropFirst(cheapest.count)
     let wanted = min(count - cheapest.count, rest.count)
@@ -103,14 +104,19 @@ extension TileAlternatives {
   }
 
   /// Tiles that differ from one in a single number, cheapest first.
-  public func neighbours(
-    _ kernel: String, of choice: KernelChoice, atMost count: Int
-  ) -> [KernelChoice] {
+  public func neighbours(_ kernel: String, of choice: KernelChoice) -> [KernelChoice] {
     guard let form = form(kernel), case .tile(let tile) = choice,
       let kind = TileKinds.named(tile.kind)
     else { return [] }
-    return estimates(kind, form).map(\.choice).filter {
-      zip($0.numbers, tile.numbers).filter { $0 != $1 }.count == 1
-    }.prefix(count).map { .tile($0) }
+    return estimates(kind, form).map(\.choice).filter { $0.differences(from: tile) == 1 }.map {
+      .tile($0)
+    }
+  }
+}
+
+extension TileChoice {
+  /// How many numbers differ, of tiles of one kind.
+  fileprivate func differences(from other: TileChoice) -> Int {
+    zip(numbers, other.numbers).count { $0 != $1 }
   }
 }
