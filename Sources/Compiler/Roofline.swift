@@ -38,7 +38,8 @@ extension LoopModule {
   func workOfCalls() -> [Int] {
     run.map { statement in
       guard case .call(let name, let arguments) = statement, let output = arguments.last,
-        let result = buffer(named: output)?.buffer.extents, name.contains("convolution")
+        let result = buffer(named: output)?.buffer.extents.convolved(byKernel: name),
+        name.contains("convolution")
       else { return 0 }
       let operands = arguments.dropLast().compactMap { buffer(named: $0)?.buffer.extents }
         .filter { $0.count == 4 }
@@ -93,5 +94,17 @@ extension LoopModule {
       guard case .call(_, let arguments) = statement else { return 0 }
       return Set(arguments).reduce(0) { $0 + (buffer(named: $1)?.buffer.byteCount ?? 0) }
     }
+  }
+}
+
+extension [Int] {
+  /// The extents of what a kernel computes before it pools that, where the pooled image is its only result; without
+  /// rows and columns that are in no window.
+  fileprivate func convolved(byKernel name: String) -> [Int] {
+    guard let window = name.firstMatch(of: /_pooled([0-9]+)x([0-9]+)/),
+      !name.contains("_and_pooled"), let rows = Int(window.1), let columns = Int(window.2),
+      count == 4
+    else { return self }
+    return [self[0], self[1], self[2] * rows, self[3] * columns]
   }
 }

@@ -216,9 +216,7 @@ private final class TuningCandidate {
 
   /// All calls of a kernel, whatever algorithm computes it.
   func median(of kernel: String) -> Double {
-    let calls = callNames.indices.filter {
-      callNames[$0] == kernel || callNames[$0].hasPrefix(kernel + "_winograd")
-    }
+    let calls = callNames.indices.filter { KernelChoice.names(callNames[$0], kernel) }
     return Benchmark.median(
       whole.indices.map { round in calls.reduce(0) { $0 + times[$1][round] } })
   }

@@ -4,7 +4,7 @@ import LoopIR
 ///
 /// Weights are transformed in float64 and rounded once: constants by `prepare`, those that change from run to run, as
 /// in training, by `run` before they are first read. Sums over a convolution's result, such as the statistics of batch
-/// norm, become its own work (`PartialSums`).
+/// norm, become its own work (`PartialSums`), and so do poolings of it (`PooledResult`).
 struct ApplyWinograd {
   private var module: LoopModule
 
@@ -39,9 +39,12 @@ struct ApplyWinograd {
       run.append(.call(kernel.name, arguments))
     }
     module.run = run
-    module.replaceCalls(of: kernel, lanes: shape.outputLanes) { sums in
-      var winograd = WinogradKernel(nest, shape, sums: sums)
-      return SummedKernel(kernel: winograd.scheduled(), parts: winograd.sums.parts)
+    func pools(_ later: ResultPooling) -> ResultPooling? {
+      later.pooling.fitsTiles(of: shape.transform) ? later : nil
+    }
+    module.replaceCalls(of: kernel, lanes: shape.outputLanes, pools: pools) { work in
+      var winograd = WinogradKernel(nest, shape, work)
+      return WorkingKernel(kernel: winograd.scheduled(), parts: winograd.sums.parts)
     }
   }
 

@@ -157,10 +157,3 @@ extension Kernel {
     return isOwn
   }
 }
-
-extension Statement {
-  /// The buffers of a call.
-  fileprivate var arguments: [String] {
-    if case .call(_, let arguments) = self { return arguments } else { return [] }
-  }
-}

@@ -19,7 +19,24 @@ public struct KernelAlternatives {
   }
 
   /// The module's kernels for which something can be chosen, in order.
-  public var kernels: [String] { module.kernels.map(\.name).filter { direct($0) != nil } }
+  public var kernels: [String] {
+    module.kernels.map(\.name).filter { direct($0) != nil && !isPooledByWriters($0) }
+  }
+
+  /// Whether the kernels that write what this one pools do so themselves, whatever is chosen for them.
+  private func isPooledByWriters(_ kernel: String) -> Bool {
+    guard let pooling = module.kernel(named: kernel).flatMap(Pooling.init) else { return false }
+    let pooled = module.run.enumerated().compactMap { call, statement -> Int? in
+      guard let writer = statement.calledKernel, let image = statement.arguments.last,
+        direct(writer)?.nest.isSumOfProducts == true,
+        nest(writer) == nil || winograd.transforms.allSatisfy(pooling.fitsTiles)
+      else { return nil }
+      return module.pooling(of: image, writtenBy: call)?.call
+    }
+    return module.run.indices.allSatisfy {
+      module.run[$0].calledKernel != kernel || pooled.contains($0)
+    }
+  }
 
   /// What the cost model chooses; nil for other kernels.
   public func standard(_ kernel: String) -> KernelChoice? {

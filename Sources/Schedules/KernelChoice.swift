@@ -12,6 +12,12 @@ public enum KernelChoice: Hashable, Sendable {
     self = .direct(columns: tile.columns, vectors: tile.vectors)
   }
 
+  /// Whether a scheduled kernel's name is that of a kernel by any choice, with what it does for later kernels.
+  public static func names(_ scheduled: String, _ kernel: String) -> Bool {
+    let others = ["_winograd"] + PooledResult.suffixes
+    return scheduled == kernel || others.contains { scheduled.hasPrefix(kernel + $0) }
+  }
+
   init(_ shape: WinogradShape) {
     self = .winograd(
       transform: shape.transform.label, tiles: shape.tiles, productTiles: shape.productTiles,

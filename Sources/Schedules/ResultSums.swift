@@ -79,46 +79,68 @@ struct ResultSums {
   }
 }
 
-/// A kernel that adds up sums over its results, and the parts that it writes, by its own names.
-struct SummedKernel {
+/// What later calls do with the result of a call, and the kernel that writes it can do.
+struct ResultWork {
+  var sums: [ResultSum]
+  var pooling: ResultPooling?
+
+  /// Equal for two calls whose kernel has the same work.
+  var forms: [String] { sums.map(\.form) + [pooling?.form].compactMap(\.self) }
+}
+
+/// A kernel that also does what later calls did with its results, and the parts of sums that it writes, by its own
+/// names.
+struct WorkingKernel {
   var kernel: Kernel
-  var parts: [Buffer]
+  var parts: [Buffer] = []
 }
 
 extension LoopModule {
-  /// Replaces a kernel by others that add up what later calls sum over its results, and those calls by what adds up
-  /// the parts.
+  /// Replaces a kernel by others that do what later calls do with its results, and sum calls by what adds up the parts.
   ///
   /// - Parameters:
-  ///   - lanes: channels in one vector of results.
-  ///   - make: the kernel for some sums, or nil where the call is to stay; without sums, the kernel for all other calls.
+  ///   - lanes: channels in one vector of results; nil where the kernel adds up no sums.
+  ///   - pools: the part of a pooling that the kernel can do; nil for none.
+  ///   - make: the kernel for some work, or nil where the call is to stay; without work, the kernel for all other
+  ///     calls.
   mutating func replaceCalls(
-    of kernel: Kernel, lanes: Int, _ make: ([ResultSum]) -> SummedKernel?
+    of kernel: Kernel, lanes: Int?, pools: (ResultPooling) -> ResultPooling? = { _ in nil },
+    _ make: (ResultWork) -> WorkingKernel?
   ) {
     guard let place = kernels.firstIndex(of: kernel) else { return }
-    let resultSums = ResultSums(self)
-    var variants: [[String]: SummedKernel] = [:]
+    let original = self
+    let resultSums = lanes.map { _ in ResultSums(self) }
+    var variants: [[String]: WorkingKernel] = [:]
     var made: [Kernel] = []
-    var totals: [Int: Statement] = [:]
-    let calls = run
+    var replaced: [Int: [Statement]] = [:]
     run = []
-    for (index, statement) in calls.enumerated() {
-      guard case .call(kernel.name, let arguments) = statement, let result = arguments.last else {
-        run.append(totals[index] ?? statement)
+    for (index, statement) in original.run.enumerated() {
+      guard case .call(kernel.name, var arguments) = statement, let result = arguments.last else {
+        run += replaced[index] ?? [statement]
         continue
       }
-      let sums = resultSums.of(result, writtenBy: index)
-      let forms = sums.map(\.form)
-      var variant = variants[forms] ?? make(sums) ?? SummedKernel(kernel: kernel, parts: [])
-      if variants[forms] == nil {
-        let equals = made.count { $0.name.hasPrefix(variant.kernel.name) && !sums.isEmpty }
+      let work = ResultWork(
+        sums: resultSums?.of(result, writtenBy: index) ?? [],
+        pooling: original.pooling(of: result, writtenBy: index).flatMap(pools))
+      var variant = variants[work.forms] ?? make(work) ?? WorkingKernel(kernel: kernel)
+      if variants[work.forms] == nil {
+        let equals = made.count { $0.name.hasPrefix(variant.kernel.name) && !work.forms.isEmpty }
         if equals > 0 { variant.kernel.name += "_v\(equals + 1)" }
-        variants[forms] = variant
+        variants[work.forms] = variant
         made.append(variant.kernel)
       }
-      let further = add(sums, parts: variant.parts, lanes: lanes)
-      totals.merge(further.totals) { first, _ in first }
-      run.append(.call(variant.kernel.name, arguments.dropLast() + further.arguments + [result]))
+      let further = add(work.sums, parts: variant.parts, lanes: lanes ?? 1)
+      replaced.merge(further.totals.mapValues { [$0] }) { first, _ in first }
+      arguments.insert(contentsOf: further.arguments, at: arguments.count - 1)
+      if let pooling = work.pooling {
+        arguments.insert(pooling.pooled, at: arguments.count - 1)
+        replaced[pooling.call] = []
+        if pooling.isOnlyReader {
+          arguments.removeLast()
+          buffers.removeAll { $0.buffer.name == result }
+        }
+      }
+      run.append(.call(variant.kernel.name, arguments))
     }
     kernels.replaceSubrange(place...place, with: made)
   }

@@ -2,21 +2,21 @@ import LoopIR
 
 /// Schedules a convolution or pooling: rows over threads, register tiles of columns and channels, padding by bounds.
 struct ScheduleReduction {
-  private let kernel: Kernel
-  private let nest: ReductionNest
+  let kernel: Kernel
+  let nest: ReductionNest
   private let cost: CostModel
-  private var names: NameSupply
+  var names: NameSupply
   /// Columns and vectors of channels of the register tiles: the cost model's, unless set.
   var tileShape = CostModel.TileShape(columns: 1, vectors: 1)
-  private let image: LoopNest.Dimension
-  private let channel: LoopNest.Dimension
-  private let row: LoopNest.Dimension
-  private let column: LoopNest.Dimension
+  let image: LoopNest.Dimension
+  let channel: LoopNest.Dimension
+  let row: LoopNest.Dimension
+  let column: LoopNest.Dimension
   /// Loops of a reduction up to this extent are unrolled: 3x3 and 5x5 kernels.
   private static let unrollLimit = 5
 
   /// Nil where the kernel is not a reduction over an NCHW result.
-  init?(_ kernel: Kernel, _ target: Target) {
+  init?(_ kernel: Kernel, _ target: Target, _ choice: KernelChoice? = nil) {
     guard let nest = ReductionNest(kernel), nest.outer.dimensions.count == 4 else { return nil }
     self.kernel = kernel
     self.nest = nest
@@ -28,6 +28,9 @@ struct ScheduleReduction {
     column = nest.outer.dimensions[3]
     for name in nest.outer.dimensions.map(\.name) { _ = names.fresh(name) }
     tileShape = tiles()[0]
+    if case .direct(let columns, let vectors) = choice {
+      tileShape = .init(columns: columns, vectors: vectors)
+    }
   }
 
   /// Lanes over the innermost reduction where the channels are too few for vectors.
@@ -65,24 +68,35 @@ struct ScheduleReduction {
   }
 
   mutating func scheduled() -> Kernel {
-    let rows = row.extent * image.extent
+    var result = kernel
+    result.body = overRows(row, rowOfResults())
+    return result
+  }
+
+  /// Computes the results of one image and row.
+  mutating func rowOfResults() -> [Statement] {
     var body: [Statement] = []
     for channels in channelBlocks() { body += overColumns(channels) }
-    let p = image.extent == 1 ? row.name : names.fresh("p")
+    return body
+  }
+
+  /// The kernel's body: threads share rows, or groups of rows, of all images.
+  mutating func overRows(_ rows: LoopNest.Dimension, _ body: [Statement]) -> [Statement] {
+    var body = body
+    let p = image.extent == 1 ? rows.name : names.fresh("p")
     if image.extent == 1 {
       body = body.substituting(image.name, with: .integer(0))
     } else {
       let split: [Statement] = [
-        .bind(image.name, .binary(.divide, .variable(p), .integer(row.extent))),
-        .bind(row.name, .binary(.remainder, .variable(p), .integer(row.extent))),
+        .bind(image.name, .binary(.divide, .variable(p), .integer(rows.extent))),
+        .bind(rows.name, .binary(.remainder, .variable(p), .integer(rows.extent))),
       ]
       body = split + body
     }
-    var result = kernel
-    result.body = [
-      Statement.loop(Loop(p, .integer(0), .integer(rows), kind: .parallel, body: body))
+    let all = rows.extent * image.extent
+    return [
+      Statement.loop(Loop(p, .integer(0), .integer(all), kind: .parallel, body: body))
     ].splitAtSelections(&names).simplified()
-    return result
   }
 
   /// A run of equal channel blocks, done by a loop where there are several.

@@ -72,6 +72,7 @@ public enum Scheduler {
         alternatives.shape(nest, choices[nest.kernel.name])
       }
     }
+    result = PoolRows.apply(to: result, target: target, choices)
     result = SumRows.apply(to: result, target: target)
     result = SplitSums.apply(to: result, target: target, precision: precision)
     for index in result.kernels.indices {
@@ -105,12 +106,7 @@ public enum Scheduler {
   public static func schedule(
     _ kernel: Kernel, for target: Target, by choice: KernelChoice? = nil
   ) -> Kernel {
-    if var reduction = ScheduleReduction(kernel, target) {
-      if case .direct(let columns, let vectors) = choice {
-        reduction.tileShape = .init(columns: columns, vectors: vectors)
-      }
-      return reduction.scheduled()
-    }
+    if var reduction = ScheduleReduction(kernel, target, choice) { return reduction.scheduled() }
     if var pointwise = SchedulePointwise(kernel, target) { return pointwise.scheduled() }
     return kernel
   }

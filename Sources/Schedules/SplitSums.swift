@@ -96,4 +96,9 @@ extension Statement {
   var calledKernel: String? {
     if case .call(let kernel, _) = self { return kernel } else { return nil }
   }
+
+  /// The buffers of a call.
+  var arguments: [String] {
+    if case .call(_, let arguments) = self { return arguments } else { return [] }
+  }
 }

@@ -17,9 +17,11 @@ enum SumRows {
       guard let nest = nest(kernel) else { continue }
       let lanes = cost.lanes(dividing: nest.dimensions[1].extent)
       guard lanes >= fewestLanes else { continue }
-      result.replaceCalls(of: kernel, lanes: lanes) { sums in
-        guard !sums.isEmpty, var pointwise = SchedulePointwise(kernel, target) else { return nil }
-        return pointwise.summed(sums, nest, lanes: lanes)
+      result.replaceCalls(of: kernel, lanes: lanes) { work in
+        guard !work.sums.isEmpty, var pointwise = SchedulePointwise(kernel, target) else {
+          return nil
+        }
+        return pointwise.summed(work.sums, nest, lanes: lanes)
       }
     }
     result.dropUncalled(since: module)
@@ -41,7 +43,7 @@ extension SchedulePointwise {
   /// The kernel with sums over each row of its result.
   fileprivate mutating func summed(
     _ sums: [ResultSum], _ nest: LoopNest, lanes: Int
-  ) -> SummedKernel {
+  ) -> WorkingKernel {
     let (image, channel, row, column) = (
       nest.dimensions[0], nest.dimensions[1], nest.dimensions[2], nest.dimensions[3]
     )
@@ -77,6 +79,6 @@ extension SchedulePointwise {
           p, .integer(0), .integer(rows), kind: .parallel,
           body: place + overColumns(column.name, pixels) + [addedUp]))
     ].simplified()
-    return SummedKernel(kernel: result, parts: partial.parts)
+    return WorkingKernel(kernel: result, parts: partial.parts)
   }
 }

@@ -9,16 +9,19 @@ extension WinogradKernel {
     let channel = Channel(
       inBlock: .variable(v) * .integer(shape.outputLanes),
       first: .variable(block) * .integer(shape.block) + .variable(v) * .integer(shape.outputLanes))
-    let whole = wholeTile(tile, .variable(t), channel)
-    let part = partialTile(tile, .variable(t), channel)
+    let whole =
+      wholeTile(tile, .variable(t), channel) + pooledTile(tile, channel.first, isWhole: true)
+    let part =
+      partialTile(tile, .variable(t), channel) + pooledTile(tile, channel.first, isWhole: false)
     let isWhole = Expression.conjunction([
       .binary(.lessOrEqual, tile.row, .integer(nest.row.extent - m)),
       .binary(.lessOrEqual, tile.column, .integer(nest.column.extent - m)),
     ])
+    let body = Statement.conditional(isWhole, then: whole, otherwise: part)
     let vectors = Statement.loop(
       Loop(
         v, .integer(0), .integer(shape.productVectors),
-        body: [.conditional(isWhole, then: whole, otherwise: part)]))
+        body: withLocalTile([body], tile, channel.first)))
     return [.loop(Loop(t, .integer(0), tilesInStrip, body: bindings + [vectors]))]
   }
 

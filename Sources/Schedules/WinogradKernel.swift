@@ -37,7 +37,7 @@ struct WinogradShape: Hashable {
 ///   for tiles { V[p, tile, i] = (Bᵀ d B)[p] }                     // d: the (m + 2)² elements that a tile reads
 ///   for blocks of output channels {
 ///     for p { M[p, tile, c] = sum over i of U[p, i, c] V[p, tile, i] }
-///     for tiles { sum = (Aᵀ M A)[y, x]; tail(sum) }
+///     for tiles { sum = (Aᵀ M A)[y, x]; tail(sum); pool the tile where a `PooledResult` is wanted }
 ///     add up what `PartialSums` wants of the results
 ///   }
 /// }
@@ -55,12 +55,14 @@ struct WinogradKernel {
   let strip: String
   /// Over the results; a part is a strip.
   private(set) var sums: PartialSums
+  let pooled: PooledResult?
 
-  init(_ nest: WinogradNest, _ shape: WinogradShape, sums: [ResultSum] = []) {
+  init(_ nest: WinogradNest, _ shape: WinogradShape, _ work: ResultWork) {
     self.nest = nest
     self.shape = shape
     var names = NameSupply(nest.kernel)
     for name in nest.nest.outer.dimensions.map(\.name) { _ = names.fresh(name) }
+    pooled = work.pooling.map { PooledResult($0, of: nest.result, &names) }
     strip = names.fresh("strip")
     transformed = TileGrid.planes(
       "transformed", products: shape.products, tiles: shape.tiles, channels: nest.input.extent,
@@ -69,7 +71,7 @@ struct WinogradKernel {
       "products", products: shape.products, tiles: shape.tiles, channels: shape.block, &names)
     weights = Self.weights(nest, shape, name: nest.kernel.parameters[nest.weights].buffer.name)
     self.sums = PartialSums(
-      sums, of: nest.result, parts: Self.grid(nest, shape).strips(of: shape.tiles), &names)
+      work.sums, of: nest.result, parts: Self.grid(nest, shape).strips(of: shape.tiles), &names)
     self.names = names
   }
 
@@ -100,12 +102,14 @@ struct WinogradKernel {
   }
 
   /// The kernel under its new name, with transformed kernels in the place of the weights, and what its sums read and
-  /// write before its result.
+  /// write, and the pooled image, before its result.
   mutating func scheduled() -> Kernel {
     var result = nest.kernel
-    result.name += "_winograd\(shape.transform.label)" + (sums.isEmpty ? "" : "_summed")
+    result.name +=
+      "_winograd\(shape.transform.label)" + (sums.isEmpty ? "" : "_summed") + (pooled?.suffix ?? "")
     result.parameters[nest.weights].buffer = weights
     result.parameters.insert(contentsOf: sums.parameters, at: result.parameters.count - 1)
+    if let pooled { result.parameters = pooled.parameters(result.parameters) }
     let block = names.fresh("block")
     let outputs = product(block) + output(block) + addedUp(block)
     let body =
