@@ -30,7 +30,7 @@ enum PoolRows {
   }
 
   /// Nil for other kernels, and for sums over whole images (`SplitSums`).
-  static func convolution(
+  private static func convolution(
     _ kernel: Kernel, _ target: Target, _ choice: KernelChoice?
   ) -> ScheduleReduction? {
     guard SumForm(kernel, target) == nil,

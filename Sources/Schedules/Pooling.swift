@@ -15,6 +15,9 @@ struct Pooling {
   var image: Buffer { kernel.parameters[0].buffer }
   var result: Buffer { kernel.parameters[1].buffer }
 
+  /// Rows and columns of the largest windows: rows of larger ones would leave threads little to share.
+  private static let largest = 4
+
   /// Nil where the kernel is no such pooling in float32.
   init?(_ kernel: Kernel) {
     guard kernel.parameters.map(\.access) == [.read, .write],
@@ -25,7 +28,9 @@ struct Pooling {
     self.kernel = kernel
     self.nest = nest
     window = nest.reductions.map(\.extent)
-    guard window != [1, 1], writesWholeResult, readsOneWindow else { return nil }
+    guard window != [1, 1], window.allSatisfy({ $0 <= Self.largest }), writesWholeResult,
+      readsOneWindow
+    else { return nil }
   }
 
   /// Whether there is one result for each window that fits into the image.

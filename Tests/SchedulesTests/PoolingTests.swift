@@ -199,6 +199,12 @@ import Testing
     %p = reduce_window %r {reducer = max, window = [2, 2], strides = [2, 3]} : tensor<1x8x4x3xf32>
     %y = upsample_nearest %p {scale = [1, 2]} : tensor<1x8x4x6xf32>
     """,
+    // Windows that would leave one thread all rows.
+    """
+    %r = convolution %x, %w {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<1x8x8x8xf32>
+    %p = reduce_window %r {reducer = max, window = [8, 2], strides = [8, 2]} : tensor<1x8x1x4xf32>
+    %y = upsample_nearest %p {scale = [8, 2]} : tensor<1x8x8x8xf32>
+    """,
     // The model's own result.
     """
     %r = convolution %x, %w {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<1x8x8x8xf32>
