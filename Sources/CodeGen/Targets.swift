@@ -55,7 +55,7 @@ public enum Targets {
   /// (A100, H100 and H200).
   private static let gpus: [(name: String, features: String, gpu: GPU)] = [
     ("sm_80", "+ptx70", GPU(multiprocessors: 108, sharedBytes: 163 << 10, spareRegisters: 32)),
-    ("sm_90", "+ptx80", GPU(multiprocessors: 132, sharedBytes: 227 << 10)),
+    ("sm_90", "+ptx80", GPU(multiprocessors: 132, sharedBytes: 227 << 10, hasWarpGroups: true)),
   ]
 
   /// The newest target whose code runs on a GPU of a compute capability (times ten), or nil where there is none.
@@ -72,13 +72,13 @@ public enum Targets {
 
   /// What has a GPU's instructions for warp groups, which later GPUs do not run: `sm_90a`. Throws for other GPUs.
   static func withWarpGroups(_ target: Schedules.Target) throws(Diagnostic) -> Schedules.Target {
-    guard target.processor == "sm_90" else {
+    guard target.gpu?.hasWarpGroups == true else {
       throw Diagnostic(
         "kernels for warp groups are for sm_90 only, and \(target.name) has none",
         help: "give --target sm_90, or a schedule without them")
     }
     var result = target
-    result.processor = "sm_90a"
+    result.processor += "a"
     return result
   }
 

@@ -27,13 +27,11 @@ extension Decoder {
     }
   }
 
-  /// By all threads of a warp at once.
+  /// By a warp, whose threads are all here.
   private func together(_ body: @escaping (Warp) throws(AccessFailure) -> Void) -> Work {
-    { warp, mask throws(AccessFailure) in
-      guard mask == UInt32.max, warp.blockThreads % WarpGroupWork.threads == 0 else {
-        throw AccessFailure(
-          lane: mask.trailingZeroBitCount & 31,
-          message: "other threads of the warp group are elsewhere")
+    { warp, _ throws(AccessFailure) in
+      guard warp.blockThreads % WarpGroupWork.threads == 0 else {
+        throw AccessFailure(lane: 0, message: "the block is not made of whole warp groups")
       }
       try body(warp)
     }

@@ -5,6 +5,8 @@ typealias Work = (Warp, UInt32) throws(AccessFailure) -> Void
 
 enum Step {
   case work(Work)
+  /// The same by all threads of a warp, which wait for each other here.
+  case together(Work)
   /// To the step of this number, for the lanes whose predicate holds.
   case branch(Int, predicate: Int?, isNegated: Bool)
   case barrier
@@ -149,6 +151,12 @@ struct Decoder {
       return .barrier
     default:
       let work = touching(sums(in: instruction), try self.work(instruction))
+      if instruction.opcode[0] == "wgmma" {
+        guard predicate == nil else {
+          throw DecodeFailure("this instruction is not emulated with a predicate")
+        }
+        return .together(work)
+      }
       guard let predicate else { return .work(work) }
       return .work { warp, mask throws(AccessFailure) in
         try work(warp, mask & warp.lanes(predicate, isNegated))

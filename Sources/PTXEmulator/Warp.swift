@@ -23,6 +23,8 @@ final class Warp {
   /// For each lane the next instruction; past the last one where it has returned.
   private var places: [Int]
   private(set) var isWaiting: UInt32 = 0
+  /// Lanes that wait for the others of the warp.
+  private var isHeld: UInt32 = 0
 
   init(
     _ code: KernelCode, firstThread: Int, threads: Int, shared: SharedMemory,
@@ -56,7 +58,7 @@ final class Warp {
     self.block = block
     if let blockRegister { fill(blockRegister) { _ in UInt64(block) } }
     for lane in 0..<Self.lanes { places[lane] = lane < threads ? 0 : Int.max }
-    isWaiting = 0
+    (isWaiting, isHeld) = (0, 0)
     products = WarpProducts()
   }
 
@@ -85,13 +87,18 @@ final class Warp {
   func run(_ code: KernelCode, budget: inout Int) throws(Diagnostic) {
     while true {
       var place = Int.max
-      for lane in 0..<threads where isWaiting & 1 << UInt32(lane) == 0 {
+      let stopped = isWaiting | isHeld
+      for lane in 0..<threads where stopped & 1 << UInt32(lane) == 0 {
         place = min(place, places[lane])
       }
-      if place == Int.max { return }
+      if place == Int.max {
+        if isHeld == 0 { return }
+        try join(code)
+        continue
+      }
       var mask: UInt32 = 0
       var stop = Int.max
-      for lane in 0..<threads where isWaiting & 1 << UInt32(lane) == 0 {
+      for lane in 0..<threads where stopped & 1 << UInt32(lane) == 0 {
         if places[lane] == place {
           mask |= 1 << UInt32(lane)
         } else {
@@ -100,6 +107,17 @@ final class Warp {
       }
       try run(code, from: place, until: stop, mask, &budget)
     }
+  }
+
+  /// Lets lanes that have waited for each other go on; throws where some of the warp will never come.
+  private func join(_ code: KernelCode) throws(Diagnostic) {
+    let first = places[isHeld.trailingZeroBitCount]
+    guard isHeld == UInt32.max, places.allSatisfy({ $0 == first }) else {
+      throw AccessFailure(
+        lane: isHeld.trailingZeroBitCount, message: "other threads of the warp never get here"
+      ).diagnostic(code, first, self)
+    }
+    isHeld = 0
   }
 
   /// Runs lanes at one place until they part, wait, return or reach the place of others.
@@ -117,6 +135,15 @@ final class Warp {
       }
       switch code.steps[place] {
       case .work(let work):
+        do throws(AccessFailure) { try work(self, mask) } catch {
+          throw error.diagnostic(code, place, self)
+        }
+        place += 1
+      case .together(let work):
+        guard mask == UInt32.max else {
+          isHeld |= mask
+          return move(mask, to: place)
+        }
         do throws(AccessFailure) { try work(self, mask) } catch {
           throw error.diagnostic(code, place, self)
         }

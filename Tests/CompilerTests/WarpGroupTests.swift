@@ -139,4 +139,73 @@ private let mistakes: [(String, String)] = [
     #expect(
       try writer.text(of: try DumpReader.read(text, file: "m.ll"), at: .ptx) == (try ptx("bf16")))
   }
+
+  // MARK: Convolutions
+
+  /// Pixels that are copied and pixels that are converted on the way, an upsampled image beside a kept one, a stride and
+  /// a shortcut, rows and columns that tiles do not fit.
+  private static let network = """
+    rephase_ir 1
+    func @f(%x: tensor<1x16x12x10xf32>) -> tensor<1x64x6x10xf32> {
+      %w = parameter "w" : tensor<64x16x3x3xf32>
+      %v = parameter "v" : tensor<64x128x3x3xf32>
+      %u = parameter "u" : tensor<64x64x3x3xf32>
+      %b = parameter "b" : tensor<64xf32>
+      %0 = convolution %x, %w, %b {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<1x64x12x10xf32>
+      %1 = relu %0 : tensor<1x64x12x10xf32>
+      %2 = reduce_window %1 {reducer = max, window = [2, 2], strides = [2, 2]} : tensor<1x64x6x5xf32>
+      %3 = upsample_nearest %2 {scale = [2, 2]} : tensor<1x64x12x10xf32>
+      %4 = concatenate %3, %1 {dimension = 1} : tensor<1x128x12x10xf32>
+      %5 = convolution %4, %v {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<1x64x12x10xf32>
+      %6 = add %5, %1 : tensor<1x64x12x10xf32>
+      %7 = convolution %6, %u {padding = [1, 1, 1, 1], strides = [2, 1]} : tensor<1x64x6x10xf32>
+      return %7
+    }
+    """
+
+  /// A schedule that has warp groups compute every convolution.
+  private func choices(_ model: StagedModel, _ precision: Precision) throws -> ScheduleChoices {
+    let plain = try Pipeline(target: try Targets.resolve("sm_90"), precision: precision)
+      .plain(model)
+    let names = plain.kernels.map(\.name).filter { $0.contains("convolution") }
+    #expect(names.count == 3)
+    let tile = "warp_groups {tiles = 1, parts = 8, down = 1, inputs = 16, ahead = 1}"
+    let text = """
+      rephase_schedule 1
+      target "sm_90" {processor = "sm_90", vector_bytes = 16}
+      precision \(precision.rawValue)
+
+      """
+    return try ScheduleChoices(
+      parsing: text + names.map { "kernel @\($0) \(tile)\n" }.joined(), file: "f.schedule")
+  }
+
+  /// The emulator finds nothing wrong and computes what the interpreter does, within what is promised.
+  @Test(arguments: [Precision.tf32, .bf16])
+  func convolutionsKeepThePromise(_ precision: Precision) throws {
+    let model = try DumpReader.read(Self.network, file: "f.rir")
+    guard case .graph(let function) = model else { return }
+    let (target, choices) = (try Targets.resolve("sm_90"), try choices(model, precision))
+    var weights: [String: Tensor<Float>] = [:]
+    for (name, extents) in [
+      ("w", [64, 16, 3, 3]), ("v", [64, 128, 3, 3]), ("u", [64, 64, 3, 3]), ("b", [64]),
+    ] {
+      let shape = try Shape(extents)
+      weights[name] = try Tensor(
+        shape, (0..<shape.elementCount).map { Float($0 * 29 % 103 - 51) / 800 })
+    }
+    let emulated = try EmulatedModel(
+      model, target: target, precision: precision, choices: choices, weights: weights)
+    let verification = Verification(function, weights: weights)
+    let inputs = verification.inputs("random", seed: 1)
+    let rows = try verification.compare("random", inputs, native: emulated.run)
+    #expect(rows.allSatisfy { $0.ulps <= precision.promise })
+    let module = try Pipeline(target: target, precision: precision, choices: choices)
+      .scheduled(model)
+    let expected = try LoopInterpreter.run(
+      module, parameters: weights.mapValues { $0.map(Double.init) },
+      inputs: inputs.map { $0.map(Double.init) })
+    #expect(try emulated.run(inputs: inputs).map { $0.map(Double.init) } == expected)
+    #expect(module.kernels.filter { !$0.body.warpGroupProducts.isEmpty }.count == 3)
+  }
 }

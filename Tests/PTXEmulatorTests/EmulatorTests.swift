@@ -104,6 +104,13 @@ private let wrongPrograms: [WrongProgram] = [
     "mov.u32 %r1, 0;\n" + product("m16n8k4", "%r1"),
     "m16n8k4.row.col.f32.tf32.tf32.f32 is not emulated",
     "mma"),
+  WrongProgram(
+    "setp.lt.s32 %p1, %r90, 7;\n@%p1 bra $l;\nwgmma.fence.sync.aligned;\n$l:",
+    "other threads of the warp never get here", "thread 7"),
+  WrongProgram("wgmma.fence.sync.aligned;", "not made of whole warp groups", "wgmma"),
+  WrongProgram(
+    "setp.lt.s32 %p1, %r90, 7;\n@%p1 wgmma.fence.sync.aligned;", "not emulated with a predicate",
+    "wgmma"),
   WrongProgram("add.s32 %r1, 1;", "is not emulated", ""),
   WrongProgram("add.s32 %r1, 1, x;", "'x' is no operand", ""),
   WrongProgram("not an instruction", "nothing that the emulator knows", ""),

@@ -317,6 +317,21 @@ static void test_failures(void) {
   }
 }
 
+#ifdef REPHASE_DEVICE_EXACT
+/* Code for exactly one kind of GPU runs on that one and is refused by a later one. */
+static void test_exact(void) {
+  EXPECT(create(NULL), REPHASE_GPU_UNSUPPORTED);
+  setenv("FAKE_CUDA_CAPABILITY", "80", 1);
+  EXPECT(create(NULL), REPHASE_OK);
+  gpu_destroy(memory);
+}
+
+int main(void) {
+  test_exact();
+  if (failures == 0) puts("device_host: exact: passed");
+  return failures != 0;
+}
+#else
 int main(void) {
   setenv("FAKE_CUDA_LOG", LOG, 1);
   find(&allocate, "cuMemAlloc_v2"), find(&release, "cuMemFree_v2");
@@ -337,3 +352,4 @@ int main(void) {
   CHECK(pop(&popped) == 0 && popped == context);
   return failures != 0;
 }
+#endif

@@ -96,6 +96,45 @@ def emulated(folder, network, settings, options, target, precision):
     return result.returncode == 0 and lines[-1].startswith("worst"), lines[-1] + result.stderr
 
 
+def warp_group_schedule(folder, size, precision):
+    """A schedule file by which warp groups compute all wide convolutions of the U-Net, and their number."""
+    loops = run(REPHASE, "emit", "unet", "--size", size, "--stage", "loops")
+    names = re.findall(r"kernel @(\w*convolution3x3_(?:64|128|256)_\w*1x(?:64|128|256)x\d+x\d+)\(", loops.stdout)
+    inputs = 32 if precision == "bf16" else 16
+    tile = f"warp_groups {{tiles = 1, parts = 8, down = 2, inputs = {inputs}, ahead = 1}}"
+    schedule = folder / "unet.schedule"
+    schedule.write_text(
+        'rephase_schedule 1\ntarget "sm_90" {processor = "sm_90", vector_bytes = 16}\n'
+        f"precision {precision}\n" + "".join(f"kernel @{name} {tile}\n" for name in names))
+    return schedule, len(names)
+
+
+def warp_groups(folder, precision):
+    """What is wrong with the U-Net's kernels by warp groups, or nothing."""
+    schedule, count = warp_group_schedule(folder, "192x128", precision)
+    ptx = folder / "model.ptx"
+    emitted = run(
+        REPHASE, "emit", "unet", "--target", "sm_90", "--precision", precision, "--schedule", str(schedule),
+        "--stage", "ptx", "-o", str(ptx))
+    if emitted.returncode:
+        return emitted.stderr
+    result = run(str(PTXAS), "-v", "-arch=sm_90a", str(ptx), "-o", str(folder / "model.cubin"))
+    report = result.stdout + result.stderr
+    if result.returncode:
+        return report
+    kernels = ptx.read_text().split(".visible .entry")
+    found = sum("wgmma.mma_async" in kernel for kernel in kernels)
+    if count < 8 or found != count or any("mma.sync" in kernel for kernel in kernels):
+        return f"{found} of {count} kernels multiply by warp groups"
+    if re.search(r"serialized|[1-9]\d* bytes (stack|spill)", report):
+        return report
+    schedule, _ = warp_group_schedule(folder, "8x12", precision)
+    good, line = emulated(
+        folder, "unet", [], ["--size", "8x12", "--schedule", str(schedule)], "sm_90", precision)
+    print(f"sm_90a {precision} unet by warp groups: {line}", flush=True)
+    return "" if good else line
+
+
 def main():
     if not PTXAS.exists():
         sys.exit(f"no {PTXAS}; run tools/setup")
@@ -131,6 +170,11 @@ def main():
             good, line = emulated(folder, "resnet2", [], scheduled, "sm_90", precision)
             failures += not good
             print(f"sm_90 {precision} resnet2 by ldmatrix: {line}", flush=True)
+        for precision in ("tf32", "bf16"):
+            wrong = warp_groups(folder, precision)
+            failures += bool(wrong)
+            if wrong:
+                print(f"sm_90a {precision} unet by warp groups: {wrong}")
     sys.exit(f"{failures} failed" if failures else 0)
 
 

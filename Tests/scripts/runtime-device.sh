@@ -29,6 +29,7 @@ for cc in gcc "$swift_clang"; do
   build_device "$cc" -O2 -Wconversion -Wshadow -Wmissing-prototypes
 done
 build_device gcc -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+build_device gcc -O2 -DREPHASE_DEVICE_EXACT=1
 
 echo '#include "gpu.h"' | g++ -std=c++11 -Wall -Wextra -Werror -pedantic -fsyntax-only \
   -I"$work/headers" -x c++ -

@@ -12,6 +12,8 @@ public struct GPU: Hashable, Sendable {
   public var spareRegisters: Int
   /// Threads that run in lockstep.
   public var warp: Int
+  /// Whether warp groups multiply matrices in shared memory.
+  public var hasWarpGroups: Bool
 
   /// Bytes of shared memory that a kernel may declare; where it needs more, a launch says how many.
   public static let staticSharedBytes = 48 << 10
@@ -20,7 +22,8 @@ public struct GPU: Hashable, Sendable {
 
   public init(
     multiprocessors: Int, sharedBytes: Int = 227 << 10, registersPerThread: Int = 168,
-    registers: Int = 64 << 10, spareRegisters: Int = 0, warp: Int = 32
+    registers: Int = 64 << 10, spareRegisters: Int = 0, warp: Int = 32,
+    hasWarpGroups: Bool = false
   ) {
     self.multiprocessors = multiprocessors
     self.sharedBytes = sharedBytes
@@ -28,6 +31,7 @@ public struct GPU: Hashable, Sendable {
     self.registers = registers
     self.spareRegisters = spareRegisters
     self.warp = warp
+    self.hasWarpGroups = hasWarpGroups
   }
 
   /// Registers that each of a block's threads may use: they are given out in eights, and a block must have all of its

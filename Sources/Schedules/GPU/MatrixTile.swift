@@ -14,7 +14,7 @@ enum FragmentReads: Hashable {
 /// The 16 rows of a matrix are 8 neighbouring columns of 2 rows of pixels, or 16 columns of one row; its 8 columns are
 /// channels. A warp has `tiles` such below each other times `parts` beside each other; `groups` warps have neighbouring
 /// channels, then `across` warps neighbouring columns, then `down` warps neighbouring rows.
-struct MatrixTile: BlockTile {
+struct MatrixTile: FragmentTile {
   var arithmetic: MatrixArithmetic
   var tiles: Int
   var parts: Int
@@ -41,30 +41,8 @@ struct MatrixTile: BlockTile {
   var span: Int { inputs / 4 }
   var pixelPitch: Int { inputs }
 
-  func element(_ form: StagedConvolution) -> ElementType { arithmetic.element }
-
-  /// Elements in 16 bytes, and how many such units a chunk has.
-  var unitLanes: Int { MatrixLoad.rowBytes / arithmetic.element.byteCount }
-  var units: Int { inputs / unitLanes }
-
-  /// Elements from one unit to the next, where `places` pixels or channels lie beside each other: copies that write
-  /// all units of neighbouring places reach all banks then.
-  func unitPitch(_ places: Int) -> Int {
-    let banks = 8
-    guard banks % units == 0, units > 1 else { return places * unitLanes }
-    let padded = (places...places + banks).first { $0 % banks == banks / units } ?? places
-    return padded * unitLanes
-  }
-
-  func pixelElements(_ form: StagedConvolution) -> Int {
-    if reads == .wide { return stagedRows(form) * stagedColumns(form) * pixelPitch }
-    return stagedRows(form) * units * unitPitch(stagedColumns(form))
-  }
-
-  func weightElements(_ form: StagedConvolution) -> Int {
-    let places = form.kernelRow.extent * form.kernelColumn.extent
-    return places * (reads == .wide ? inputs * blockChannels : units * unitPitch(blockChannels))
-  }
+  var isInUnits: Bool { reads == .matrices }
+  var secondPixel: (row: Int, column: Int) { (rows - 1, columns - 8) }
 
   /// Rows of pixels that all rows of the kernel see.
   func pixelRows(_ form: StagedConvolution) -> Int {

@@ -37,6 +37,10 @@ protocol StagedKernel: BlockKernel where Tile: BlockTile {
   func weightUnits(_ chunk: StagedChunk) -> StagedUnits
   /// Adds a chunk's products to the sums; not for one thread, but for all.
   func accumulate() -> [Statement]
+  /// What all threads do between a chunk's arrival and the barrier.
+  var arrived: [Statement] { get }
+  /// `accumulate`, and `next`, which may overwrite the chunk before.
+  func multiply(while next: [Statement]) -> [Statement]
   func finish(_ thread: Expression) -> [Statement]
 }
 
@@ -47,6 +51,10 @@ extension StagedKernel {
   ) -> [Expression] {
     [slot, row, column, run.first + lane]
   }
+
+  var arrived: [Statement] { [] }
+
+  func multiply(while next: [Statement]) -> [Statement] { next + accumulate() }
 
   func scheduled() -> Kernel {
     var body = places() + ([pixels] + buffers).map(Statement.allocate)
@@ -83,9 +91,8 @@ extension StagedKernel {
       .bind(at.slot, slot(of: chunk.number)), .waitGroup(ring.ahead - 1),
       // What a thread has copied itself it sees before the barrier.
       perThread { roundCopied(pixelUnits(chunk), $0) + roundCopied(weightUnits(chunk), $0) },
-      .barrier,
     ]
-    return wait + startNext() + accumulate()
+    return wait + arrived + [.barrier] + multiply(while: startNext())
   }
 
   /// A group, even an empty one, for each round: so what is waited for is the same number of groups.

@@ -79,8 +79,10 @@ extension TileAlternatives {
   /// all over those that may be fast, since the cost model is a rough one.
   public func promising(_ kernel: String, atMost count: Int) -> [KernelChoice] {
     guard let form = form(kernel), let standard = tiles.standard(form)?.choice else { return [] }
-    let kinds = TileKinds.all.map { (word: $0.word, tiles: estimates($0, form)) }
-      .filter { !$0.tiles.isEmpty }
+    let kinds = TileKinds.all.filter { $0.isTuned }.map {
+      (word: $0.word, tiles: estimates($0, form))
+    }
+    .filter { !$0.tiles.isEmpty }
     let others = kinds.count - 1
     let few = others == 0 ? 0 : count / 3 / others
     return kinds.flatMap { kind in

@@ -10,6 +10,9 @@ protocol TileKind: GridTile {
   /// The numbers in files, in order.
   static var numbers: [TileNumber<Self>] { get }
 
+  /// Whether tuning tries the kind; it times kernels and does not look at what they compute.
+  static var isTuned: Bool { get }
+
   /// Every tile that can compute the convolution: what files may choose and tuning may try.
   static func tiles(_ form: StagedConvolution, _ gpu: GPU, _ precision: Precision) -> [Self]
   /// What the cost model chooses; nil where the convolution is for another kind.
@@ -35,6 +38,8 @@ struct TileNumber<Tile> {
 }
 
 extension TileKind {
+  static var isTuned: Bool { true }
+
   /// What files say of this tile.
   var choice: TileChoice {
     TileChoice(kind: Self.word, numbers: Self.numbers.map { self[keyPath: $0.path] })
@@ -60,7 +65,9 @@ extension TiledKernel {
 
 /// All kinds, in the order in which the cost model asks them.
 enum TileKinds {
-  static var all: [any TileKind.Type] { [NarrowTile.self, MatrixTile.self, GPUTile.self] }
+  static var all: [any TileKind.Type] {
+    [NarrowTile.self, MatrixTile.self, WarpGroupTile.self, GPUTile.self]
+  }
 
   static func named(_ word: String) -> (any TileKind.Type)? { all.first { $0.word == word } }
 }
