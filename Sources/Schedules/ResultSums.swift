@@ -115,7 +115,7 @@ extension LoopModule {
     var replaced: [Int: [Statement]] = [:]
     run = []
     for (index, statement) in original.run.enumerated() {
-      guard case .call(kernel.name, var arguments) = statement, let result = arguments.last else {
+      guard case .call(kernel.name, let arguments) = statement, let result = arguments.last else {
         run += replaced[index] ?? [statement]
         continue
       }
@@ -129,20 +129,25 @@ extension LoopModule {
         variants[work.forms] = variant
         made.append(variant.kernel)
       }
-      let further = add(work.sums, parts: variant.parts, lanes: lanes ?? 1)
-      replaced.merge(further.totals.mapValues { [$0] }) { first, _ in first }
-      arguments.insert(contentsOf: further.arguments, at: arguments.count - 1)
-      if let pooling = work.pooling {
-        arguments.insert(pooling.pooled, at: arguments.count - 1)
-        replaced[pooling.call] = []
-        if pooling.isOnlyReader {
-          arguments.removeLast()
-          buffers.removeAll { $0.buffer.name == result }
-        }
-      }
-      run.append(.call(variant.kernel.name, arguments))
+      run.append(call(variant, arguments, work, lanes: lanes ?? 1, replacing: &replaced))
     }
     kernels.replaceSubrange(place...place, with: made)
+  }
+
+  /// The call of a kernel that does the work of later calls, and what stands in their place, by their numbers.
+  private mutating func call(
+    _ variant: WorkingKernel, _ arguments: [String], _ work: ResultWork, lanes: Int,
+    replacing later: inout [Int: [Statement]]
+  ) -> Statement {
+    let further = add(work.sums, parts: variant.parts, lanes: lanes)
+    later.merge(further.totals.mapValues { [$0] }) { first, _ in first }
+    var results = arguments.suffix(1)
+    if let pooling = work.pooling {
+      later[pooling.call] = []
+      if pooling.isOnlyReader { buffers.removeAll { results.contains($0.buffer.name) } }
+      results = [pooling.pooled] + (pooling.isOnlyReader ? [] : results)
+    }
+    return .call(variant.kernel.name, arguments.dropLast() + further.arguments + results)
   }
 
   /// Declares what lies between a call and sums over its result.
