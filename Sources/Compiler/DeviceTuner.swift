@@ -20,7 +20,7 @@ public struct DeviceTuner {
   private let progress: (_ done: Int, _ total: Int) -> Void
 
   /// Tiles that are measured for each kernel at first, and near a winner, and how many winners that is done for.
-  private static let (shapes, neighbours, winners) = (40, 20, 3)
+  private static let (shapes, neighbours, winners) = (64, 20, 3)
   /// Below this part of the time of what is chosen already, a tile is faster.
   private static let threshold = 0.99
 

@@ -10,7 +10,7 @@ struct TuneCommand: ParsableCommand {
     abstract:
       "Measure alternatives for each kernel on this machine's CPU or GPU; write the fastest to a file.",
     discussion:
-      "compile, run, verify, bench and emit take the file by --schedule, with the same model, size, batch, target and precision. Without --weights fresh ones are used: times do not depend on them. Every choice keeps the promise of the precision. Let the machine do nothing else meanwhile."
+      "compile, run, verify, bench and emit take the file by --schedule, with the same model, size, batch, target and precision. Without --weights fresh ones are used: times do not depend on them. Every choice keeps the promise of the precision. Let the machine do nothing else meanwhile. For a GPU its code is compiled on all cores where NVIDIA's assembler (ptxas) is on the search path, else by the driver on one."
   )
 
   @OptionGroup var options: ModelOptions
