@@ -48,7 +48,9 @@ public struct DeviceTuner {
     let device = try TimedKernels()
     let names = alternatives.kernels
     let total = 1 + Self.shapes + Self.winners * Self.neighbours
-    let whole = try device.load(try variant(nil, [:]))
+    var own = pipeline
+    own.choices = nil
+    let whole = try device.load(try DeviceVariant(module, own, assembler))
     var standard: [TimedKernel] = []
     for name in names {
       guard let choice = alternatives.standard(name) else { continue }
@@ -72,13 +74,15 @@ public struct DeviceTuner {
   private struct Search {
     var names: [String]
     var best: [TimedKernel]
-    /// Tiles that were measured, or that could not be, and why.
+    /// Tiles that were measured or could not be, how many were, and why others were not.
     var tried: [Set<KernelChoice>]
+    var measured: [Int]
     var problems: [String] = []
 
     init(names: [String], best: [TimedKernel]) {
       (self.names, self.best) = (names, best)
       tried = best.map { [$0.choice] }
+      measured = best.map { _ in 1 }
     }
   }
 
@@ -95,19 +99,15 @@ public struct DeviceTuner {
 // MARK: Candidates
 
 extension DeviceTuner {
-  /// The convolutions that have a choice; the whole model, as the cost model chooses, for nil.
-  private func variant(
-    _ kernels: Set<String>?, _ choices: [String: KernelChoice]
-  ) throws(Diagnostic) -> DeviceVariant {
-    var own = pipeline
-    own.choices = scheduleChoices(choices)
-    return try DeviceVariant(module, own, only: kernels, assembler)
-  }
-
-  private func scheduleChoices(_ choices: [String: KernelChoice]) -> ScheduleChoices {
-    var result = ScheduleChoices(for: pipeline.target, precision: pipeline.precision)
-    result.kernels = choices.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) }
-    return result
+  /// A candidate's path to code, and the kernels that it is for.
+  private func path(
+    _ choices: [String: KernelChoice]
+  ) -> (pipeline: Pipeline, kernels: Set<String>) {
+    var result = pipeline
+    var file = ScheduleChoices(for: pipeline.target, precision: pipeline.precision)
+    file.kernels = choices.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) }
+    result.choices = file
+    return (result, Set(choices.keys))
   }
 
   /// Compiles candidates on all cores; `finished` is told how many are.
@@ -116,17 +116,12 @@ extension DeviceTuner {
   ) -> [Result<DeviceVariant, Diagnostic>] {
     let results = Mutex([Int: Result<DeviceVariant, Diagnostic>]())
     let isDone = DispatchSemaphore(value: 0)
-    let (module, pipeline, assembler) = (module, pipeline, assembler)
-    let pipelines = candidates.map { choices in
-      var own = pipeline
-      own.choices = scheduleChoices(choices)
-      return (pipeline: own, kernels: Set(choices.keys))
-    }
+    let (module, assembler, paths) = (module, assembler, candidates.map(path))
     DispatchQueue.global().async {
-      DispatchQueue.concurrentPerform(iterations: pipelines.count) { number in
+      DispatchQueue.concurrentPerform(iterations: paths.count) { number in
         let result = Result { () throws(Diagnostic) in
           try DeviceVariant(
-            module, pipelines[number].pipeline, only: pipelines[number].kernels, assembler)
+            module, paths[number].pipeline, only: paths[number].kernels, assembler)
         }
         results.withLock { $0[number] = result }
         isDone.signal()
@@ -169,6 +164,7 @@ extension DeviceTuner {
       let all = contestants[kernel]
       let times = try device.medians(all.map(\.calls), rounds: rounds)
       search.tried[kernel].formUnion(lists[kernel])
+      search.measured[kernel] += times.dropFirst().filter { $0 != nil }.count
       search.best[kernel] = all[Self.fastest(times)]
     }
   }
@@ -189,34 +185,15 @@ extension DeviceTuner {
     _ search: Search, _ standard: [TimedKernel], _ whole: [TimedCall], _ device: TimedKernels
   ) throws(Diagnostic) -> Tuner.Result {
     var best = search.best
-    var rows: [Tuner.Row] = []
-    for (kernel, name) in search.names.enumerated() {
-      let times = try device.medians(
-        [standard[kernel].calls, best[kernel].calls], rounds: rounds
-      ).map { $0 ?? .infinity }
-      if times[0] <= times[1] { best[kernel] = standard[kernel] }
-      rows.append(
-        Tuner.Row(
-          kernel: name, choice: "", medianSeconds: times[1],
-          standard: standard[kernel].choice.description, standardSeconds: times[0],
-          measured: search.tried[kernel].count))
+    var rows = try rows(search, standard, device)
+    for (kernel, row) in rows.enumerated() where row.standardSeconds <= row.medianSeconds {
+      best[kernel] = standard[kernel]
     }
-    // Each tile once without it: a kernel alone may be faster and yet keep its successors waiting.
-    let changed = best.indices.filter { best[$0].choice != standard[$0].choice }
-    let without = changed.map { kernel in
-      var kernels = best
-      kernels[kernel] = standard[kernel]
-      return Self.network(whole, search.names, kernels)
-    }
-    let all = try device.medians(
-      [Self.network(whole, search.names, best)] + without, rounds: rounds)
-    for (kernel, seconds) in zip(changed, all.dropFirst()) {
-      if let seconds, let own = all[0], seconds < own { best[kernel] = standard[kernel] }
-    }
-    var times = try device.medians(
-      [whole, Self.network(whole, search.names, best)], rounds: rounds
-    ).map { $0 ?? .infinity }
-    if times[0] <= times[1] { (best, times[1]) = (standard, times[0]) }
+    try dropIdle(&best, standard, search.names, whole, device)
+    let times = try device.medians(
+      [whole, Self.network(whole, search.names, best)], rounds: rounds)
+    var (standardSeconds, seconds) = (times[0] ?? 0, times[1] ?? .infinity)
+    if standardSeconds <= seconds { (best, seconds) = (standard, standardSeconds) }
     for kernel in rows.indices {
       rows[kernel].choice = best[kernel].choice.description
       if best[kernel].choice == standard[kernel].choice {
@@ -226,8 +203,43 @@ extension DeviceTuner {
     var choices = ScheduleChoices(for: pipeline.target, precision: pipeline.precision)
     choices.kernels = zip(search.names, best).map { .init($0, $1.choice) }
     return Tuner.Result(
-      choices: choices, rows: rows, seconds: times[1], standardSeconds: times[0],
+      choices: choices, rows: rows, seconds: seconds, standardSeconds: standardSeconds,
       gpu: device.gpu, problems: search.problems)
+  }
+
+  /// Each kernel's best once more beside the cost model's choice.
+  private func rows(
+    _ search: Search, _ standard: [TimedKernel], _ device: TimedKernels
+  ) throws(Diagnostic) -> [Tuner.Row] {
+    var rows: [Tuner.Row] = []
+    for (kernel, name) in search.names.enumerated() {
+      let (usual, best) = (standard[kernel], search.best[kernel])
+      let times = try device.medians([usual.calls, best.calls], rounds: rounds)
+      rows.append(
+        Tuner.Row(
+          kernel: name, choice: best.choice.description, medianSeconds: times[1] ?? .infinity,
+          standard: usual.choice.description, standardSeconds: times[0] ?? 0,
+          measured: search.measured[kernel]))
+    }
+    return rows
+  }
+
+  /// Gives up tiles without which the whole network is faster: alone they may be faster and yet keep others waiting.
+  private func dropIdle(
+    _ best: inout [TimedKernel], _ standard: [TimedKernel], _ names: [String],
+    _ whole: [TimedCall], _ device: TimedKernels
+  ) throws(Diagnostic) {
+    let changed = best.indices.filter { best[$0].choice != standard[$0].choice }
+    var networks = [Self.network(whole, names, best)]
+    for kernel in changed {
+      var kernels = best
+      kernels[kernel] = standard[kernel]
+      networks.append(Self.network(whole, names, kernels))
+    }
+    let times = try device.medians(networks, rounds: rounds)
+    for (kernel, seconds) in zip(changed, times.dropFirst()) {
+      if let seconds, let all = times[0], seconds < all { best[kernel] = standard[kernel] }
+    }
   }
 
   /// The launches of a whole model, with those of some kernels replaced.

@@ -48,7 +48,10 @@ struct TuneCommand: ParsableCommand {
       }
     }
     bar?.close()
-    for problem in result.problems { Console.error("left out: \(problem)") }
+    let leftOut = Dictionary(grouping: result.problems, by: \.self).sorted { $0.key < $1.key }
+    for (problem, groups) in leftOut {
+      Console.error("groups of choices left out: \(groups.count), because \(problem)")
+    }
     let report = TuningReport(
       net: model.staged.name, threads: Benchmark.threadCount(options.threads), result: result)
     try Output.write(report.file, to: output)

@@ -5,6 +5,7 @@
  * fill that allocation. Streams run at once. Settings by the environment:
  *
  * FAKE_CUDA_FAIL        name of a function and the code it fails with (cuMemAlloc_v2=2)
+ * FAKE_CUDA_FAIL_AFTER  how often that function succeeds before (0)
  * FAKE_CUDA_LOG         file that the log is appended to
  * FAKE_CUDA_CAPABILITY  compute capability, times ten (90)
  * FAKE_CUDA_DEVICES     number of GPUs (1)
@@ -63,18 +64,20 @@ static void note(const char *text) {
   fclose(file);
 }
 
+static int setting(const char *name, int otherwise) {
+  const char *given = getenv(name);
+  return given ? atoi(given) : otherwise;
+}
+
+/* Of the function that is to fail. */
+static int succeeded;
+
 static int call(const char *name) {
   const char *wanted = getenv("FAKE_CUDA_FAIL");
   note(name);
   size_t length = strlen(name);
-  if (wanted && strncmp(wanted, name, length) == 0 && wanted[length] == '=')
-    return atoi(wanted + length + 1);
-  return 0;
-}
-
-static int setting(const char *name, int otherwise) {
-  const char *given = getenv(name);
-  return given ? atoi(given) : otherwise;
+  if (wanted == NULL || strncmp(wanted, name, length) != 0 || wanted[length] != '=') return 0;
+  return succeeded++ < setting("FAKE_CUDA_FAIL_AFTER", 0) ? 0 : atoi(wanted + length + 1);
 }
 
 #define CALL(name)             \

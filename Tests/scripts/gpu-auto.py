@@ -80,9 +80,10 @@ def main():
             ("compile", *model, "-o", folder / "lib"), ("opt", loops, "--target", "auto", "-o", folder / "o.rir"),
             ("verify", *model, "--emulate", "--precision", "strict"),
             ("run", *model, "--input", image, "-o", folder / "y.npy"),
-            (*recon, "auto", "-o", folder / "r.npy", "--quiet"), ("bench", *model, "--rounds", 1)]
+            (*recon, "auto", "-o", folder / "r.npy", "--quiet"), ("bench", *model, "--rounds", 1),
+            ("tune", *model, "--rounds", 1, "--quiet", "-o", folder / "s.txt")]
         on_cpu = [
-            ("bench", *model, "--rounds", 1, "--layers"), ("tune", *model, "--rounds", 1, "--quiet", "-o", folder / "s.txt"),
+            ("bench", *model, "--rounds", 1, "--layers"),
             ("train", "resnet1", "--set", "filters=4", "--data", data, "--loss", "l2", "--steps", 1, "--batch", 1,
              "--target", "auto", "--quiet", "-o", folder / "run")]
         for command in on_gpu + on_cpu:

@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import sysconfig
 import tempfile
 
 root = pathlib.Path(__file__).resolve().parents[2]
@@ -80,6 +81,23 @@ def check_equal_times(work, gpu):
     assert printed.stdout.startswith("rephase_schedule 1\n// resnet1, stand-in: "), printed.stdout
 
 
+def check_code(work, gpu):
+    """Machine code where there is an assembler, PTX where the driver refuses that; what cannot be loaded is left out."""
+    ptxas, log = pathlib.Path(sysconfig.get_paths()["purelib"]) / "nvidia/cu13/bin", work / "log"
+    tune = ("tune", *RESNET, "--target", "sm_90", "--precision", "tf32", "--rounds", 1, "--quiet", "-o", work / "code")
+    assert (ptxas / "ptxas").exists(), ptxas
+    for settings, loaded in (({}, "machine code"), ({"FAKE_CUDA_FAIL_CUBIN": 209}, "PTX")):
+        log.unlink(missing_ok=True)
+        done = run(*tune, **gpu, **settings, FAKE_CUDA_LOG=log, PATH=f"{ptxas}:{os.environ['PATH']}")
+        kinds = {line for line in log.read_text().splitlines() if line.startswith("loaded ")}
+        assert kinds == {"loaded " + loaded} and done.stderr == "", (kinds, done)
+    done = run(*tune, **gpu, FAKE_CUDA_FAIL="cuModuleLoadData=218", FAKE_CUDA_FAIL_AFTER=9, FAKE_CUDA_TIMES=1)
+    assert done.stderr.startswith("groups of choices left out: ") and done.stderr.count("\n") == 1, done
+    assert "because loading code on the GPU failed: the driver reports error 218" in done.stderr, done
+    run("emit", *RESNET, "--target", "sm_90", "--precision", "tf32", "--schedule", work / "code", "--stage", "ptx", "-o",
+        work / "model.ptx")
+
+
 def check_refusals(work, gpu, schedule):
     tune = ("tune", *RESNET, "--target", "sm_90", "--rounds", 1, "--quiet", "-o", work / "none")
     if subprocess.run("ldconfig -p | grep -q libcuda.so.1", shell=True).returncode != 0:
@@ -125,6 +143,7 @@ def main():
                 ((RESNET, "strict"), (RESNET, "standard"), (UNET, "standard"), (UNET, "bf16")), 2):
             check_tuned(work, gpu, model, precision, seed)
         check_equal_times(work, gpu)
+        check_code(work, gpu)
         check_refusals(work, gpu, schedule)
 
 
