@@ -277,27 +277,6 @@ extension LoopParser {
     case "allocate":
       try tokens.take()
       return .allocate(try buffer(named: try tokens.percentName("the buffer's name, as in '%a'")))
-    case "barrier":
-      try tokens.take()
-      return .barrier
-    case "copy_async":
-      try tokens.take()
-      return .copy(try copy())
-    case "commit_group":
-      try tokens.take()
-      return .commitGroup
-    case "wait_group":
-      try tokens.take()
-      return .waitGroup(try tokens.integer("how many groups may be under way"))
-    case "ldmatrix":
-      try tokens.take()
-      return .loadMatrices(try matrixLoad())
-    case "mma":
-      try tokens.take()
-      return .multiply(try product())
-    case "wgmma", "wgmma_fence", "wgmma_commit", "wgmma_wait", "proxy_fence":
-      try tokens.take()
-      return .warpGroup(try warpGroupStep(word))
     case "call":
       try tokens.take()
       let kernel = try tokens.atName("the kernel's name, as in '@copy'")
@@ -309,76 +288,11 @@ extension LoopParser {
       try tokens.take()
       return .block(try tokens.string("the block's label in quotes"), try statements())
     default:
-      throw tokens.unexpected("a statement or '}'")
+      guard let statement = try gpuStatement(word) else {
+        throw tokens.unexpected("a statement or '}'")
+      }
+      return statement
     }
-  }
-
-  /// `%a[...] = %b[...] where ...`.
-  private mutating func copy() throws(Diagnostic) -> AsyncCopy {
-    let buffer = try tokens.percentName("a shared buffer, as in '%a'")
-    let indices = try expressions("[", "]")
-    try tokens.expect("=")
-    let source = try expression()
-    let condition = try tokens.takeIfWord("where") ? try expression() : nil
-    return AsyncCopy(buffer, indices, from: source, where: condition)
-  }
-
-  /// `%t: %a[...] = %b[...]`.
-  private mutating func matrixLoad() throws(Diagnostic) -> MatrixLoad {
-    let thread = try tokens.percentName("the name of the thread's number, as in '%t'")
-    try tokens.expect(":")
-    let target = try fragment()
-    try tokens.expect("=")
-    let source = try tokens.percentName("a shared buffer, as in '%a'")
-    return MatrixLoad(target, from: source, try expressions("[", "]"), thread: thread)
-  }
-
-  /// `%c[...] += %a[...] * %b[...]`.
-  private mutating func product() throws(Diagnostic) -> MatrixProduct {
-    let sum = try fragment()
-    try tokens.expect("+=")
-    let left = try fragment()
-    try tokens.expect("*")
-    return MatrixProduct(sum: sum, left: left, right: try fragment())
-  }
-
-  private mutating func fragment() throws(Diagnostic) -> MatrixProduct.Fragment {
-    let buffer = try tokens.percentName("a register buffer, as in '%a'")
-    return MatrixProduct.Fragment(buffer, try expressions("[", "]"))
-  }
-
-  private mutating func warpGroupStep(_ word: String) throws(Diagnostic) -> WarpGroupStep {
-    switch word {
-    case "wgmma_fence": return .fence
-    case "wgmma_commit": return .commit
-    case "wgmma_wait": return .wait(try tokens.integer("how many groups may be under way"))
-    case "proxy_fence": return .publish
-    default:
-      let sum = try fragment()
-      try tokens.expect("+=")
-      let left = try sharedMatrix()
-      try tokens.expect("*")
-      return .multiply(WarpGroupProduct(sum: sum, left: left, right: try sharedMatrix()))
-    }
-  }
-
-  /// `%a[...] by [128, 64, 512]`.
-  private mutating func sharedMatrix() throws(Diagnostic) -> SharedMatrix {
-    let buffer = try tokens.percentName("a shared buffer, as in '%a'")
-    let indices = try expressions("[", "]")
-    try tokens.expectWord("by")
-    let place = tokens.location
-    let steps = try tokens.list("[", "]") { tokens throws(Diagnostic) in
-      try tokens.integer("a number of elements")
-    }
-    guard steps.count == 3 else {
-      throw Diagnostic(
-        "\(steps.count) steps are given; a matrix in shared memory has 3", at: place,
-        help: "give the elements to the next warp group's, to the next 8 rows, to the next 16 bytes"
-      )
-    }
-    return SharedMatrix(
-      buffer, indices, groupStep: steps[0], rowStep: steps[1], columnStep: steps[2])
   }
 
   private mutating func loop(_ kind: LoopKind) throws(Diagnostic) -> Loop {

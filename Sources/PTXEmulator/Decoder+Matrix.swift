@@ -55,11 +55,7 @@ private struct MatrixRead {
 
   func work() -> Work {
     { warp, mask throws(AccessFailure) in
-      guard mask == UInt32.max else {
-        throw AccessFailure(
-          lane: mask.trailingZeroBitCount & 31,
-          message: "reads matrices while other threads of the warp are elsewhere")
-      }
+      try AccessFailure.checkWholeWarp(mask, "reads matrices")
       var rows: [Int] = []
       for lane in 0..<8 * registers.count { rows.append(try row.shared(warp, lane)) }
       for (matrix, register) in registers.enumerated() {
@@ -144,11 +140,7 @@ private struct MatrixWork {
 
   func work() -> Work {
     { warp, mask throws(AccessFailure) in
-      guard mask == UInt32.max else {
-        throw AccessFailure(
-          lane: mask.trailingZeroBitCount & 31,
-          message: "multiplies matrices while other threads of the warp are elsewhere")
-      }
+      try AccessFailure.checkWholeWarp(mask, "multiplies matrices")
       let depth = factors.depth
       var left = [Double](repeating: 0, count: 16 * depth)
       var right = [Double](repeating: 0, count: 8 * depth)

@@ -58,7 +58,7 @@ import Testing
   }
 
   /// What is wrong, by a change of the text, and where.
-  private static let mistakes: [(from: String, to: String, message: String, line: Int)] = [
+  private static let mistakes: [ScheduleMistake] = [
     ("rephase_schedule 1", "rephase_loops 1", "this is not a schedule file", 1),
     ("rephase_schedule 1", "rephase_schedule 2", "version 2 of schedule files is not known", 1),
     ("target \"x86-64-v3\"", "target x86", "expected the target's name in quotes", 3),
@@ -82,17 +82,7 @@ import Testing
 
   @Test(arguments: mistakes.indices)
   func whatDoesNotFitIsRefused(_ number: Int) throws {
-    let mistake = Self.mistakes[number]
-    let text = Self.text.replacing(mistake.from, with: mistake.to)
-    #expect(text != Self.text)
-    do {
-      _ = try scheduled(text)
-      Issue.record("\(mistake.to) is taken")
-    } catch let error as Diagnostic {
-      #expect(error.message.contains(mistake.message), "\(error)")
-      #expect(error.location?.file == "small.schedule")
-      #expect(error.location?.line == mistake.line, "\(error)")
-    }
+    try expectRefusal(of: Self.mistakes[number], in: Self.text) { try scheduled($0) }
   }
 
   @Test func aKernelHasOneChoice() throws {

@@ -63,7 +63,7 @@ import Testing
   }
 
   /// What is wrong, by a change of the text, and where.
-  private static let mistakes: [(from: String, to: String, message: String, line: Int)] = [
+  private static let mistakes: [ScheduleMistake] = [
     ("\"sm_90\" {processor = \"sm_90\"", "\"sm_80\" {processor = \"sm_80\"", "measured for", 2),
     ("precision tf32", "precision bf16", "the schedule is one for the precision", 3),
     ("precision tf32", "precision tf32\nimages 1", "a GPU runs all images of a batch together", 4),
@@ -93,17 +93,7 @@ import Testing
 
   @Test(arguments: mistakes.indices)
   func whatDoesNotFitIsRefused(_ number: Int) throws {
-    let mistake = Self.mistakes[number]
-    let text = Self.text.replacing(mistake.from, with: mistake.to)
-    #expect(text != Self.text)
-    do {
-      _ = try scheduled(text)
-      Issue.record("\(mistake.to) is taken")
-    } catch let error as Diagnostic {
-      #expect(error.message.contains(mistake.message), "\(error)")
-      #expect(error.location?.file == "small.schedule")
-      #expect(error.location?.line == mistake.line, "\(error)")
-    }
+    try expectRefusal(of: Self.mistakes[number], in: Self.text) { try scheduled($0) }
   }
 
   /// Matrices that are read whole cannot be converted to float64 on the way.
