@@ -122,7 +122,7 @@ struct MatrixTile: FragmentTile {
     // A thread has a row of pixels, or two pixels of it that are 8 columns apart.
     let pixels = pixelRows * 2 / rows
     let factors = (pixels + 2) * span * arithmetic.factorWords / arithmetic.shape.packing
-    return sums * arithmetic.sumWords + factors + (reads == .wide ? 64 : 48)
+    return sums * arithmetic.sumWords + factors + (reads == .wide ? 64 : 40)
   }
 
   /// Products in float64 have not been seen to need any.
