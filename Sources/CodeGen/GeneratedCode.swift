@@ -23,6 +23,8 @@ public struct GeneratedCode: ~Copyable {
     self.isScheduled = isScheduled
   }
 
+  deinit { if target.gpu != nil { machine.forget(ir) } }
+
   /// Reads what `text` wrote, optimized or not, for the same target.
   public init(parsing text: String, target: Schedules.Target) throws(Diagnostic) {
     let ir = try IRModule(parsing: text, name: "model")

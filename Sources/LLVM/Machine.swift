@@ -72,12 +72,32 @@ public struct Machine: ~Copyable {
 
   /// Machine code; a private copy of the module is consumed by it, so the module stays printable and usable.
   public func emit(_ module: borrowing IRModule, as output: Output) throws(Diagnostic) -> [UInt8] {
-    let copy = LLVMCloneModule(module.reference)
+    guard let copy = LLVMCloneModule(module.reference) else {
+      throw Diagnostic("LLVM has no memory left")
+    }
     defer { LLVMDisposeModule(copy) }
+    return try consume(copy, as: output)
+  }
+
+  /// Empties a module that is no longer needed, so that LLVM knows nothing of it when its address is another's:
+  /// the NVPTX back end keeps what annotations say of kernels by the addresses of both, and forgets it only when
+  /// it has printed the module (`clearAnnotationCache` of LLVM 19).
+  public func forget(_ module: borrowing IRModule) {
+    var next = LLVMGetFirstFunction(module.reference)
+    while let function = next {
+      next = LLVMGetNextFunction(function)
+      if LLVMIsDeclaration(function) == 0 { LLVMDeleteFunction(function) }
+    }
+    _ = try? consume(module.reference, as: .assembly)
+  }
+
+  private func consume(
+    _ module: LLVMModuleRef, as output: Output
+  ) throws(Diagnostic) -> [UInt8] {
     var buffer: LLVMMemoryBufferRef?
     var message: UnsafeMutablePointer<CChar>?
     let kind = output == .assembly ? LLVMAssemblyFile : LLVMObjectFile
-    let failed = LLVMTargetMachineEmitToMemoryBuffer(reference, copy, kind, &message, &buffer)
+    let failed = LLVMTargetMachineEmitToMemoryBuffer(reference, module, kind, &message, &buffer)
     let problem = failed == 0 ? "" : takeMessage(message)
     guard failed == 0, let buffer else {
       throw Diagnostic("LLVM cannot generate code: \(problem)")

@@ -136,4 +136,33 @@ import Testing
   func badModelNamesAreRefused(_ name: String) {
     #expect(throws: Diagnostic.self) { try ModelName.check(name) }
   }
+
+  /// The optimizer and the printer each ask what is known of a kernel; where a kernel lies is chance, so many are made.
+  @Test func noKernelHasTheThreadsOfOneThatWasFreed() throws {
+    let target = try Targets.resolve("sm_90")
+    var wrong = 0
+    for round in 0..<4000 {
+      let threads = 32 * (1 + round % 32)
+      let code = try GeneratedCode(parsing: kernel(threads: threads), target: target)
+      try code.optimize()
+      if !code.text.contains("range(i32 0, \(threads))") { wrong += 1 }
+      if !(try code.assembly().contains(".maxntid \(threads), 1, 1")) { wrong += 1 }
+    }
+    #expect(wrong == 0)
+  }
+
+  private func kernel(threads: Int) -> String {
+    """
+    target datalayout = "e-i64:64-i128:128-v16:16-v32:32-n16:32:64"
+    target triple = "nvptx64-nvidia-cuda"
+    define ptx_kernel void @k(ptr addrspace(1) %x) {
+      %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+      store i32 %t, ptr addrspace(1) %x
+      ret void
+    }
+    declare i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+    !nvvm.annotations = !{!0}
+    !0 = !{ptr @k, !"maxntidx", i32 \(threads)}
+    """
+  }
 }
