@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 
 NOISE, NAVIGATOR, REVERSE = 1 << 18, 1 << 22, 1 << 21
+PHASE_CORRECTION, DUMMY = 1 << 23, 1 << 26
 
 COUNTERS = ["kspace_encode_step_1", "kspace_encode_step_2", "average", "slice", "contrast", "phase",
             "repetition", "set", "segment"]  # fmt: skip
@@ -73,7 +74,7 @@ def ismrmrd(path, kspace, oversampling=1, counters=("phase",), counts=None, samp
             partitions=False, noise=None, **options):  # fmt: skip
     """Writes [frame, coil, row, column] with rows along the readout; what a reader must find comes back.
 
-    Every line comes twice, as 1.5 and 0.5 times itself: averages. Noise and navigator lines stand between.
+    Every line comes twice, as 1.5 and 0.5 times itself: averages. Noise and navigator lines, which are more than that, stand between.
     `partitions`: frames are the second phase encoding. `noise`: the noise scan, [line, coil, sample].
     """
     frames, coils, rows, columns = kspace.shape
@@ -98,7 +99,7 @@ def ismrmrd(path, kspace, oversampling=1, counters=("phase",), counts=None, samp
     for frame in range(frames):
         indices = np.unravel_index(frame, counts)
         where = {"kspace_encode_step_2": frame} if partitions else dict(zip(counters, indices))
-        records.append(_record(np.full((coils, 16), 9e3), where, NAVIGATOR))
+        records.append(_record(np.full((coils, 16), 9e3), where, NAVIGATOR | PHASE_CORRECTION | DUMMY))
         for column in range(columns):
             line = full[frame, :, first : first + (samples or length), column]
             where["kspace_encode_step_1"] = column

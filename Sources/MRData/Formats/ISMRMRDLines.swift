@@ -86,7 +86,8 @@ struct ISMRMRDLines {
 
   private static func use(_ flags: Int, space: Int, _ header: ISMRMRDHeader) -> Use {
     if flags >> 18 & 1 == 1 { return .noise }
-    let reasons = [
+    // In order: a line may be several of these.
+    let reasons: KeyValuePairs = [
       23: "navigator", 24: "phase correction", 26: "feedback", 27: "dummy",
       28: "feedback", 29: "surface coil correction", 30: "phase stabilization",
       31: "phase stabilization",
