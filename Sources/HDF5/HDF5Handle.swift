@@ -1,7 +1,7 @@
 import CHDF5
 import Synchronization
 
-/// Debian's HDF5 is not thread-safe: one call at a time.
+/// HDF5 is thread-safe only where it was built so, and its types in C are calls, too: one at a time.
 let library = Mutex<Void>(())
 
 /// An identifier of the library that is closed with its owner.

@@ -53,11 +53,11 @@ public final class HDF5Writer {
 
   /// Makes a dataset of float32 that `write(_:to:at:)` fills.
   public func dataset(_ name: String, _ extents: [Int]) throws(Diagnostic) {
-    try create(name, rephase_h5_f32(), extents.map { hsize_t($0) })
+    try create(name, rephase_h5_f32, extents.map { hsize_t($0) })
   }
 
   public func write(_ values: [Int32], _ name: String) throws(Diagnostic) {
-    try create(name, rephase_h5_i32(), [hsize_t(values.count)])
+    try create(name, rephase_h5_i32, [hsize_t(values.count)])
     try fill(name) { H5Dwrite($0, rephase_h5_i32(), 0, 0, 0, values) }
   }
 
@@ -69,7 +69,7 @@ public final class HDF5Writer {
 
   /// A dataset of bytes.
   public func write(_ values: [UInt8], _ name: String, extents: [Int]) throws(Diagnostic) {
-    try create(name, rephase_h5_u8(), extents.map { hsize_t($0) })
+    try create(name, rephase_h5_u8, extents.map { hsize_t($0) })
     try fill(name) { H5Dwrite($0, rephase_h5_u8(), 0, 0, 0, values) }
   }
 
@@ -128,12 +128,15 @@ public final class HDF5Writer {
     return options
   }
 
-  private func create(_ name: String, _ type: hid_t, _ extents: [hsize_t]) throws(Diagnostic) {
+  /// `type` is a call of the library, so it waits for the lock.
+  private func create(
+    _ name: String, _ type: () -> hid_t, _ extents: [hsize_t]
+  ) throws(Diagnostic) {
     let isMade = library.withLock { [id] _ in
       guard let space = HDF5Handle(H5Screate_simple(Int32(extents.count), extents, nil), H5Sclose),
         let options = HDF5Writer.datasetOptions()
       else { return false }
-      return HDF5Handle(H5Dcreate2(id, name, type, space.id, 0, options.id, 0), H5Dclose) != nil
+      return HDF5Handle(H5Dcreate2(id, name, type(), space.id, 0, options.id, 0), H5Dclose) != nil
     }
     guard isMade else { throw failure }
   }
