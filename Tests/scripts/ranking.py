@@ -22,6 +22,14 @@ scratch = Scratch()
 random = np.random.default_rng(11)
 
 
+def until(condition, what):
+    """Waits for something that the browser does by itself, for a minute at most."""
+    began = time.monotonic()
+    while not condition():
+        check(time.monotonic() - began < 60, what)
+        time.sleep(0.03)
+
+
 def make_images():
     for technique in TECHNIQUES:
         (scratch.path / technique).mkdir()
@@ -118,11 +126,13 @@ def try_cine(chrome):
     check(pixels(chrome) == first, "the frame before is not the first")
     keys(" ")
     seen = set()
-    for _ in range(30):
+
+    def shows_three():
         seen.add(chrome.find_element(By.ID, "time").text)
-        time.sleep(0.03)
+        return len(seen) >= 3
+
+    until(shows_three, "playback shows fewer than three frames")
     keys(" ")
-    check(len(seen) >= 3, f"playback shows frames {seen}")
 
 
 def read_session(number, wanted, downloads):
@@ -148,21 +158,14 @@ def read_session(number, wanted, downloads):
             check(pressed(chrome) == ranks, f"{code}: shown {pressed(chrome)}, not {ranks}")
             if place == 0:
                 try_rank_taken(chrome, ranks)
-                time.sleep(1)  # the browser stores what the page keeps a moment later
-                chrome.refresh()
+                try_opening_again(chrome, ranks)
                 next_case, export = (chrome.find_element(By.ID, name) for name in ("next", "export"))
-                if place + 1 < len(wanted):
-                    chrome.find_element(By.ID, "previous").click()
-                check(pressed(chrome) == ranks, "the ranks are lost when the page is opened again")
             if place + 1 < len(wanted):
                 next_case.click()
         check(export.is_enabled(), "export is not possible after all is ranked")
         export.click()
         path = downloads / f"reader-{number}.csv"
-        for _ in range(100):
-            if path.exists():
-                break
-            time.sleep(0.1)
+        until(lambda: path.exists() and path.stat().st_size > 0, "nothing was exported")
         errors = [entry for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"]
         check(not errors, f"the browser reports {errors}")
         return path
@@ -178,6 +181,17 @@ def try_rank_taken(chrome, ranks):
     check(not chrome.find_element(By.ID, "next").is_enabled(), "an incomplete case lets go on")
     ActionChains(chrome).send_keys(first.lower(), str(rank), second.lower(), str(other)).perform()
     check(pressed(chrome) == ranks, f"shown {pressed(chrome)}, not {ranks}")
+
+
+def try_opening_again(chrome, ranks):
+    """A page that is opened again goes on after the first case and has its ranks, once the browser has stored them."""
+
+    def shows_ranks():
+        chrome.refresh()
+        chrome.find_element(By.ID, "previous").click()
+        return pressed(chrome) == ranks
+
+    until(shows_ranks, "the ranks are lost when the page is opened again")
 
 
 def agree(got, want, what):
