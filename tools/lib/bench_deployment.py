@@ -11,13 +11,16 @@ import packaging.utils
 from bench_process import EngineError, Worker, command, host_start, limit, relative_error
 
 COLD_STARTS = 10
+COMPILE_WHEN_STARTED = {"torch-compile", "jax", "iree", "halide"}
+# What has to be installed where a compiled network runs.
+PACKAGES = {"torch-compile": "torch", "iree": "iree-base-runtime"}
 
 
 def cold_starts(engines, case, folder):
     """Process start to first output, best of several: a C host for Rephase, Python for peers.
 
     `engines` are the case's rows: one that is not right there is not measured here either.
-    torch.compile and JAX compile at their first run: their times would tell of that alone.
+    Engines that compile when they start are left out: their times would tell of that alone.
     """
     host, rows = folder / "host", []
     define = [f"-DMODEL={case['name']}", f'-DMODEL_HEADER="{case["name"]}.h"']
@@ -45,8 +48,8 @@ def cold_starts(engines, case, folder):
         row = {key: case[key] for key in ["net", "batch", "threads"]}
         row |= {"engine": engine, "host": "C" if engine == "rephase" else "Python"}
         row |= {key: found[key] for key in ["status", "reason"] if key in found}
-        if row["status"] == "ok" and engine in ("torch-compile", "jax"):
-            row |= {"status": "not measured", "reason": "compiles at its first run"}
+        if row["status"] == "ok" and engine in COMPILE_WHEN_STARTED:
+            row |= {"status": "not measured", "reason": "compiles when it starts"}
         rows.append(row)
         if row["status"] != "ok":
             continue
@@ -80,7 +83,7 @@ def closure(distribution, seen):
 def installed_size(engine):
     """Bytes in site-packages of an engine's package and of all it needs; Python not counted."""
     found = {}
-    closure(engine.removesuffix("-compile"), found)
+    closure(PACKAGES.get(engine, engine), found)
     paths = {path.locate() for item in found.values() for path in item.files or []}
     total = sum(os.path.getsize(path) for path in paths if os.path.isfile(path))
     return {"engine": engine, "bytes": total, "what": ", ".join(sorted(found)) or "not available"}

@@ -29,7 +29,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Tests" / "scripts"))
 import pytorch_networks
 
-PEERS = ["onnxruntime", "openvino", "torch", "torch-compile", "jax"]
+PEERS = ["onnxruntime", "openvino", "torch", "torch-compile", "jax", "iree", "halide"]
 SETTLE_SECONDS = 0.02  # between turns, so that the last engine's threads have stopped spinning
 
 

@@ -8,6 +8,8 @@ bench_worker.py ENGINE CASE.json     answers {"ready": {"version", "layout"}}, i
   {"do": "end"}                      {"peak_bytes": n}: peak resident memory, and ends
 """
 
+import importlib.metadata
+import io
 import json
 import os
 import sys
@@ -101,6 +103,49 @@ def jax():
     return lambda x: numpy.asarray(compiled(parameters, x)), jax.__version__, "jit, NHWC"
 
 
+def iree():
+    """From JAX's StableHLO, weights in it as constants; of its layouts and levels the fastest."""
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    import iree.compiler
+    import iree.runtime
+    import jax
+
+    import bench_networks
+
+    weights = bench_networks.jax_parameters(bench_networks.load_folded(CASE["folded"]))
+    network = bench_networks.jax_function(CASE["net"])
+    lowered = jax.jit(lambda x: network(weights, x)).lower(
+        jax.ShapeDtypeStruct(CASE["shape"], "float32")
+    )
+    stablehlo = io.BytesIO()
+    lowered.compiler_ir("stablehlo").operation.write_bytecode(stablehlo)
+    module = iree.compiler.compile_str(
+        stablehlo.getvalue(), input_type="stablehlo", target_backends=["llvm-cpu"],
+        extra_args=["--iree-llvmcpu-target-cpu=host", "--iree-opt-level=O3"],
+    )  # fmt: skip
+    iree.runtime.flags.parse_flags(
+        f"--task_topology_cpu_ids={','.join(map(str, CASE['cores']))}"
+    )
+    driver = "local-sync" if CASE["threads"] == 1 else "local-task"
+    context = iree.runtime.SystemContext(config=iree.runtime.Config(driver))
+    context.add_vm_module(iree.runtime.VmModule.copy_buffer(context.instance, module))
+    (name,) = (name for name in context.modules.keys() if name != "hal")
+    main = context.modules[name]["main"]
+    version = importlib.metadata.version("iree-base-compiler")
+    return lambda x: numpy.asarray(main(x).to_host()), version, "NHWC, O3"
+
+
+def halide():
+    os.environ["HL_NUM_THREADS"] = str(CASE["threads"])
+    import bench_halide
+    import bench_networks
+
+    weights = bench_networks.load_folded(CASE["folded"])
+    build = lambda ops, x: bench_networks.build(CASE["net"], ops, x, weights)
+    run = bench_halide.compiled(build, weights, CASE["shape"])
+    return run, importlib.metadata.version("halide"), "NHWC, our schedule"
+
+
 def train_torch(compiled=False):
     """One training step a run, on the case's input and its mirror image as target."""
     import torch
@@ -150,6 +195,8 @@ ENGINES = {
     "torch": torch,
     "torch-compile": torch_compile,
     "jax": jax,
+    "iree": iree,
+    "halide": halide,
     "train-torch": train_torch,
     "train-torch-compile": train_torch_compile,
     "train-jax": train_jax,
