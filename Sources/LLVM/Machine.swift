@@ -86,7 +86,9 @@ public struct Machine: ~Copyable {
     var next = LLVMGetFirstFunction(module.reference)
     while let function = next {
       next = LLVMGetNextFunction(function)
-      if LLVMIsDeclaration(function) == 0 { LLVMDeleteFunction(function) }
+      guard LLVMIsDeclaration(function) == 0 else { continue }
+      LLVMReplaceAllUsesWith(function, LLVMGetUndef(LLVMTypeOf(function)))
+      LLVMDeleteFunction(function)
     }
     _ = try? consume(module.reference, as: .assembly)
   }
