@@ -74,7 +74,7 @@ run_hosts() {
   g++ -std=c++17 -O2 -Wall -Wextra -Werror -pedantic -DMODEL="$name" \
     -DMODEL_HEADER="\"$name.h\"" -I"$name" "$hosts/host.cpp" -L"$name" -l"$name" \
     -Wl,-rpath,"$work/$name" -pthread -o "$name-cpp"
-  ldd "$name-cpp" | grep -q "lib$name.so" || fail "the C++ host does not use the shared library"
+  [[ $(ldd "$name-cpp") == *"lib$name.so"* ]] || fail "the C++ host does not use the shared library"
   for threads in 1 2 3 7; do
     "./$name-c" "$name.x.f32" "$name.c$threads" $threads
     "./$name-cpp" "$name.x.f32" "$name.cpp$threads" $threads
@@ -178,7 +178,7 @@ for level in v2 v3 v4; do
   esac
   grep -qE "$has" level.s || fail "x86-64-$level has no $has"
   if grep -qE "$hasnt" level.s; then fail "x86-64-$level has $hasnt"; fi
-  if ! /lib64/ld-linux-x86-64.so.2 --help | grep -q "x86-64-$level (supported"; then
+  if [[ $(/lib64/ld-linux-x86-64.so.2 --help) != *"x86-64-$level (supported"* ]]; then
     echo "x86-64-$level: compiled, not run on this processor"
     continue
   fi
