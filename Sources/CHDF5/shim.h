@@ -12,6 +12,7 @@ static inline hid_t rephase_h5_f32(void) { return H5T_NATIVE_FLOAT; }
 static inline hid_t rephase_h5_f64(void) { return H5T_NATIVE_DOUBLE; }
 static inline hid_t rephase_h5_c_string(void) { return H5T_C_S1; }
 static inline hid_t rephase_h5_dataset_creation(void) { return H5P_DATASET_CREATE; }
+static inline hid_t rephase_h5_file_access(void) { return H5P_FILE_ACCESS; }
 static inline unsigned rephase_h5_read_only(void) { return H5F_ACC_RDONLY; }
 static inline unsigned rephase_h5_truncate(void) { return H5F_ACC_TRUNC; }
 static inline size_t rephase_h5_variable(void) { return H5T_VARIABLE; }

@@ -28,7 +28,8 @@ public final class HDF5File: @unchecked Sendable {
     _ = try FileBytes.size(path)
     id = library.withLock { _ in
       rephase_h5_silence()
-      return H5Fopen(path, rephase_h5_read_only(), 0)
+      guard let access = HDF5Handle.fileAccess() else { return -1 }
+      return H5Fopen(path, rephase_h5_read_only(), access.id)
     }
     guard id >= 0 else {
       throw Diagnostic(

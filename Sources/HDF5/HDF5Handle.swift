@@ -17,4 +17,13 @@ struct HDF5Handle: ~Copyable {
   }
 
   deinit { _ = close(id) }
+
+  /// Files are opened without locks: a program that another thread starts meanwhile would hold them on until it runs, and
+  /// network file systems may have none.
+  static func fileAccess() -> HDF5Handle? {
+    guard let access = HDF5Handle(H5Pcreate(rephase_h5_file_access()), H5Pclose),
+      H5Pset_file_locking(access.id, false, true) >= 0
+    else { return nil }
+    return access
+  }
 }

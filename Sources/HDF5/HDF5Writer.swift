@@ -26,7 +26,8 @@ public final class HDF5Writer {
     self.path = path
     id = library.withLock { _ in
       rephase_h5_silence()
-      return H5Fcreate(temporary, rephase_h5_truncate(), 0, 0)
+      guard let access = HDF5Handle.fileAccess() else { return -1 }
+      return H5Fcreate(temporary, rephase_h5_truncate(), 0, access.id)
     }
     guard id >= 0 else { throw failure }
   }

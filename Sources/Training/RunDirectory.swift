@@ -71,7 +71,11 @@ public final class RunDirectory {
     removeLeftovers(in: checkpoints)
   }
 
-  deinit { close(lock) }
+  deinit {
+    // Closing is not enough: a program that another thread starts at this moment has a copy until it runs.
+    flock(lock, LOCK_UN)
+    close(lock)
+  }
 
   /// Temporary files of a process that was killed; the lock tells that it is gone.
   private func removeLeftovers(in directory: String) {

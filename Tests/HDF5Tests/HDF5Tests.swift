@@ -95,6 +95,20 @@ import Testing
     #expect(try file.string("xml") == "text")
   }
 
+  @Test func aFileIsReadThoughAnotherProgramHasItsDescriptors() throws {
+    let scratch = try Scratch()
+    let path = scratch.file("a.h5")
+    var copies: DescriptorCopies?
+    try HDF5Writer.write(to: path) { (writer) throws(Diagnostic) in
+      try writer.write([7, 8], "numbers")
+      copies = try? DescriptorCopies(ofFilesIn: scratch.path)
+    }
+    #expect(copies?.descriptors.isEmpty == false)
+    let numbers = try HDF5File(reading: path).read("numbers")
+    #expect(numbers == .int32(try Tensor(try Shape([2]), [7, 8])))
+    withExtendedLifetime(copies) {}
+  }
+
   @Test func leavesNothingOfAFailedWrite() throws {
     let scratch = try Scratch()
     let failed = message { () throws(Diagnostic) in

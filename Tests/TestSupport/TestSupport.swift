@@ -17,6 +17,22 @@ public final class Scratch {
   public func file(_ name: String) -> String { path + "/" + name }
 }
 
+/// Copies of this process's descriptors of files in a folder, as a program has them that starts at this moment.
+public final class DescriptorCopies {
+  public let descriptors: [Int32]
+
+  public init(ofFilesIn folder: String) throws {
+    let open = "/proc/self/fd"
+    let names = try FileManager.default.contentsOfDirectory(atPath: open)
+    descriptors = names.filter {
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(open)/\($0)"))?
+        .hasPrefix(folder) == true
+    }.compactMap { Int32($0).map { dup($0) } }
+  }
+
+  deinit { for descriptor in descriptors { close(descriptor) } }
+}
+
 public enum Python {
   /// The interpreter of REPHASE_PYTHON, else of the path.
   public static let command =

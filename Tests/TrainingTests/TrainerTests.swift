@@ -105,6 +105,15 @@ import Testing
     _ = directory
   }
 
+  @Test func aDirectoryIsFreeThoughAnotherProgramHasItsDescriptors() throws {
+    var directory: RunDirectory? = try RunDirectory(scratch.file("run"))
+    let copies = try DescriptorCopies(ofFilesIn: scratch.file("run"))
+    #expect(directory != nil && !copies.descriptors.isEmpty)
+    directory = nil
+    directory = try RunDirectory(scratch.file("run"))
+    withExtendedLifetime((directory, copies)) {}
+  }
+
   @Test func aDirectoryThatIsInUseIsRefused() throws {
     let path = scratch.file("run")
     try RunDirectory.check(path, resumes: false)
