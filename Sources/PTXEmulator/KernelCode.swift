@@ -151,7 +151,7 @@ struct Decoder {
       return .barrier
     default:
       let work = touching(sums(in: instruction), try self.work(instruction))
-      if instruction.opcode[0] == "wgmma" {
+      if Self.isOfWholeWarps(instruction) {
         guard predicate == nil else {
           throw DecodeFailure("this instruction is not emulated with a predicate")
         }
@@ -162,6 +162,11 @@ struct Decoder {
         try work(warp, mask & warp.lanes(predicate, isNegated))
       }
     }
+  }
+
+  /// What a thread executes only with all others of its warp, for which it waits (`.sync.aligned` in the PTX ISA).
+  private static func isOfWholeWarps(_ instruction: PTXInstruction) -> Bool {
+    ["ldmatrix", "mma", "wgmma"].contains(instruction.opcode[0])
   }
 
   /// The sums that an instruction reads or writes in the order of the program; products do so when they please.

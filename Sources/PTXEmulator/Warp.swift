@@ -189,15 +189,6 @@ struct AccessFailure: Error {
   var lane: Int
   var message: String
 
-  /// Throws where not all threads of a warp do together what all must.
-  static func checkWholeWarp(_ mask: UInt32, _ work: String) throws(AccessFailure) {
-    guard mask == UInt32.max else {
-      throw AccessFailure(
-        lane: mask.trailingZeroBitCount & 31,
-        message: "\(work) while other threads of the warp are elsewhere")
-    }
-  }
-
   func diagnostic(_ code: KernelCode, _ place: Int, _ warp: Warp) -> Diagnostic {
     let instruction = code.instructions[place]
     return Diagnostic(

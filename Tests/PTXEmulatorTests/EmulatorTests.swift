@@ -99,7 +99,7 @@ private let wrongPrograms: [WrongProgram] = [
   WrongProgram(
     "mov.u32 %r1, 0;\nsetp.lt.s32 %p1, %r90, 7;\n@%p1 bra $l;\n" + product("m16n8k8", "%r1")
       + "\n$l:",
-    "while other threads of the warp are elsewhere", "thread 7"),
+    "other threads of the warp never get here", "thread 7"),
   WrongProgram(
     "mov.u32 %r1, 0;\n" + product("m16n8k4", "%r1"),
     "m16n8k4.row.col.f32.tf32.tf32.f32 is not emulated",
