@@ -17,6 +17,8 @@ public struct DeviceTuner {
   private let alternatives: TileAlternatives
   private let assembler: DeviceAssembler?
   private let rounds: Int
+  /// When no more candidates are compiled; nil: never.
+  private let end: ContinuousClock.Instant?
   private let progress: (_ done: Int, _ total: Int) -> Void
 
   /// Tiles that are measured for each kernel at first, and near a winner, and how many winners that is done for.
@@ -24,11 +26,12 @@ public struct DeviceTuner {
   /// Below this part of the time of what is chosen already, a tile is faster.
   private static let threshold = 0.99
 
-  /// `pipeline.choices` are not used; `progress` is called for each candidate that is compiled.
+  /// `pipeline.choices` are not used; `progress` is called for each candidate that is compiled. After so many `seconds`
+  /// what was found by then is measured once more, and is the result.
   ///
   /// Throws where the model is scheduled already, or where there is no GPU for the target.
   public init(
-    _ model: StagedModel, pipeline: Pipeline, rounds: Int,
+    _ model: StagedModel, pipeline: Pipeline, rounds: Int, seconds: Int? = nil,
     progress: @escaping (_ done: Int, _ total: Int) -> Void
   ) throws(Diagnostic) {
     try HostCheck.checkGPU(pipeline.target)
@@ -41,6 +44,7 @@ public struct DeviceTuner {
     self.pipeline = pipeline
     assembler = try DeviceAssembler.installed()
     self.rounds = rounds
+    end = seconds.map { ContinuousClock.now + .seconds($0) }
     self.progress = progress
   }
 
@@ -116,11 +120,14 @@ extension DeviceTuner {
   ) -> [Result<DeviceVariant, Diagnostic>] {
     let results = Mutex([Int: Result<DeviceVariant, Diagnostic>]())
     let isDone = DispatchSemaphore(value: 0)
-    let (module, assembler, paths) = (module, assembler, candidates.map(path))
+    let (module, assembler, paths, end) = (module, assembler, candidates.map(path), end)
     DispatchQueue.global().async {
       DispatchQueue.concurrentPerform(iterations: paths.count) { number in
         let result = Result { () throws(Diagnostic) in
-          try DeviceVariant(
+          if let end, ContinuousClock.now >= end {
+            throw Diagnostic("the time for tuning was over")
+          }
+          return try DeviceVariant(
             module, paths[number].pipeline, only: paths[number].kernels, assembler)
         }
         results.withLock { $0[number] = result }
@@ -162,7 +169,9 @@ extension DeviceTuner {
     }
     for kernel in search.names.indices where contestants[kernel].count > 1 {
       let all = contestants[kernel]
-      let times = try device.medians(all.map(\.calls), rounds: rounds)
+      let times = try device.medians(
+        all.map(\.calls), rounds: rounds, names: all.map { "@\(search.names[kernel]) \($0.choice)" }
+      )
       search.tried[kernel].formUnion(lists[kernel])
       search.measured[kernel] += times.dropFirst().filter { $0 != nil }.count
       search.best[kernel] = all[Self.fastest(times)]

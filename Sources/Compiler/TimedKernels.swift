@@ -53,10 +53,13 @@ final class TimedKernels {
   }
 
   /// Medians of runs of each list of calls, all in turns; nil where the driver refuses one, other than the first.
+  /// `names` are those of the lists, for the error where one fails while it runs.
   ///
   /// Calls follow each other in a graph, several times over where they are short, so that each finds the caches as its
   /// like left them.
-  func medians(_ lists: [[TimedCall]], rounds: Int) throws(Diagnostic) -> [Double?] {
+  func medians(
+    _ lists: [[TimedCall]], rounds: Int, names: [String] = []
+  ) throws(Diagnostic) -> [Double?] {
     let repeats = try self.repeats(of: lists.first ?? [])
     var graphs: [GPUTimer.Graph?] = []
     defer { for case let graph? in graphs { timer.discard(graph) } }
@@ -67,9 +70,15 @@ final class TimedKernels {
     for round in 0...rounds {
       for number in round % 2 == 0 ? Array(lists.indices) : lists.indices.reversed() {
         guard let graph = graphs[number] else { continue }
-        let seconds = try timer.seconds(graph) / Double(repeats)
-        // The first round warms up.
-        if round > 0 { times[number].append(seconds) }
+        do throws(Diagnostic) {
+          let seconds = try timer.seconds(graph) / Double(repeats)
+          // The first round warms up.
+          if round > 0 { times[number].append(seconds) }
+        } catch {
+          var located = error
+          if names.indices.contains(number) { located.notes.append("by \(names[number])") }
+          throw located
+        }
       }
     }
     return zip(graphs, times).map { $0 == nil ? nil : Benchmark.median($1) }

@@ -18,6 +18,10 @@ struct TuneCommand: ParsableCommand {
   @Option(help: "Timed repetitions of each choice.")
   var rounds: Int = 15
 
+  @Option(
+    help: "For a GPU: try no more choices after so many seconds; what was fastest is written.")
+  var seconds: Int?
+
   @Option(name: .shortAndLong, help: "The schedule file to write; - is standard output.")
   var output: String
 
@@ -30,6 +34,9 @@ struct TuneCommand: ParsableCommand {
   func validate() throws {
     guard (1...10_000).contains(rounds) else {
       throw ValidationError("--rounds must lie between 1 and 10000, not \(rounds)")
+    }
+    guard seconds.map((1...1_000_000).contains) ?? true else {
+      throw ValidationError("--seconds must lie between 1 and 1000000, not \(seconds ?? 0)")
     }
     guard !json || output != "-" else {
       throw ValidationError("--json and -o - would both write to standard output")
@@ -64,8 +71,11 @@ struct TuneCommand: ParsableCommand {
   ) throws -> Tuner.Result {
     guard pipeline.target.gpu == nil else {
       return try DeviceTuner(
-        model.staged, pipeline: pipeline, rounds: rounds, progress: progress
+        model.staged, pipeline: pipeline, rounds: rounds, seconds: seconds, progress: progress
       ).run()
+    }
+    guard seconds == nil else {
+      throw ValidationError("--seconds is for GPUs; give --target sm_90, or leave it out")
     }
     return try Tuner(
       model.staged, pipeline: pipeline, weights: model.weights, threads: options.threads,

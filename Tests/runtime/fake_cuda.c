@@ -4,7 +4,7 @@
  * to the first word of its last argument, or writes the bytes of FAKE_CUDA_OUTPUT there where they
  * fill that allocation. Streams run at once. Settings by the environment:
  *
- * FAKE_CUDA_FAIL        name of a function and the code it fails with (cuMemAlloc_v2=2)
+ * FAKE_CUDA_FAIL        name of a function and the code it fails with (cuMemAlloc_v2=2); "hang": it never returns
  * FAKE_CUDA_FAIL_AFTER  how often that function succeeds before (0)
  * FAKE_CUDA_LOG         file that the log is appended to
  * FAKE_CUDA_CAPABILITY  compute capability, times ten (90)
@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct fake_function {
   char name[256];
@@ -77,7 +78,9 @@ static int call(const char *name) {
   note(name);
   size_t length = strlen(name);
   if (wanted == NULL || strncmp(wanted, name, length) != 0 || wanted[length] != '=') return 0;
-  return succeeded++ < setting("FAKE_CUDA_FAIL_AFTER", 0) ? 0 : atoi(wanted + length + 1);
+  if (succeeded++ < setting("FAKE_CUDA_FAIL_AFTER", 0)) return 0;
+  while (strcmp(wanted + length + 1, "hang") == 0) pause();
+  return atoi(wanted + length + 1);
 }
 
 #define CALL(name)             \

@@ -9,9 +9,12 @@ import importlib.util
 import json
 import os
 import pathlib
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy
 
@@ -19,6 +22,7 @@ root = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(root / "tools/lib"))
 
 import gpu_report  # noqa: E402
+import gpu_tune  # noqa: E402
 
 
 def run(*command, **environment):
@@ -119,6 +123,8 @@ def check_tuning(folder, fake):
         root / "tools/gpu-check", "pack", "-o", folder, "--networks", "resnet1", "--batches", "1", "--size", "16x12",
         "--targets", "sm_90", "--precisions", "tf32", "--tune")
     assert packed.returncode == 0, packed.stderr
+    ptxas = shutil.which("ptxas", path=gpu_tune.search_path())
+    assert ptxas is None or (folder / "program/ptxas").exists()
     check = (folder / "gpu-check", "run", folder, "--rounds", 3, "--no-peers", "--tune")
     run(*check, LD_LIBRARY_PATH=fake, FAKE_CUDA_TIMES=3)
     rows = json.loads((folder / "report.json").read_text())["rows"]
@@ -127,10 +133,47 @@ def check_tuning(folder, fake):
     schedule = (folder / "schedules/resnet1_b1_sm_90_tf32_tuned.schedule").read_text()
     assert "// resnet1, stand-in: " in schedule and schedule.count("\nkernel @") == 4, schedule
     assert "| rephase tf32, tuned |" in (folder / "report.md").read_text()
+    again = run(*check, LD_LIBRARY_PATH=fake)
+    assert "tuning" not in again.stderr and (folder / "report.json").read_text().count("median_us") == 2, again.stderr
+    (folder / "schedules/resnet1_b1_sm_90_tf32_tuned.schedule").unlink()
     failed = run(*check, LD_LIBRARY_PATH=fake, FAKE_CUDA_FAIL="cuGraphInstantiateWithFlags=801")
     rows = json.loads((folder / "report.json").read_text())["rows"]
     assert "the driver reports error 801" in rows[1]["problem"] and "median_us" in rows[0], rows
     assert "resnet1, batch 1, tf32, tuned: cannot run here" in failed.stderr, failed.stderr
+
+
+def check_losses(folder, fake):
+    """What breaks the context, hangs, or ends too early costs nothing but itself, and is in the report."""
+    packed = run(
+        root / "tools/gpu-check", "pack", "-o", folder, "--networks", "resnet1", "--batches", "1", "--size", "16x12",
+        "--targets", "sm_90", "--precisions", "tf32,bf16", "--tune")
+    assert packed.returncode == 0, packed.stderr
+    check, report = (folder / "gpu-check", "run", folder, "--rounds", 3, "--no-peers"), folder / "report.json"
+    gpu = dict(LD_LIBRARY_PATH=fake, FAKE_CUDA_LOG=folder / "log")
+
+    def rows():
+        return {row["name"].removeprefix("resnet1_b1_sm_90_"): row for row in json.loads(report.read_text())["rows"]}
+
+    run(*check, **gpu)
+    waits = (folder / "log").read_text().splitlines().count("cuStreamSynchronize")
+    # All is right until the second library runs; from then on every call fails, or the first one never returns.
+    late = dict(gpu, FAKE_CUDA_FAIL_AFTER=waits * 3 // 4)
+    for code, options, words in (("700", (), "error 700"), ("hang", ("--seconds", 12), "did not end within")):
+        run(*check, *options, **late, FAKE_CUDA_FAIL=f"cuStreamSynchronize={code}")
+        assert "median_us" in rows()["tf32"] and words in rows()["bf16"]["problem"], rows()
+    short = run(*check, "--tune", "--seconds", 1, **gpu)
+    assert short.returncode == 1 and short.stderr.count("cannot run here: no time was left to tune it") == 2, short.stderr
+    assert set(rows()) == {"tf32", "bf16", "tf32_tuned", "bf16_tuned"}, rows()
+
+    report.unlink()
+    environment = {**os.environ, **{key: str(value) for key, value in gpu.items()}}
+    with subprocess.Popen(
+            [sys.executable, *map(str, check), "--tune"], env=environment, start_new_session=True,
+            stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        while not report.exists() and process.poll() is None:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert all("median_us" in row for row in rows().values()) and len(rows()) == 2, rows()
 
 
 def synthetic():
@@ -200,6 +243,7 @@ def main():
         unpacked = run(folder / "gpu-check", "run", folder, "--tune", LD_LIBRARY_PATH=fake)
         assert unpacked.returncode == 1 and "pack with --tune" in unpacked.stderr, unpacked.stderr
         check_tuning(pathlib.Path(name) / "tuned", fake)
+        check_losses(pathlib.Path(name) / "losses", fake)
     for wrong in (("run",), ("run", "x", "--rounds", "0"), ("pack",), ("pack", "-o", "x", "--batches", "1,a")):
         refused = run(root / "tools/gpu-check", *wrong)
         assert refused.returncode == 2 and "usage:" in refused.stderr, refused.stderr

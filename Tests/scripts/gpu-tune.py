@@ -98,6 +98,17 @@ def check_code(work, gpu):
         work / "model.ptx")
 
 
+def check_time(work, gpu):
+    """What was found when time is up is written; what was not tried is said."""
+    schedule = work / "short.schedule"
+    given = (*RESNET, "--target", "sm_90", "--precision", "tf32", "--rounds", 1, "-o", schedule)
+    done = run("tune", *given, "--quiet", "--seconds", 1, **gpu, FAKE_CUDA_TIMES=1)
+    assert done.stderr.count("because the time for tuning was over") == 1, done
+    assert len(choices(schedule)) == 4
+    fails(64, "--seconds is for GPUs", "tune", *RESNET, "--seconds", 1, "-o", "-")
+    fails(64, "--seconds must lie between", "tune", *RESNET, "--seconds", 0, "-o", "-")
+
+
 def check_refusals(work, gpu, schedule):
     tune = ("tune", *RESNET, "--target", "sm_90", "--rounds", 1, "--quiet", "-o", work / "none")
     if subprocess.run("ldconfig -p | grep -q libcuda.so.1", shell=True).returncode != 0:
@@ -112,6 +123,8 @@ def check_refusals(work, gpu, schedule):
             ("cuGraphInstantiateWithFlags", 801, "making a graph of launches on the GPU failed"),
             ("cuGraphLaunch", 719, "running kernels on the GPU failed: the driver reports error 719")):
         fails(1, message, *tune, **gpu, FAKE_CUDA_FAIL=f"{function}={code}")
+    fails(1, "note: by @convolution3x3_1_1x16x18x20 ", *tune, **gpu, FAKE_CUDA_FAIL="cuGraphLaunch=719",
+          FAKE_CUDA_FAIL_AFTER=5)
     given = ("verify", *RESNET, "--weights", work / "w16.safetensors", "--emulate", "--schedule", schedule)
     run("init", *RESNET[:3], "-o", work / "w16.safetensors")
     fails(1, "the schedule was measured for the target 'sm_90'", *given, "--target", "sm_80", "--precision", "tf32")
@@ -144,6 +157,7 @@ def main():
             check_tuned(work, gpu, model, precision, seed)
         check_equal_times(work, gpu)
         check_code(work, gpu)
+        check_time(work, gpu)
         check_refusals(work, gpu, schedule)
 
 

@@ -9,19 +9,23 @@ CAPABILITY = (75, 76)
 
 
 class Driver:
-    """The first GPU's primary context, made current; exits where there is no driver or GPU."""
+    """The first GPU, with its primary context made current where one is asked for; exits where no driver or GPU is."""
 
-    def __init__(self):
+    def __init__(self, context=True):
         try:
             self.library = ctypes.CDLL("libcuda.so.1")
         except OSError:
             raise SystemExit("NVIDIA's driver (libcuda.so.1) cannot be loaded: run this on a machine with a GPU")
-        device, count = ctypes.c_int(), ctypes.c_int()
+        self.device, count = ctypes.c_int(), ctypes.c_int()
         if self.library.cuInit(0) or self.library.cuDeviceGetCount(ctypes.byref(count)) or count.value == 0:
             raise SystemExit("the NVIDIA driver finds no GPU")
-        self.call("cuDeviceGet", ctypes.byref(device), 0)
-        self.device, context = device, ctypes.c_void_p()
-        self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
+        self.call("cuDeviceGet", ctypes.byref(self.device), 0)
+        if context:
+            self.enter()
+
+    def enter(self):
+        context = ctypes.c_void_p()
+        self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context), self.device)
         self.call("cuCtxPushCurrent_v2", context)
 
     def call(self, name, *arguments):
@@ -74,9 +78,6 @@ class Driver:
             "cuMemcpyDtoHAsync_v2", ctypes.c_void_p(result.ctypes.data), address, ctypes.c_size_t(result.nbytes), stream)
         self.wait(stream)
         return result
-
-    def free(self, address):
-        self.call("cuMemFree_v2", address)
 
 
 class Stopwatch:
@@ -151,6 +152,3 @@ class Library:
         inputs, outputs = (ctypes.c_void_p * 1)(x.value), (ctypes.c_void_p * 1)(y.value)
         run, context = self.function("run_device"), self.context
         return lambda: self.check(run(context, inputs, outputs, stream))
-
-    def close(self):
-        self.function("destroy")(self.context)

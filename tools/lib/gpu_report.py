@@ -35,7 +35,7 @@ def cells(report, row):
     peer = fastest_peer(report, row) if is_ours(row) and "median_us" in row else None
     ratio = f"{peer / row['median_us']:.2f}" if peer else ""
     times = [f"{row[key]:.1f}" if key in row else "-" for key in ("median_us", "best_us")]
-    error = f"{row['ulps']:.1f}" if "ulps" in row else row["problem"]
+    error = row["problem"] if "problem" in row else f"{row['ulps']:.1f}"
     promise = f"{row['promise']:g}" if "promise" in row else ""
     return [
         row["network"], str(row["batch"]), row["kind"], row.get("what", row.get("name")), *times, ratio, error, promise,

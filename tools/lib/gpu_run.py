@@ -1,13 +1,16 @@
-"""Checks and times packed libraries beside their peers, for gpu-check."""
+"""Checks and times the packed libraries of one network and batch beside their peers, for gpu-check.
+
+What breaks the driver's context breaks all that comes after it, so this is the work of a process of its own
+(gpu_flow)."""
 
 import functools
 import json
+import pathlib
 import statistics
 import sys
 
 import gpu_driver
 import gpu_peers
-import gpu_tune
 import numpy
 
 # What the calls between two events take together at least, and how many there may be.
@@ -44,28 +47,16 @@ def ulps(actual, expected):
     return float(error.max() * 2**23)
 
 
-def fitting(entries, capability):
-    """The entries for the newest target that runs on the GPU."""
-
-    def least(entry):
-        return int("".join(filter(str.isdigit, entry["target"])))
-
-    good = {least(entry) for entry in entries if least(entry) <= capability}
-    if not good:
-        raise SystemExit(f"no library was packed for a GPU of compute capability {capability / 10}")
-    return [entry for entry in entries if least(entry) == max(good)]
-
-
 class Group:
-    """All contestants of one network and batch."""
+    """All contestants of one network and batch; `begin` is told of each before it runs."""
 
-    def __init__(self, folder, driver, entries):
-        self.folder, self.driver, self.entries = folder, driver, entries
+    def __init__(self, folder, driver, entries, begin):
+        self.folder, self.driver, self.entries, self.begin = folder, driver, entries, begin
         self.network, self.batch = entries[0]["network"], entries[0]["batch"]
         self.stream = driver.stream()
         self.inputs, self.outputs = (numpy.load(folder / f"{self.network}-{end}.npy") for end in "xy")
         self.x, self.expected = self.inputs[self.chosen(0)], self.outputs[self.chosen(0)]
-        self.addresses, self.libraries, self.rows, self.contestants = [], [], [], []
+        self.rows, self.contestants = [], []
 
     def chosen(self, first):
         """Numbers of images for a batch, from one on and around."""
@@ -83,28 +74,28 @@ class Group:
 
     def add_libraries(self):
         for entry in self.entries:
-            if "problem" in entry:
-                self.rows.append(dict(entry, kind=kind_of(entry)))
-                continue
+            self.begin(entry["name"])
             try:
                 library = gpu_driver.Library(self.folder / "lib" / f"lib{entry['name']}.so", entry["name"])
-                self.libraries.append(library)
                 self.add_library(library, entry)
-            except RuntimeError as problem:
-                self.rows.append(dict(entry, kind=kind_of(entry), problem=str(problem)))
+            except (RuntimeError, OSError) as problem:
+                self.rows.append(failed(entry, problem))
+                # Ends it all where the context is broken.
+                self.driver.wait(self.stream)
 
     def add_library(self, library, entry):
         x, y = (self.driver.array(values, self.stream) for values in (self.x, numpy.zeros(self.expected.shape, "f4")))
-        self.addresses += [x, y]
         function = library.runner(x, y, self.stream)
         row = dict(
             entry, what=what(entry), kind=kind_of(entry), ulps=self.worst(x, y, function),
             promise=library.manifest["promise_ulps"], selftest=library.selftest(), **library.info)
         row["ptxas"] = library.manifest["gpu_code"].get("ptxas")
+        self.driver.wait(self.stream)
         self.rows.append(row)
         self.contestants.append(Contestant(row, function, self.stream))
 
     def add_peers(self, peers):
+        self.begin("peers")
         for peer in peers:
             peer.begin()
         for kind in sorted({kind_of(entry) for entry in self.entries}):
@@ -121,19 +112,15 @@ class Group:
         """All in turns, and each round begins with another."""
         stopwatch = gpu_driver.Stopwatch(self.driver)
         for contestant in self.contestants:
+            self.begin(contestant.row.get("name", "peers"))
             contestant.warm(stopwatch)
+        self.begin("all in turns")
         for turn in range(rounds):
             shift = turn % max(1, len(self.contestants))
             for contestant in self.contestants[shift:] + self.contestants[:shift]:
                 contestant.measure(stopwatch)
         for contestant in self.contestants:
             contestant.finish()
-
-    def close(self):
-        for library in self.libraries:
-            library.close()
-        for address in self.addresses:
-            self.driver.free(address)
 
 
 def kind_of(entry):
@@ -144,29 +131,45 @@ def what(entry):
     return "rephase " + entry["precision"] + (", tuned" if entry.get("tuned") else "")
 
 
-def report(folder, rounds, with_peers, compile_one_layout, tunes=False):
+def failed(entry, problem):
+    """The row of what could not be checked or timed."""
+    return dict(entry, what=what(entry), kind=kind_of(entry), problem=str(problem))
+
+
+def measure(folder, job, say):
+    """Says what begins, what is known of the peers, rows (first without times), and when all is done."""
     driver = gpu_driver.Driver()
-    entries = fitting(json.loads((folder / "entries.json").read_text()), driver.capability)
-    if tunes:
-        entries += gpu_tune.tuned(folder, entries)
     peers = []
-    if with_peers:
-        layouts = gpu_peers.LAYOUTS[1 if compile_one_layout else 0 :]
+    if job["peers"]:
+        layouts = gpu_peers.LAYOUTS[1 if job["compile_one_layout"] else 0 :]
+        say(begin="peers")
         peers = [gpu_peers.Torch(compiled_layouts=layouts), gpu_peers.OnnxRuntime(driver)]
-    versions = dict(driver.versions, capability=driver.capability / 10)
     for peer in peers:
-        versions.update(peer.versions)
+        say(versions=peer.versions)
         if peer.none:
             print(f"{peer.none}: left out", file=sys.stderr)
-    rows = []
-    for key in sorted({(entry["network"], entry["batch"]) for entry in entries}):
-        print(f"{key[0]}, batch {key[1]}", file=sys.stderr, flush=True)
-        group = Group(folder, driver, [entry for entry in entries if (entry["network"], entry["batch"]) == key])
+    group = Group(folder, driver, job["entries"], lambda name: say(begin=name))
+    group.add_libraries()
+    say(rows=group.rows)
+    group.add_peers(peers)
+    say(rows=group.rows)
+    group.measure(job["rounds"])
+    say(rows=group.rows, done=True)
+
+
+def main():
+    folder, job, said = map(pathlib.Path, sys.argv[1:])
+    with said.open("w") as lines:
+
+        def say(**what):
+            print(json.dumps(what), file=lines, flush=True)
+
         try:
-            group.add_libraries()
-            group.add_peers(peers)
-            group.measure(rounds)
-            rows += group.rows
-        finally:
-            group.close()
-    return dict(versions=versions, rounds=rounds, rows=rows)
+            measure(folder, json.loads(job.read_text()), say)
+        except RuntimeError as problem:
+            say(problem=str(problem))
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
