@@ -36,16 +36,32 @@ public struct DeviceTuner {
   ) throws(Diagnostic) {
     try HostCheck.checkGPU(pipeline.target)
     module = try pipeline.plain(model)
-    guard
-      let alternatives = Scheduler.tiles(
-        for: module, target: pipeline.target, precision: pipeline.precision)
-    else { throw Diagnostic("\(pipeline.target.name) is no GPU") }
-    self.alternatives = alternatives
+    alternatives = try Self.alternatives(module, pipeline)
     self.pipeline = pipeline
     assembler = try DeviceAssembler.installed()
     self.rounds = rounds
     end = seconds.map { ContinuousClock.now + .seconds($0) }
     self.progress = progress
+  }
+
+  private static func alternatives(
+    _ module: LoopModule, _ pipeline: Pipeline
+  ) throws(Diagnostic) -> TileAlternatives {
+    guard
+      let alternatives = Scheduler.tiles(
+        for: module, target: pipeline.target, precision: pipeline.precision)
+    else { throw Diagnostic("\(pipeline.target.name) is no GPU") }
+    return alternatives
+  }
+
+  /// The tiles that are tried first, those of each kernel after one another; no GPU is needed for them.
+  public static func firstChoices(
+    _ model: StagedModel, pipeline: Pipeline
+  ) throws(Diagnostic) -> [ScheduleChoices.Entry] {
+    let alternatives = try alternatives(try pipeline.plain(model), pipeline)
+    return alternatives.kernels.flatMap { kernel in
+      alternatives.promising(kernel, atMost: shapes).map { .init(kernel, $0) }
+    }
   }
 
   public func run() throws(Diagnostic) -> Tuner.Result {

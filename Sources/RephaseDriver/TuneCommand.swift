@@ -25,6 +25,9 @@ struct TuneCommand: ParsableCommand {
   @Option(name: .shortAndLong, help: "The schedule file to write; - is standard output.")
   var output: String
 
+  @Flag(help: "For a GPU, which need not be here: write what is tried first, not what is fastest.")
+  var list = false
+
   @Flag(help: "Print what was measured as JSON lines.")
   var json = false
 
@@ -38,6 +41,9 @@ struct TuneCommand: ParsableCommand {
     guard seconds.map((1...1_000_000).contains) ?? true else {
       throw ValidationError("--seconds must lie between 1 and 1000000, not \(seconds ?? 0)")
     }
+    guard !json || !list else {
+      throw ValidationError("--list measures nothing that --json could print")
+    }
     guard !json || output != "-" else {
       throw ValidationError("--json and -o - would both write to standard output")
     }
@@ -47,6 +53,17 @@ struct TuneCommand: ParsableCommand {
     let model = try options.resolveForTiming()
     let pipeline = Pipeline(
       target: try options.resolvedTarget(), precision: options.precision)
+    guard pipeline.target.gpu != nil || (seconds == nil && !list) else {
+      throw ValidationError(
+        "--seconds and --list are for GPUs; give --target sm_90, or leave them out")
+    }
+    if list {
+      let choices = try model.locating {
+        try DeviceTuner.firstChoices(model.staged, pipeline: pipeline)
+      }
+      return try Output.write(
+        choices.map { "kernel @\($0.kernel) \($0.choice)\n" }.joined(), to: output)
+    }
     var bar: CountProgress?
     let result = try model.locating {
       try tuned(model, pipeline) { done, total in
@@ -73,9 +90,6 @@ struct TuneCommand: ParsableCommand {
       return try DeviceTuner(
         model.staged, pipeline: pipeline, rounds: rounds, seconds: seconds, progress: progress
       ).run()
-    }
-    guard seconds == nil else {
-      throw ValidationError("--seconds is for GPUs; give --target sm_90, or leave it out")
     }
     return try Tuner(
       model.staged, pipeline: pipeline, weights: model.weights, threads: options.threads,

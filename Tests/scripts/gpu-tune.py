@@ -105,7 +105,8 @@ def check_time(work, gpu):
     done = run("tune", *given, "--quiet", "--seconds", 1, **gpu, FAKE_CUDA_TIMES=1)
     assert done.stderr.count("because the time for tuning was over") == 1, done
     assert len(choices(schedule)) == 4
-    fails(64, "--seconds is for GPUs", "tune", *RESNET, "--seconds", 1, "-o", "-")
+    for option in (("--seconds", 1), ("--list",)):
+        fails(64, "--seconds and --list are for GPUs", "tune", *RESNET, *option, "-o", "-")
     fails(64, "--seconds must lie between", "tune", *RESNET, "--seconds", 0, "-o", "-")
 
 
