@@ -5,13 +5,17 @@ import Foundation
 public struct WorkFolder: ~Copyable {
   public let url: URL
 
+  private static let help = "make room there, or name another folder by TMPDIR"
+
   public init() throws(Diagnostic) {
     url = FileManager.default.temporaryDirectory
       .appendingPathComponent("rephase-\(UUID().uuidString)")
     do {
       try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     } catch {
-      throw Diagnostic("cannot make a temporary folder: \(error.localizedDescription)")
+      throw Diagnostic(
+        "cannot make a temporary folder: \(error.localizedDescription)",
+        at: SourceLocation(file: url.path), help: Self.help)
     }
   }
 
@@ -21,7 +25,9 @@ public struct WorkFolder: ~Copyable {
     do {
       try Data(bytes).write(to: url.appendingPathComponent(name))
     } catch {
-      throw Diagnostic("cannot write \(name): \(error.localizedDescription)")
+      throw Diagnostic(
+        "cannot write \(name): \(error.localizedDescription)", at: SourceLocation(file: url.path),
+        help: Self.help)
     }
   }
 }

@@ -60,7 +60,9 @@ struct Tool {
     guard process.terminationReason == .exit, process.terminationStatus == 0 else {
       let lines = String(decoding: text.prefix(4000), as: UTF8.self).split(separator: "\n")
       throw Diagnostic(
-        "'\(name)' failed while making the library", notes: lines.prefix(20).map(String.init))
+        "'\(name)' failed while making the library",
+        help: "run '\(name) --version': is it the program that is meant?",
+        notes: lines.prefix(20).map(String.init))
     }
     return (try? String(contentsOf: output, encoding: .utf8)) ?? ""
   }

@@ -4,7 +4,7 @@ import Tensors
 
 /// A context of a loaded library, which a host keeps between runs; one call at a time.
 public final class LibraryContext {
-  private let library: LoadedLibrary
+  public let library: LoadedLibrary
   private let context: AlignedMemory
   private let workspace: AlignedMemory
   /// Those that the library does not embed.
@@ -36,6 +36,15 @@ public final class LibraryContext {
       context.pointer, context.byteCount, self.weights?.pointer, self.weights?.byteCount ?? 0,
       &options)
     try library.check(status, "create")
+  }
+
+  /// A context of the library `path`; `weights` is the file where it does not embed them.
+  public convenience init(path: String, weights: String?, threads: Int) throws(Diagnostic) {
+    let bytes = try weights.map { (path) throws(Diagnostic) in try FileBytes.read(path) }
+    let library = try LoadedLibrary(path: path)
+    do { try self.init(library, threads: threads, weights: bytes) } catch {
+      throw error.located(at: SourceLocation(file: weights ?? path))
+    }
   }
 
   deinit { library.functions.destroy(context.pointer) }

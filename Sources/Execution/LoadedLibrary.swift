@@ -66,7 +66,13 @@ public final class LoadedLibrary {
 
   func check(_ status: rephase_status, _ call: String) throws(Diagnostic) {
     guard status != REPHASE_OK else { return }
-    throw Diagnostic("\(name)_\(call): \(String(cString: functions.statusText(status)))")
+    let isOfWeights = [
+      REPHASE_WEIGHTS_MISSING, REPHASE_WEIGHTS_SIZE, REPHASE_WEIGHTS_MISMATCH,
+    ].contains(status)
+    throw Diagnostic(
+      "\(name)_\(call): \(String(cString: functions.statusText(status)))",
+      help: isOfWeights
+        ? "give --weights the \(name).weights that 'compile' wrote beside the library" : nil)
   }
 
   /// The longest file that is looked at: a library with embedded weights.

@@ -27,7 +27,7 @@ public final class HDF5File: @unchecked Sendable {
     self.path = path
     _ = try FileBytes.size(path)
     id = library.withLock { _ in
-      rephase_h5_silence()
+      prepareLibrary()
       guard let access = HDF5Handle.fileAccess() else { return -1 }
       return H5Fopen(path, rephase_h5_read_only(), access.id)
     }

@@ -4,6 +4,13 @@ import Synchronization
 /// HDF5 is thread-safe only where it was built so, and its types in C are calls, too: one at a time.
 let library = Mutex<Void>(())
 
+/// Before the library's first call: it is to print nothing, and to leave files alone when the process ends, where it
+/// crashes over one that could not be written. All have owners that close them.
+func prepareLibrary() {
+  H5dont_atexit()
+  rephase_h5_silence()
+}
+
 /// An identifier of the library that is closed with its owner.
 struct HDF5Handle: ~Copyable {
   let id: hid_t

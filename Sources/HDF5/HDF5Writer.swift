@@ -25,7 +25,7 @@ public final class HDF5Writer {
   private init(_ temporary: String, shown path: String) throws(Diagnostic) {
     self.path = path
     id = library.withLock { _ in
-      rephase_h5_silence()
+      prepareLibrary()
       guard let access = HDF5Handle.fileAccess() else { return -1 }
       return H5Fcreate(temporary, rephase_h5_truncate(), 0, access.id)
     }

@@ -66,16 +66,15 @@ public final class PreparedSet: Sendable {
   /// The way back to scanner units, of each input of a part.
   public func scalings(_ part: Part) throws(Diagnostic) -> [Scaling] {
     guard count(part) > 0 else { return [] }
-    let scales = try file.read("\(part.rawValue)/scale").floats().values
-    let offsets = try file.read("\(part.rawValue)/offset").floats().values
+    let scales = try values(part, "scale").floats().values
+    let offsets = try values(part, "offset").floats().values
     return zip(scales, offsets).map { Scaling(scale: $0, offset: $1) }
   }
 
   /// The name of each image's subject.
   public func subjects(_ part: Part) throws(Diagnostic) -> [String] {
     guard count(part) > 0 else { return [] }
-    let numbers = try file.read("\(part.rawValue)/subject").doubles().values.map { Int($0) }
-    return try numbers.map { (number) throws(Diagnostic) in
+    return try numbers(part, "subject").map { (number) throws(Diagnostic) in
       guard manifest.subjects.indices.contains(number) else {
         throw Diagnostic(
           "an image is of subject \(number), which the manifest does not name",
@@ -90,7 +89,7 @@ public final class PreparedSet: Sendable {
   public func cine(_ part: Part) throws(Diagnostic) -> [Int]? {
     guard count(part) > 0 else { return nil }
     let columns = try ["subject", "scan", "frame"].map { (name) throws(Diagnostic) in
-      try file.read("\(part.rawValue)/\(name)").doubles().values.map { Int($0) }
+      try numbers(part, name)
     }
     var groups: [[Int]: [Int]] = [:]
     for index in 0..<count(part) {
@@ -105,6 +104,26 @@ public final class PreparedSet: Sendable {
       $0.lexicographicallyPrecedes($1)
     }
     return whole.isEmpty ? nil : groups[whole[whole.count / 2]]
+  }
+
+  /// A value for each image of a part.
+  private func values(_ part: Part, _ name: String) throws(Diagnostic) -> AnyTensor {
+    let values = try file.read("\(part.rawValue)/\(name)")
+    guard values.shape.elementCount == count(part) else { throw damaged(part, name) }
+    return values
+  }
+
+  private func numbers(_ part: Part, _ name: String) throws(Diagnostic) -> [Int] {
+    let values = try values(part, name).doubles().values
+    let numbers = values.compactMap { Int(exactly: $0) }
+    guard numbers.count == values.count else { throw damaged(part, name) }
+    return numbers
+  }
+
+  private func damaged(_ part: Part, _ name: String) -> Diagnostic {
+    Diagnostic(
+      "'\(part.rawValue)/\(name)' does not say something of each image",
+      at: SourceLocation(file: directory + "/" + Self.imagesName), help: "prepare the set again")
   }
 
   /// Neighbouring rows are read at once.

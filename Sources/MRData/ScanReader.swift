@@ -86,6 +86,10 @@ public enum ScanReader {
         "a scan in this format has no noise lines",
         help: "read it without --prewhiten, which is for ISMRMRD raw data")
     }
+    guard options.array == nil || array.name != nil else {
+      throw Diagnostic(
+        "a scan in this format has no arrays to choose from", help: "leave the array out")
+    }
     return try ScanAssembly(array, options: options).scan(path: path, format: format)
   }
 

@@ -10,9 +10,15 @@ import Synchronization
 /// work failed, 64 wrong usage.
 public func main(_ network: (any Network)? = nil) -> Never {
   UserNetwork.current.withLock { $0 = network }
+  // A file that would pass a size limit is to fail as a full disk does, with an error.
+  signal(SIGXFSZ, SIG_IGN)
   do {
     var command = try Rephase.parseAsRoot()
-    try command.run()
+    do { try command.run() } catch let mistake as ValidationError {
+      Console.error(
+        "\(Diagnostic(mistake.message))\nUsage: \(Rephase.usageString(for: type(of: command)))")
+      exit(64)
+    }
     try Output.finish()
     exit(0)
   } catch let diagnostic as Diagnostic {

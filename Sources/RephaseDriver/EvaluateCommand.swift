@@ -3,7 +3,7 @@ import Diagnostics
 import Evaluation
 import MRData
 
-/// `--data-range`: a number above zero, or `reference`.
+/// `--data-range`: a number whose square is one too, or `reference`.
 struct DataRangeOption: ExpressibleByArgument {
   let range: Scores.DataRange
 
@@ -14,7 +14,7 @@ struct DataRangeOption: ExpressibleByArgument {
       range = .referenceMaximum
       return
     }
-    guard let value = Double(argument), value > 0, value.isFinite else { return nil }
+    guard let value = Double(argument), (1e-100...1e100).contains(value) else { return nil }
     range = .value(value)
   }
 

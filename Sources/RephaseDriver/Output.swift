@@ -12,6 +12,32 @@ enum Output {
     }
   }
 
+  /// Throws before the work where the output could not be written after it, or is one of the files that are read.
+  static func check(_ path: String, against inputs: [String]) throws(Diagnostic) {
+    guard path != "-", !path.isEmpty else { return }
+    let place = SourceLocation(file: path)
+    let url = URL(fileURLWithPath: path).resolvingSymlinksInPath()
+    var isFolder: ObjCBool = false
+    let isThere = FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
+    guard !isFolder.boolValue else {
+      throw Diagnostic("the output is a directory", at: place, help: "name a file inside it")
+    }
+    let isRead = inputs.contains { URL(fileURLWithPath: $0).resolvingSymlinksInPath() == url }
+    guard !isThere || !isRead else {
+      throw Diagnostic(
+        "the output is one of the files that are read", at: place, help: "name another file")
+    }
+    // A device may be written where its folder may not.
+    let folder = url.deletingLastPathComponent().path
+    let places = isThere ? [folder, url.path] : [folder]
+    guard !places.contains(where: FileManager.default.isWritableFile) else { return }
+    guard FileManager.default.fileExists(atPath: folder) else {
+      throw Diagnostic(
+        "the directory of the output does not exist", at: place, help: "make the directory first")
+    }
+    throw Diagnostic("the output may not be written", at: place, help: "check permissions")
+  }
+
   /// Throws where something that was printed could not be written, as on a full disk.
   static func finish() throws(Diagnostic) {
     if fflush(nil) != 0 { throw failure(String(cString: strerror(errno))) }

@@ -65,12 +65,13 @@ struct RankMakeCommand: ParsableCommand {
       techniques: sources.map(\.name), cases: cases, readers: readers, seed: seed, style: try style)
     let directory = output.hasSuffix("/") ? String(output.dropLast()) : output
     try AtomicFile.makeDirectory(directory)
+    // The key first: nobody could analyse pages without it.
+    let keyPath = key ?? directory + "-key.json"
+    try AtomicFile.write(try session.key.json(), to: keyPath)
     for (place, reader) in session.key.readers.enumerated() {
       let page = try ReadingPage(session, reader: place).html()
       try AtomicFile.write(page, to: "\(directory)/\(reader.name).html")
     }
-    let keyPath = key ?? directory + "-key.json"
-    try AtomicFile.write(try session.key.json(), to: keyPath)
     print("\(readers) pages of \(cases.count) cases in \(directory), key \(keyPath)")
   }
 

@@ -72,7 +72,7 @@ struct ReconCommand: ParsableCommand {
   }
 
   func run() throws {
-    try outputs.check(against: scans)
+    try outputs.check(against: scans + [mask] + [model.model, model.weights].compactMap { $0 })
     let clock = ContinuousClock()
     let start = clock.now
     var scans = try read()

@@ -23,10 +23,8 @@ struct ReconNetwork {
 extension ReconNetwork {
   /// Loads a compiled library; `weights` is the file that 'compile --weights-mode separate' wrote.
   init(library path: String, weights: String?, threads: Int) throws(Diagnostic) {
-    let library = try LoadedLibrary(path: path)
-    var bytes: [UInt8]?
-    if let weights { bytes = try FileBytes.read(weights) }
-    let context = try LibraryContext(library, threads: threads, weights: bytes)
+    let context = try LibraryContext(path: path, weights: weights, threads: threads)
+    let library = context.library
     shape = try Self.imageShape(
       library.name, inputs: library.inputShapes, outputs: library.outputShapes)
     name = library.name

@@ -38,7 +38,10 @@ struct ReconModelOptions: ParsableArguments {
       "The images' size, as HxW: cropped or padded (192x128, or what a library was compiled for).")
   var size: SizeOption?
 
-  @Option(help: "native (the default), auto, or an x86-64 level or processor such as x86-64-v3.")
+  @Option(
+    help:
+      "native (the default), auto, an x86-64 level or processor such as x86-64-v3, or an NVIDIA GPU (sm_80, sm_90)."
+  )
   var target: String?
 
   @Option(help: "Threads of the network; 0 means all cores.")
@@ -117,31 +120,9 @@ struct ReconOutputOptions: ParsableArguments {
   var sheetPath: String? { imagesPath == nil ? output : sheet }
 
   /// Throws before the work where the outputs could not be written after it.
-  func check(against scans: [String]) throws(Diagnostic) {
+  func check(against inputs: [String]) throws(Diagnostic) {
     for path in [imagesPath, sheetPath].compactMap({ $0 }) {
-      let url = URL(fileURLWithPath: path).resolvingSymlinksInPath()
-      let inputs = scans.map { URL(fileURLWithPath: $0).resolvingSymlinksInPath() }
-      guard !inputs.contains(url) else {
-        throw Diagnostic(
-          "the output is one of the scans", at: SourceLocation(file: path),
-          help: "name another file")
-      }
-      var isFolder: ObjCBool = false
-      if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder),
-        isFolder.boolValue
-      {
-        throw Diagnostic(
-          "the output is a directory", at: SourceLocation(file: path), help: "name a file inside it"
-        )
-      }
-      let folder = url.deletingLastPathComponent().path
-      guard FileManager.default.isWritableFile(atPath: folder) else {
-        let isThere = FileManager.default.fileExists(atPath: folder)
-        throw Diagnostic(
-          "the directory of the output \(isThere ? "may not be written" : "does not exist")",
-          at: SourceLocation(file: path),
-          help: isThere ? "check permissions" : "make the directory first")
-      }
+      try Output.check(path, against: inputs)
     }
   }
 }

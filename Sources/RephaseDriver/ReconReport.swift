@@ -126,7 +126,7 @@ extension ReconReport {
     let kept = linesKept.map { "\($0) of \(lines) lines kept along \(axis)" } ?? "points kept"
     let nominal = nominalAcceleration.map { "nominal acceleration \(number($0, 0)), " } ?? ""
     var text = [
-      "\(frames) frames of \(rows)x\(columns) from k-space of \(scanRows)x\(scanColumns), "
+      "\(frames) frame\(frames == 1 ? "" : "s") of \(rows)x\(columns) from k-space of \(scanRows)x\(scanColumns), "
         + "\(coils) \(coils == 1 ? "coil" : "coils")",
       "\(mask): \(kept), \(nominal)true \(number(trueAcceleration, 2))",
     ]

@@ -33,7 +33,15 @@ struct RunCommand: ParsableCommand {
   )
   var output: [String]
 
+  func validate() throws {
+    if let twice = output.first(where: { path in output.filter { $0 == path }.count > 1 }) {
+      throw ValidationError("-o \(twice) is given twice; each output needs a file of its own")
+    }
+  }
+
   func run() throws {
+    let read = input + [options.model, options.weights].compactMap { $0 }
+    for path in output { try Output.check(path, against: read) }
     let outputs = try results(try ModelInputs(reading: input))
     guard output.count == outputs.count else {
       throw ValidationError(
@@ -43,17 +51,7 @@ struct RunCommand: ParsableCommand {
   }
 
   private func results(_ inputs: ModelInputs) throws -> [Tensor<Float>] {
-    if let path = options.model, Self.isLibrary(path) {
-      guard engine == .native else { throw ValidationError("a library has no reference engine") }
-      guard tuned.schedule == nil else {
-        throw ValidationError("a library is scheduled already; give --schedule to compile")
-      }
-      let weights = try options.weights.map { path throws(Diagnostic) in try FileBytes.read(path) }
-      let library = try LoadedLibrary(path: path)
-      return try inputs.locating {
-        try library.run(inputs: inputs.tensors, threads: self.options.threads, weights: weights)
-      }
-    }
+    if let path = options.model, Self.isLibrary(path) { return try results(inputs, library: path) }
     let options = inputs.completing(options)
     let model = try options.resolve(needsWeights: true)
     switch engine {
@@ -77,6 +75,22 @@ struct RunCommand: ParsableCommand {
       }
       return doubles.map { $0.map { Float($0) } }
     }
+  }
+
+  private func results(_ inputs: ModelInputs, library path: String) throws -> [Tensor<Float>] {
+    guard engine == .native else { throw ValidationError("a library has no reference engine") }
+    guard tuned.schedule == nil else {
+      throw ValidationError("a library is scheduled already; give --schedule to compile")
+    }
+    guard options.settings.isEmpty, options.batch == nil, options.size == nil,
+      options.target == "native", options.precision == .standard
+    else {
+      throw ValidationError(
+        "--set, --batch, --size, --target and --precision apply to networks; \(path) is compiled")
+    }
+    let context = try LibraryContext(
+      path: path, weights: options.weights, threads: options.threads)
+    return try inputs.locating { try context.run(inputs: inputs.tensors) }
   }
 
   static func isLibrary(_ path: String) -> Bool {

@@ -132,8 +132,9 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() throws {
-    // A file that would pass a size limit is to fail as a full disk does, with an error.
-    signal(SIGXFSZ, SIG_IGN)
+    if let log {
+      try Output.check(log, against: data + [validation, vgg, initialWeights].compactMap { $0 })
+    }
     let processes = try MPI.started()
     let work = try TrainWork(self, processes)
     if work.writes { try RunDirectory.check(output, resumes: resumes) }

@@ -50,6 +50,7 @@ struct TuneCommand: ParsableCommand {
   }
 
   func run() throws {
+    try Output.check(output, against: [options.model, options.weights].compactMap { $0 })
     let model = try options.resolveForTiming()
     let pipeline = Pipeline(
       target: try options.resolvedTarget(), precision: options.precision)

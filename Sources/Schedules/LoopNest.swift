@@ -17,7 +17,7 @@ struct LoopNest {
     self.body = body
   }
 
-  /// Nil where the statement is no such nest.
+  /// Nil where the statement is no such nest, or one whose iterations cannot be counted.
   init?(_ statement: Statement) {
     dimensions = []
     body = [statement]
@@ -27,7 +27,17 @@ struct LoopNest {
       dimensions.append(Dimension(name: loop.variable, extent: extent))
       body = loop.body
     }
-    if dimensions.isEmpty { return nil }
+    if dimensions.isEmpty || !Self.isCountable(dimensions) { return nil }
+  }
+
+  /// Whether no loop is empty, and all iterations together are so few that products of extents do not overflow.
+  static func isCountable(_ dimensions: [Dimension]) -> Bool {
+    var left = 1 << 60
+    for dimension in dimensions {
+      guard dimension.extent > 0 else { return false }
+      left /= dimension.extent
+    }
+    return left > 0
   }
 
   /// What each iteration stores at the place of its variables, with `let`s written out; nil where it does more.
@@ -104,6 +114,9 @@ struct ReductionNest {
   /// What is done with the sum: `let`s and one store.
   var tail: [Statement]
 
+  /// Schedules look at every tile of a row: one of millions, which only a dump can ask for, would take them minutes.
+  private static let longestLoop = 1 << 18
+
   /// Nil where the kernel is not of this form or where its iterations are not independent.
   init?(_ kernel: Kernel) {
     let body = kernel.body
@@ -135,6 +148,9 @@ struct ReductionNest {
     guard let update else { return nil }
     self.update = update
     tail = Array(nest.body[3...])
+    let dimensions = outer.dimensions + reductions
+    guard LoopNest.isCountable(dimensions), dimensions.allSatisfy({ $0.extent <= Self.longestLoop })
+    else { return nil }
   }
 
   private static func conjuncts(_ condition: Expression) -> [Expression] {

@@ -73,6 +73,20 @@ import Testing
       } == "'a' has no finite value that could be drawn")
   }
 
+  /// Differences that overflow or vanish are no reason to draw nothing, or to trap.
+  @Test(arguments: [
+    [-1.7e308, 0, 1.7e308], [1.7e308, 1.7e308], [0, .leastNonzeroMagnitude], [1e300, 1e300.nextUp],
+    [1e-300, 3e-300],
+    [1e9, 1e9 + 1e-9], [-3, 4],
+  ])
+  func scalesHoldNumbersOfAnySize(_ values: [Double]) throws {
+    let scale = Scale(holding: values)
+    #expect((2...20).contains(scale.ticks.count) && scale.ticks == scale.ticks.sorted())
+    #expect(values.allSatisfy { (0...1).contains(scale.part($0)) })
+    #expect(scale.ticks.allSatisfy { scale.label($0).count <= 12 })
+    _ = try BoxPlot.figure(names: ["a"], samples: [values], label: "x").png()
+  }
+
   @Test func studiesCompareAllTechniques() throws {
     let truth = try randomImages([12, 6, 6], seed: 1)
     let techniques = try (2..<5).map { seed in

@@ -71,6 +71,14 @@ import Testing
     }
   }
 
+  @Test func imagesThatAreAllButZeroAreBlack() throws {
+    let image = try images([1, 2], [0, .leastNonzeroMagnitude])
+    let session = try ReadingSession(
+      techniques: ["a", "b"], cases: [try ReadingSession.Case(name: "c", series: [image, image])],
+      readers: 1, seed: 1, style: ReadingStyle())
+    #expect(try ReadingPage(session, reader: 0).html().contains("\"AAA=\""))
+  }
+
   @Test func textOfUsersStaysText() throws {
     var style = ReadingStyle()
     style.title = "</title><b>\"&"

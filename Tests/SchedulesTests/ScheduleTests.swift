@@ -39,6 +39,28 @@ import Testing
     #expect(!LoopPrinter.text(scheduled).contains("allocate %part"))
   }
 
+  /// Loops that no lowering writes: empty, too long to look at every tile, or with more iterations than an integer counts.
+  @Test(arguments: [
+    ("for %c in 0 ..< 4", 0), ("for %i in 0 ..< 3", 1 << 31), ("for %i in 0 ..< 3", 0),
+    ("for %x in 0 ..< 5", 1 << 31), ("for %y in 0 ..< 6", 1 << 61),
+  ])
+  func loopsOfNoKnownFormAreNotTiled(_ loop: String, extent: Int) throws {
+    let graph = KernelCase(
+      testDescription: "",
+      body: """
+        %y = convolution %x, %w, %b {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<1x4x6x5xf32>
+        """, input: [1, 3, 6, 5], parameters: [("w", [4, 3, 3, 3]), ("b", [4])])
+    let text = LoopPrinter.text(try graph.plain())
+    let head = loop.split(separator: " ").dropLast().joined(separator: " ")
+    let changed = text.replacing(loop + " {", with: "\(head) \(extent) {")
+    #expect(changed != text)
+    let module = try LoopParser.parseModule(changed, file: "case.rir")
+    for target in ["x86-64-v4", "sm_90"] {
+      let text = LoopPrinter.text(Scheduler.schedule(module, for: try Targets.resolve(target)))
+      #expect(!text.contains("allocate %sum : f32[4") && !text.contains("_winograd"), "\(target)")
+    }
+  }
+
   /// Half a unit in the last place, and a little for the rounding of float64.
   @Test(arguments: KernelCase.convolutions)
   func strictSumsRoundOnce(_ item: KernelCase) throws {

@@ -1,8 +1,12 @@
 """Malformed images, samples and use of the commands that evaluate."""
 
+import hashlib
 import io
+import json
 import random
+import shutil
 
+import h5py
 import numpy as np
 from malformed_files import _flipped
 from malformed_runner import Case
@@ -10,7 +14,7 @@ from malformed_runner import Case
 
 def cases(base, seed, count):
     source = random.Random(f"{seed} evaluation")
-    result = _images() + _samples() + _sessions() + _readings(source, count) + _usage()
+    result = _images() + _sets(base) + _samples() + _sessions() + _readings(source, count) + _usage()
     whole = _npy(np.arange(60.0).reshape(3, 4, 5))
     for number in range(count):
         damaged = {"x.npy": _flipped(whole, source, len(whole)), "r.npy": whole}
@@ -59,6 +63,32 @@ def _images():
              {"x.npy": _npy(good), "r.npy": _npy(0 * good)}),
     ]  # fmt: skip
     return result
+
+
+def _sets(base):
+    """Prepared sets whose manifest fits their images, which hold what `prepare` does not write."""
+
+    def changed(name, value):
+        def save(path):
+            shutil.copytree(base.path("set"), path)
+            with h5py.File(path / "images.h5", "a") as file:
+                del file["validation"][name]
+                if value is not None:
+                    file["validation"][name] = value
+            manifest = json.loads((path / "manifest.json").read_text())
+            manifest["imagesSHA256"] = hashlib.sha256((path / "images.h5").read_bytes()).hexdigest()
+            (path / "manifest.json").write_text(json.dumps(manifest))
+
+        return save
+
+    values = {
+        "a subject of NaN": ("subject", [np.nan]), "a subject of 1e300": ("subject", [1e300]),
+        "no subjects": ("subject", None), "more subjects than images": ("subject", [0, 0]), "a frame of 1e300": ("frame", [1e300]),
+        "other images": ("input", np.ones((1, 1, 8, 8), np.float32)),
+    }  # fmt: skip
+    command = ["evaluate", "--set", "s", "--models", base.path("w.safetensors"), "--part", "validation", "--quiet", "-o", "{out}/report"]
+    # The number of a frame only matters where a set has a cine.
+    return [Case("prepared sets", name, command, {"s": changed(*what)}, random="frame" in name) for name, what in values.items()]
 
 
 def _samples():
@@ -180,6 +210,7 @@ def _usage():
         (["evaluate", "--reference", "x.npy"], "--image"),
         (_evaluate("--data-range", "0"), "--data-range"),
         (_evaluate("--data-range", "nan"), "--data-range"),
+        (_evaluate("--data-range", "1e308"), "--data-range"),
         (_evaluate("--data-range", "wide"), "--data-range"),
         (["stats", "normality"], "values"),
         (["stats", "frobnicate"], "frobnicate"),

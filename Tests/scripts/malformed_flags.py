@@ -10,7 +10,7 @@ from malformed_runner import REPHASE, Case, run
 
 
 def cases(base):
-    return _usage(base) + _values(base) + _outputs(base) + _permissions(base)
+    return _usage(base) + _values(base) + _outputs(base) + _size_limit(base) + _permissions(base)
 
 
 def _usage(base):
@@ -76,7 +76,11 @@ def _usage(base):
         (["run", *NETWORK, "--weights", w, "--input", x, "-o", "{out}/y.npy", "-o", "{out}/z.npy"], "-o"),
         (["run", *NETWORK, "--weights", w, "--input", x, "--engine", "steam", "-o", "{out}/y"], "--engine"),
         (["run", base.path("library/libtiny.so"), "--engine", "reference", "--input", x, "-o", "{out}/y.npy"], "engine"),
-        (["verify", *NETWORK], "--weights"),
+        (["run", base.path("library/libtiny.so"), "--precision", "strict", "--input", x, "-o", "{out}/y.npy"], "--precision"),
+        (["run", base.path("library/libtiny.so"), "--size", "8x8", "--input", x, "-o", "{out}/y.npy"], "--size"),
+        (["run", base.path("library/libtiny.so"), "--set", "filters=4", "--input", x, "-o", "{out}/y.npy"], "--set"),
+        (["run", "vgg16-features", "--input", x, "-o", "{out}/a", "-o", "{out}/b", "-o", "{out}/a"], "out/a"),
+        (["verify", *NETWORK], "Usage: rephase verify"),
         (["bench", "resnet1", "--rounds", "0"], "--rounds"),
         (["bench", "resnet1", "--rounds", "99999999999"], "--rounds"),
         (["bench", "resnet1", "--mode", "sleep"], "--mode"),
@@ -184,6 +188,11 @@ def _values(base):
         (["recon", x, "--model", "resnet1", "-o", "{out}/y.npy", "--size", "16x16", "--weights", "no"], "no"),
         (["recon", x, "--model", "none", "--mask", "nofile.npy", "-o", "{out}/y.npy"], "nofile.npy"),
         (["recon", x, "--model", "none", "--slice", "99", "-o", "{out}/y.npy"], "99"),
+        (["recon", base.path("graph"), "--model", "none", "--mask", x, "-o", x], "files that are read"),
+        (["run", *NETWORK, "--weights", w, "--input", x, "-o", w], "files that are read"),
+        (["train", *NETWORK, "--data", base.path("pairs.npz"), "--loss", "l2", "--log", base.path("pairs.npz"), "-o", "{out}/run"], "files that are read"),
+        (["tune", *NETWORK, "--size", "4x4", "-o", "{out}/none/schedule"], "out/none"),
+        (["recon", x, "--model", "none", "--array", "nobody", "-o", "{out}/y.npy"], "no arrays"),
     ]
     return [
         Case("combination", " ".join(arguments)[:70], arguments, mentions=(mention,))
@@ -222,6 +231,24 @@ def _outputs(base):
     for command in [["emit", *NETWORK], ["opt", base.path("graph")], ["models"], ["models", "--json"], ["operations"], ["opt", "--list-passes"]]:
         result.append(Case("output", f"{' '.join(command)[:40]} to a full device", command, mentions=("standard output",), stdout="full"))
     return result
+
+
+def _size_limit(base):
+    """Files that would pass the size that the process may write: an error, as of a full disk."""
+    w, scans = base.path("w.safetensors"), ["big.npy", "other.npy"]
+    commands = [
+        ["emit", *NETWORK, "--stage", "llvm", "-o", "{out}/x"],
+        ["init", "resnet1", "-o", "{out}/x"],
+        ["run", *NETWORK, "--weights", w, "--input", "big.npy", "-o", "{out}/x"],
+        ["compile", *NETWORK, "--size", "16x16", "--weights", w, "--quiet", "-o", "{out}"],
+        ["phantom", "--frames", "1", "-o", "{out}/p.npz"],
+        ["prepare", *scans, "--validation", "other", "--quiet", "-o", "{out}/set"],
+    ] + [
+        ["recon", "big.npy", "--model", "none", "--quiet", "-o", "{out}/y" + ending]
+        for ending in (".npy", ".nii", ".nii.gz", ".h5", ".png")]
+    return [
+        Case("file size limit", " ".join(command)[:50], command, {name: _image for name in scans}, mentions=("out", "tmp"), file_limit=8)
+        for command in commands]
 
 
 def _permissions(base):
@@ -271,7 +298,8 @@ def full_disk(base, folder):
         ["run", *NETWORK, "--weights", w, "--input", "big.npy", "-o", disk / "x"],
         ["compile", *NETWORK, "--size", "16x16", "--weights", w, "--quiet", "-o", disk],
         ["phantom", "--frames", "1", "-o", disk / "p.npz"],
-        ["recon", "big.npy", "--model", "none", "--quiet", "-o", disk / "y.npy"]]
+        ["recon", "big.npy", "--model", "none", "--quiet", "-o", disk / "y.npy"],
+        ["recon", "big.npy", "--model", "none", "--quiet", "-o", disk / "y.h5"]]
     outcomes = []
     try:
         for filler, commands in [(64, large + _commands(base, disk / "x")), (0, large)]:
@@ -292,4 +320,4 @@ def full_disk(base, folder):
 
 
 def _image(path):
-    np.save(path, np.ones((1, 1, 192, 128), np.float32))
+    np.save(path, np.random.default_rng(1).random((1, 1, 192, 128), np.float32))

@@ -26,6 +26,10 @@ class Base:
         np.save(folder / "x.npy", np.random.default_rng(1).random((1, 1, 16, 16), np.float32))
         image = np.load(folder / "x.npy")
         np.savez(folder / "pairs.npz", input=image, target=image)
+        np.save(folder / "other.npy", image)
+        self._run(
+            "prepare", "x.npy", "other.npy", "--validation", "other", "--mask", "none", "--size", "16x16", "--quiet", "-o",
+            "set")
         self._run(
             "compile", *NETWORK, "--size", "16x16", "--weights", "w.safetensors", "--name", "tiny",
             "--quiet", "-o", "library")

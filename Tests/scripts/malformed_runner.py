@@ -44,6 +44,8 @@ class Case:
     # Made at random, so that it may happen to be valid.
     random: bool = False
     stdout: str = "capture"
+    # In blocks of 1024 bytes, what the process may write to a file; none: no limit.
+    file_limit: int | None = None
     # Arguments and files need a user whom permissions stop.
     unprivileged: bool = False
 
@@ -105,6 +107,8 @@ def run(case, folder):
     arguments = [REPHASE] + [str(a).replace("{out}", "out") for a in case.arguments]
     shown = " ".join(a if len(a) < 200 else a[:100] + "..." for a in arguments)
     stdout = open("/dev/full" if case.stdout == "full" else folder / "tmp/.stdout", "wb")
+    if case.file_limit is not None:
+        arguments = ["bash", "-c", f'ulimit -f {case.file_limit}; exec "$0" "$@"', *arguments]
     user = {"user": 65534, "group": 65534, "extra_groups": []} if case.unprivileged else {}
     environment = dict(os.environ, TMPDIR=str(folder / "tmp"), HOME=str(folder), LC_ALL="C")
     started = time.monotonic()

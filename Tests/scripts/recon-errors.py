@@ -106,7 +106,7 @@ outputs = [
     (64, ".png", ["-o", "out.npy", "--png", "sheet.jpg"]),
     (1, "does not exist", ["-o", "nowhere/out.npy"]),
     (1, "does not exist", ["-o", "out.npy", "--png", "nowhere/sheet.png"]),
-    (1, "one of the scans", ["-o", "./good.npy"]),
+    (1, "one of the files that are read", ["-o", "./good.npy"]),
     (1, "directory", ["-o", "folder.npy", "--png", "sheet.png"]),
 ]
 

@@ -22,7 +22,9 @@ public struct DeviceAssembler: Sendable {
     let text = try tool.run(["--version"], in: work.url)
     guard let word = text.split(whereSeparator: \.isWhitespace).last(where: { $0.hasPrefix("V") })
     else {
-      throw Diagnostic("'\(name)' does not tell its version, so it is not NVIDIA's assembler")
+      throw Diagnostic(
+        "'\(name)' does not tell its version, so it is not NVIDIA's assembler",
+        help: "name another by --ptxas, or leave it out")
     }
     version = String(word.dropFirst())
   }

@@ -5,11 +5,18 @@ struct Scale: Sendable {
   let range: ClosedRange<Double>
   let ticks: [Double]
 
+  /// Values beyond are drawn at the edge, so that differences do not overflow.
+  private static let largest = 1e300
+
   /// Holds all finite values, between ticks at 1, 2 or 5 times a power of ten.
   init(holding values: some Sequence<Double>, ticks wanted: Int = 6) {
-    let finite = values.filter(\.isFinite)
+    let finite = values.filter(\.isFinite).map { min(max($0, -Self.largest), Self.largest) }
     var (low, high) = (finite.min() ?? 0, finite.max() ?? 1)
-    if low == high { (low, high) = (low - max(abs(low), 1) / 2, high + max(abs(high), 1) / 2) }
+    let size = max(abs(low), abs(high))
+    // Values that ticks could not tell apart are drawn as if they were equal.
+    if high - low <= max(size * 1e-12, 1e-290) {
+      (low, high) = (low - max(size, 1) / 2, high + max(size, 1) / 2)
+    }
     let step = Self.step((high - low) / Double(wanted))
     let first = (low / step + 1e-9).rounded(.down)
     let last = (high / step - 1e-9).rounded(.up)
@@ -25,13 +32,15 @@ struct Scale: Sendable {
 
   /// 0 at the lower end, 1 at the upper.
   func part(_ value: Double) -> Double {
-    (value - range.lowerBound) / (range.upperBound - range.lowerBound)
+    (min(max(value, range.lowerBound), range.upperBound) - range.lowerBound)
+      / (range.upperBound - range.lowerBound)
   }
 
-  /// The shortest decimals that tell the ticks apart.
+  /// The shortest decimals that tell the ticks apart; powers of ten where they would be many.
   func label(_ tick: Double) -> String {
     let step = ticks.count > 1 ? ticks[1] - ticks[0] : 1
-    let digits = min(9, max(0, Int((-log10(step) - 1e-9).rounded(.up))))
+    let digits = max(0, Int((-log10(step) - 1e-9).rounded(.up)))
+    guard digits <= 9, abs(tick) < 1e9 else { return String(format: "%g", tick) }
     let text = String(format: "%.\(digits)f", tick)
     return text.hasPrefix("-") && Double(text) == 0 ? String(text.dropFirst()) : text
   }

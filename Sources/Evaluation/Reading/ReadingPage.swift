@@ -64,7 +64,9 @@ public struct ReadingPage {
     let values = item.series.map { series in (0..<series.frames).flatMap { series.frame($0) } }
     let sorted = values.joined().sorted()
     let top = sorted.last ?? 0
-    let scale = top > 0 ? 255 / top : 0
+    // Infinite for numbers that are all but zero.
+    let factor = 255 / top
+    let scale = top > 0 && factor.isFinite ? factor : 0
     let common = sorted.isEmpty ? 0 : sorted[(sorted.count - 1) * 995 / 1000]
     let items = drawn.order.compactMap { techniques.firstIndex(of: $0) }.map { place in
       let bytes = values[place].map { UInt8(min(max($0 * scale, 0), 255).rounded()) }

@@ -69,7 +69,7 @@ struct DerivedDICOM {
     let part = images.values.values[
       frames.lowerBound * rows * columns..<frames.upperBound * rows * columns]
     let low = min(0, part.min() ?? 0)
-    let range = Double((part.max() ?? 0) - low)
+    let range = Double(part.max() ?? 0) - Double(low)
     let slope = range > 0 ? range / 65_535 : 1
     let pixels = part.map { UInt16(((Double($0) - Double(low)) / slope).rounded()) }
     let series = Self.uid(["series", source.text(0x20, 0xE) ?? "", "\(rows)x\(columns)"])

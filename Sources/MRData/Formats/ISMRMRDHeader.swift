@@ -90,7 +90,7 @@ extension ISMRMRDHeader {
     let (from, to) = (encoded.fieldOfView[dimension], reconstructed.fieldOfView[dimension])
     let (matrix, wanted) = (encoded.matrix[dimension], reconstructed.matrix[dimension])
     guard from > 0, to > 0 else { return min(matrix, wanted) }
-    return max(1, min(matrix, Int((Double(matrix) * to / from).rounded())))
+    return max(1, Int(min(Double(matrix), (Double(matrix) * to / from).rounded())))
   }
 
   /// Rows along the readout, columns along the first phase encoding.
