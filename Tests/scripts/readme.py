@@ -30,7 +30,7 @@ with tempfile.TemporaryDirectory() as folder:
             print("$", command, flush=True)
             done = subprocess.run(
                 ["bash", "-c", command], cwd=work, env=environment, text=True,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
             if done.returncode != 0:
                 print(done.stdout)
                 sys.exit(f"the command ended with exit code {done.returncode}")
