@@ -70,7 +70,7 @@ def main():
             count, problems = check(pathlib.Path(name), model, target, precision)
             print(f"{model[0]} {target} {precision}: {count} schedules, {len(problems)} wrong", flush=True)
             failures += problems
-    sys.exit("\n".join(failures))
+    sys.exit("\n".join(failures) or None)
 
 
 main()
