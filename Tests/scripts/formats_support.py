@@ -74,7 +74,8 @@ def ismrmrd(path, kspace, oversampling=1, counters=("phase",), counts=None, samp
             partitions=False, noise=None, **options):  # fmt: skip
     """Writes [frame, coil, row, column] with rows along the readout; what a reader must find comes back.
 
-    Every line comes twice, as 1.5 and 0.5 times itself: averages. Noise and navigator lines, which are more than that, stand between.
+    Every line comes twice, as 1.5 and 0.5 times itself: averages. Noise and navigator lines, which are more than that,
+    stand between.
     `partitions`: frames are the second phase encoding. `noise`: the noise scan, [line, coil, sample].
     """
     frames, coils, rows, columns = kspace.shape

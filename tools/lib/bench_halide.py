@@ -1,7 +1,7 @@
 """The networks in Halide 21: a backend of bench_networks, with a schedule of direct convolutions for CPUs.
 
 Images are [n, y, x, c], channels innermost. A convolution sums tiles of 8 columns (10 of wide images: measured) and two
-vectors of outputs in registers, over all inputs; rows are parallel. Halide splits loops, so padding costs at edges only.
+vectors of outputs in registers, over all inputs; rows are parallel. Halide splits loops: padding costs at edges only.
 """
 
 import halide
@@ -127,5 +127,5 @@ def compiled(build, weights, shape):
         pipeline.realize(halide.Buffer(result))
         return result
 
-    run.kept = ops
+    run.kept = ops  # whose arrays the compiled code reads
     return run
