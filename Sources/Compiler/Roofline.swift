@@ -26,6 +26,12 @@ public struct Roofline: Sendable {
     return 9 * m * m / ((m + 2) * (m + 2))
   }
 
+  /// Places for each pixel that a transposed convolution reads: those between them are not multiplied.
+  static func pixelDistances(ofKernel name: String) -> Int {
+    guard let apart = name.firstMatch(of: /lhs([0-9]+)x([0-9]+)_convolution/) else { return 1 }
+    return (Int(apart.1) ?? 1) * (Int(apart.2) ?? 1)
+  }
+
   /// The m of Winograd's F(m x m, 3 x 3); nil for other kernels.
   static func winogradOutputs(ofKernel name: String) -> Int? {
     name.firstMatch(of: /_winograd([0-9]+)x/).flatMap { Int($0.1) }
@@ -55,7 +61,7 @@ extension LoopModule {
       if let m = Roofline.winogradOutputs(ofKernel: name) {
         return Self.winogradWork(result, operands, products: (m + 2) * (m + 2))
       }
-      return Self.convolutionWork(result, operands)
+      return Self.convolutionWork(result, operands) / Roofline.pixelDistances(ofKernel: name)
     }
   }
 

@@ -101,6 +101,14 @@ public struct AttributeReader {
     return list
   }
 
+  /// The same of an attribute that may be left out.
+  public mutating func integers(
+    _ name: String, count: Int, default usual: [Int]
+  ) throws(Diagnostic) -> [Int] {
+    guard remaining.contains(where: { $0.name == name }) else { return usual }
+    return try integers(name, count: count)
+  }
+
   public mutating func integer(_ name: String) throws(Diagnostic) -> Int {
     let value = try required(name)
     guard case .integer(let number) = value else { throw mistyped(name, "an integer", value) }

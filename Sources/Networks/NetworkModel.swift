@@ -75,12 +75,12 @@ public struct NetworkModel: Sendable {
     for node in function.nodes {
       var count = 0
       if let body = node.regions.first { count = try multiplyAdds(of: body) }
-      if node.operation is Convolution {
+      if let convolution = node.operation as? Convolution {
         let kernel = function.type(of: node.operands[1]).shape
         let (product, overflow) = function.type(of: node.results[0]).shape.elementCount
           .multipliedReportingOverflow(by: kernel.elementCount / kernel[0])
         guard !overflow else { throw uncountable }
-        count = product
+        count = product / (convolution.lhsDilation[0] * convolution.lhsDilation[1])
       }
       let (sum, overflow) = total.addingReportingOverflow(count)
       guard !overflow else { throw uncountable }

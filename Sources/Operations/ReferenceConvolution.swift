@@ -11,6 +11,8 @@ struct ReferenceConvolution {
   var bias: Tensor<Double>?
   var padding: [Int]
   var strides: [Int]
+  /// The distance of neighbouring pixels.
+  var dilation: [Int]
   var result: Shape
 
   private var taps: Int { kernel.shape[1] * kernel.shape[2] * kernel.shape[3] }
@@ -31,6 +33,14 @@ struct ReferenceConvolution {
     return output
   }
 
+  /// The image's row (axis 0) or column (1) under a tap; nil outside the image and between pixels.
+  private func pixel(_ axis: Int, under tap: Int, of result: Int) -> Int? {
+    let place = result * strides[axis] + tap - padding[2 * axis]
+    guard place >= 0, place % dilation[axis] == 0 else { return nil }
+    let pixel = place / dilation[axis]
+    return pixel < image.shape[axis + 2] ? pixel : nil
+  }
+
   /// The definition, tap by tap; nothing is accumulated outside the image.
   private func runDirectly() -> Tensor<Double> {
     var output = Tensor<Double>(result, repeating: 0)
@@ -38,11 +48,9 @@ struct ReferenceConvolution {
     for position in output.values.indices {
       var sum = bias?.values[index[1]] ?? 0
       for ky in 0..<kernel.shape[2] {
-        let y = index[2] * strides[0] + ky - padding[0]
-        guard y >= 0, y < image.shape[2] else { continue }
+        guard let y = pixel(0, under: ky, of: index[2]) else { continue }
         for kx in 0..<kernel.shape[3] {
-          let x = index[3] * strides[1] + kx - padding[2]
-          guard x >= 0, x < image.shape[3] else { continue }
+          guard let x = pixel(1, under: kx, of: index[3]) else { continue }
           for i in 0..<kernel.shape[1] {
             let pixel = ((index[0] * image.shape[1] + i) * image.shape[2] + y) * image.shape[3] + x
             let weight =
@@ -87,13 +95,12 @@ struct ReferenceConvolution {
       for ky in 0..<kernel.shape[2] {
         for kx in 0..<kernel.shape[3] {
           for row in 0..<count {
-            let y = (first + row) * strides[0] + ky - padding[0]
-            guard y >= 0, y < height else { continue }
+            guard let y = pixel(0, under: ky, of: first + row) else { continue }
             let source = ((n * channels + i) * height + y) * width
             let target = (tap * count + row) * columns
             for column in 0..<columns {
-              let x = column * strides[1] + kx - padding[2]
-              if x >= 0, x < width { matrix[target + column] = image.values[source + x] }
+              guard let x = pixel(1, under: kx, of: column) else { continue }
+              matrix[target + column] = image.values[source + x]
             }
           }
           tap += 1

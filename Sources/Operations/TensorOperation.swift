@@ -11,6 +11,9 @@ public protocol TensorOperation: Operation, Hashable {
   /// One paragraph for IR/Operations.md: what it computes, with its formula.
   static var summary: String { get }
 
+  /// Attributes that a text may leave out: they then have their usual values, with which they are never printed.
+  static var optionalAttributes: [String] { get }
+
   /// Well-typed uses, and what must be refused; every attribute's effect should show in one of them.
   static var samples: [OperationSample] { get }
 
@@ -31,6 +34,10 @@ public protocol TensorOperation: Operation, Hashable {
   func gradient(
     _ call: Application, _ builder: inout GraphBuilder
   ) throws(Diagnostic) -> [ValueID?]
+}
+
+extension TensorOperation {
+  public static var optionalAttributes: [String] { [] }
 }
 
 /// Gives the element of an operand (by number) at an index.

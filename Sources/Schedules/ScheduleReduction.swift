@@ -198,6 +198,9 @@ struct ScheduleReduction {
   }
 
   /// Whether all conditions on columns hold for the whole tile.
+  ///
+  /// Those on remainders (where pixels lie apart) do not count: their outcomes are the same in all tiles of a multiple
+  /// of `columnStep` columns.
   private func isInterior(_ start: Int, _ width: Int) -> Bool {
     var ranges = [column.name: Interval(start, start + width - 1)]
     for reduction in nest.reductions {
@@ -207,6 +210,9 @@ struct ScheduleReduction {
       guard case .condition(let condition) = step,
         condition.variablesUsed.contains(column.name)
       else { return true }
+      if case .binary(.equal, .binary(.remainder, _, .integer), .integer) = condition {
+        return true
+      }
       return condition.truth(ranges) == true
     }
   }

@@ -116,11 +116,12 @@ struct SplitSum {
     }
     for (level, position) in order.enumerated() {
       let extent = form.results[position].extent
+      let isVector = level == 0 && extent <= LoopVerifier.maximumLanes
       body = [
         .loop(
           Loop(
             variables[position], .integer(0), .integer(extent),
-            kind: level == 0 ? .vectorized : .serial, body: body))
+            kind: isVector ? .vectorized : .serial, body: body))
       ]
     }
     return body

@@ -102,6 +102,23 @@ extension KernelCase {
       parameters: [("w", [outputs, inputs, kernel, kernel]), ("b", [outputs])])
   }
 
+  /// One transposed convolution: pixels lie `distance` places apart.
+  static func transposed(
+    _ inputs: Int, _ outputs: Int, kernel: Int, size: (Int, Int), distance: (Int, Int),
+    strides: (Int, Int) = (1, 1), padding: [Int]
+  ) -> KernelCase {
+    let rows = (size.0 - 1) * distance.0 + 1 + padding[0] + padding[1]
+    let columns = (size.1 - 1) * distance.1 + 1 + padding[2] + padding[3]
+    let (height, width) = ((rows - kernel) / strides.0 + 1, (columns - kernel) / strides.1 + 1)
+    return KernelCase(
+      testDescription:
+        "transposed convolution \(kernel)x\(kernel) \(inputs)->\(outputs), \(size), distance \(distance), strides \(strides), padding \(padding)",
+      body: """
+        %y = convolution %x, %w {padding = \(padding), strides = [\(strides.0), \(strides.1)], lhs_dilation = [\(distance.0), \(distance.1)]} : tensor<1x\(outputs)x\(height)x\(width)xf32>
+        """,
+      input: [1, inputs, size.0, size.1], parameters: [("w", [outputs, inputs, kernel, kernel])])
+  }
+
   /// The gradient of a kernel from `inputs` to `outputs` channels, of images with so many channels.
   static func kernelGradient(
     _ inputs: Int, _ outputs: Int, kernel: Int = 3, size: (Int, Int) = (5, 7), batch: Int = 2,
@@ -158,6 +175,17 @@ extension KernelCase {
       convolution(8, 24, size: (3, 4), batch: 3), convolution(32, 32, size: (3, 13)),
       convolution(3, 8, kernel: 7, size: (4, 5)), convolution(1, 4, size: (1, 1)),
     ]
+
+  /// 2x2 and 4x4 kernels as in decoders, and what fits no tile.
+  static let transposedConvolutions: [KernelCase] = [
+    transposed(8, 16, kernel: 2, size: (3, 9), distance: (2, 2), padding: [1, 1, 1, 1]),
+    transposed(40, 12, kernel: 4, size: (4, 13), distance: (2, 2), padding: [2, 2, 2, 2]),
+    transposed(3, 24, kernel: 3, size: (3, 8), distance: (2, 3), padding: [0, 2, 1, 1]),
+    transposed(32, 1, kernel: 2, size: (2, 7), distance: (2, 2), padding: [1, 1, 1, 1]),
+    transposed(2, 9, kernel: 3, size: (4, 5), distance: (3, 5), padding: [0, 0, 0, 0]),
+    transposed(
+      4, 17, kernel: 3, size: (4, 9), distance: (2, 2), strides: (1, 3), padding: [2, 1, 2, 1]),
+  ]
 
   /// Kernels that sum no products: schedules keep every bit.
   static let others: [KernelCase] =
@@ -246,7 +274,7 @@ extension KernelCase {
     }.joined(separator: "\n"),
     input: [1, 8, 10, 10])
 
-  static let all = convolutions + others + chains + [poolings]
+  static let all = convolutions + transposedConvolutions + others + chains + [poolings]
 }
 
 extension KernelCase {

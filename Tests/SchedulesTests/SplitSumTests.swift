@@ -40,6 +40,7 @@ import Testing
       sum([1, 40, 3, 17], over: [0, 2, 3]), sum([2, 1, 8, 16], over: [0, 1, 2, 3]),
       sum([2, 6, 5, 7], over: [0, 1, 2, 3]), sum([40, 3], over: [0]), sum([4, 64], over: [0, 1]),
       sum([2, 3, 4, 9], over: [2, 3]), sum([2, 3, 4, 9], over: [1]),
+      sum([1, 300, 3, 2], over: [0, 2, 3]), sum([1, 300, 3, 2], over: [2, 3]),
     ]
 
   @Test(arguments: cases, targetNames)

@@ -210,15 +210,18 @@ struct KernelLowering {
   }
 }
 
-/// Readable kernel names: the operations and the shape of the result, e.g. `convolution3x3_32_relu_1x32x192x128`.
+/// Readable kernel names: the operations and the shape of the result, e.g. `convolution3x3_32_relu_1x32x192x128`; before
+/// a convolution, how far apart its pixels are, if they are: `lhs2x2`.
 enum KernelNames {
   static func name(of group: Function) -> String {
     var parts: [String] = []
     for node in group.nodes {
       switch node.operation {
       case is Constant, is BroadcastInDim: continue
-      case is Convolution:
+      case let convolution as Convolution:
         let kernel = group.type(of: node.operands[1]).shape
+        let apart = convolution.lhsDilation
+        if apart != [1, 1] { parts.append("lhs\(apart[0])x\(apart[1])") }
         parts.append("convolution\(kernel[2])x\(kernel[3])_\(kernel[1])")
       default: parts.append(node.operation.mnemonic)
       }

@@ -27,6 +27,9 @@ public struct ConvolutionKernelGradient: TensorOperation {
       throw Diagnostic("kernel must lie between 1 and 2^20, not \(value)")
     }
     let convolution = try Convolution(&reader)
+    guard convolution.lhsDilation == [1, 1] else {
+      throw Diagnostic("\(Self.mnemonic) takes no lhs_dilation", help: "pad the image instead")
+    }
     padding = convolution.padding
     strides = convolution.strides
   }
