@@ -75,7 +75,7 @@ public struct EmulatedModel {
         buffers.append(
           DeviceBuffer(
             name: name, memory: place.memory, range: place.range,
-            isWritable: parameter.access.writes))
+            isWritable: parameter.access.writes, isReadable: parameter.access.reads))
       }
       try emulator.launch(
         launch.entry, blocks: launch.grid.blocks, threads: launch.grid.threads,

@@ -149,7 +149,7 @@ extension Decoder {
     return Lanes.unary(d, s) { (a: UInt64) in UInt32(truncatingIfNeeded: a >> 32) }
   }
 
-  /// `mov.b32 %r1, {%rs1, %rs2}` and back; the first of the two is the lower half.
+  /// `mov.b32 %r1, {%rs1, %rs2}` and back; the first of the two is the lower half, `_` one that nobody needs.
   private mutating func moveHalves(_ instruction: PTXInstruction) throws(DecodeFailure) -> Work {
     try check(instruction, 2)
     let (result, operand) = (
@@ -162,12 +162,15 @@ extension Decoder {
     }
     guard result.count == 2, operand.count == 1 else { throw unknown(instruction) }
     let whole = try source(operand[0])
-    let (low, high) = (try destination(result[0]), try destination(result[1]))
+    let halves = try result.map { (name) throws(DecodeFailure) in
+      name == "_" ? nil : try destination(name)
+    }
     return { warp, mask in
       let r = warp.registers
       Lanes.forEach(mask) {
         let bits = UInt32(bits: r[whole + $0])
-        (r[low + $0], r[high + $0]) = (UInt64(bits & 0xFFFF), UInt64(bits >> 16))
+        if let low = halves[0] { r[low + $0] = UInt64(bits & 0xFFFF) }
+        if let high = halves[1] { r[high + $0] = UInt64(bits >> 16) }
       }
     }
   }

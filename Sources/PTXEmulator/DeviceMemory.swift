@@ -49,11 +49,16 @@ public struct DeviceBuffer {
   public var memory: DeviceMemory
   public var range: Range<Int>
   public var isWritable: Bool
+  /// Whether the kernel needs what it finds there; else that is undefined for a kernel that writes.
+  public var isReadable: Bool
 
   /// `range` is in bytes; it lies inside of the memory.
-  public init(name: String, memory: DeviceMemory, range: Range<Int>, isWritable: Bool) {
+  public init(
+    name: String, memory: DeviceMemory, range: Range<Int>, isWritable: Bool, isReadable: Bool
+  ) {
     precondition(range.lowerBound >= 0 && range.upperBound <= memory.bytes.count)
-    (self.name, self.memory, self.range, self.isWritable) = (name, memory, range, isWritable)
+    (self.name, self.memory, self.range) = (name, memory, range)
+    (self.isWritable, self.isReadable) = (isWritable, isReadable)
   }
 
   /// Every buffer has its own range of addresses, far from all others.

@@ -35,7 +35,7 @@ public final class Emulator {
       throw Diagnostic("kernel \(entry) cannot run \(blocks) blocks of \(threads) threads")
     }
     launches += 1
-    for buffer in buffers where buffer.isWritable { buffer.memory.forget(buffer.range) }
+    for buffer in buffers where !buffer.isReadable { buffer.memory.forget(buffer.range) }
     let shared = SharedMemory(
       byteCount: dynamicSharedBytes > 0
         ? code.dynamicOffset + dynamicSharedBytes : code.sharedBytes, threads: threads)

@@ -90,11 +90,12 @@ struct PTXReader {
     kernel = current
   }
 
-  /// LLVM takes the upper half of 64 bits in a block with a register of its own for the lower one.
+  /// LLVM takes one half of a register in a block with a register of its own for the other one.
   private static func withoutBlock(_ line: String) -> String {
-    let (start, end) = ("{ .reg .b32 tmp; ", " }")
-    guard line.hasPrefix(start), line.hasSuffix(end) else { return line }
-    return String(line.dropFirst(start.count).dropLast(end.count)).replacing("{tmp,", with: "{_,")
+    guard line.hasPrefix("{"),
+      let block = line.wholeMatch(of: /{ \.reg \.b(?:16|32) tmp; (.*) }/)
+    else { return line }
+    return String(block.1).replacing("{tmp,", with: "{_,").replacing(", tmp}", with: ", _}")
   }
 
   private static func unknown(_ line: String, _ number: Int) -> Diagnostic {

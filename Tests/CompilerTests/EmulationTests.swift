@@ -134,6 +134,25 @@ import Testing
     #expect(emulated.map { $0.map(Double.init) } == expected)
   }
 
+  /// Each part of a concatenation is a launch of its own, and leaves what the others have written.
+  @Test func concatenationsAreWrittenInParts() throws {
+    let model = try DumpReader.read(
+      """
+      rephase_ir 1
+      func @f(%x: tensor<1x2x3x5xf32>) -> (tensor<1x4x3x5xf32>, tensor<1x4x3x5xf32>) {
+        %0 = relu %x : tensor<1x2x3x5xf32>
+        %1 = concatenate %x, %0 {dimension = 1} : tensor<1x4x3x5xf32>
+        %2 = negate %1 : tensor<1x4x3x5xf32>
+        return %1, %2
+      }
+      """, file: "model.rir")
+    let emulated = try EmulatedModel(
+      model, target: try Targets.resolve("sm_90"), precision: .standard, weights: [:])
+    let x = try input([1, 2, 3, 5])
+    let joined = x.values + x.values.map { max($0, 0) }
+    #expect(try emulated.run(inputs: [x]).map(\.values) == [joined, joined.map { -$0 }])
+  }
+
   /// What rounding and splitting make of such a pixel can be NaN instead of infinite, but no number.
   @Test(arguments: Precision.allCases, [Float.nan, .infinity, -.infinity])
   func noNaNOrInfinityIsHidden(_ precision: Precision, _ pixel: Float) throws {

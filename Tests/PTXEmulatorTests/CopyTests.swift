@@ -106,7 +106,9 @@ extension EmulatorTests {
     let failure = failure { () throws(Diagnostic) in
       try Emulator(text).launch(
         "k", blocks: 1, threads: 1, dynamicSharedBytes: bytes,
-        buffers: [DeviceBuffer(name: "b", memory: memory, range: 0..<4, isWritable: true)])
+        buffers: [
+          DeviceBuffer(name: "b", memory: memory, range: 0..<4, isWritable: true, isReadable: false)
+        ])
       return []
     }
     #expect(failure.contains("outside of shared memory") == (bytes == 0))

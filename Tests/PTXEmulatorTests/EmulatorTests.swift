@@ -22,6 +22,12 @@ private let integerCases: [(String, Int32)] = [
   (
     "cvt.u64.u32 %rd9, 7;\nshl.b64 %rd9, %rd9, 32;\n{ .reg .b32 tmp; mov.b64 {tmp, %r1}, %rd9; }", 7
   ),
+  (
+    "mov.u32 %r1, 327687;\n{ .reg .b16 tmp; mov.b32 {%rs1, tmp}, %r1; }\ncvt.u32.u16 %r1, %rs1;", 7
+  ),
+  (
+    "mov.u32 %r1, 327687;\n{ .reg .b16 tmp; mov.b32 {tmp, %rs1}, %r1; }\ncvt.u32.u16 %r1, %rs1;", 5
+  ),
   // 1, and in the lower half what is as near to 0x3FBF as to 0x3FC0.
   ("cvt.rn.bf16x2.f32 %r1, 0f3F800000, 0f3FBF8000;", 0x3F80_3FC0),
   ("setp.lt.u32 %p1, 1, -1;\nselp.b32 %r1, 5, 6, %p1;", 5),
@@ -154,8 +160,11 @@ private let wrongPrograms: [WrongProgram] = [
     try Emulator(text).launch(
       "k", blocks: blocks, threads: threads,
       buffers: [
-        DeviceBuffer(name: "in", memory: source, range: 0..<input.count * 4, isWritable: false),
-        DeviceBuffer(name: "out", memory: result, range: 0..<words * 4, isWritable: true),
+        DeviceBuffer(
+          name: "in", memory: source, range: 0..<input.count * 4, isWritable: false,
+          isReadable: true),
+        DeviceBuffer(
+          name: "out", memory: result, range: 0..<words * 4, isWritable: true, isReadable: false),
       ])
     return (0..<words).map { word in
       result.isWritten[word] ? result.bytes.load(fromByteOffset: word * 4, as: UInt32.self) : nil
@@ -300,7 +309,11 @@ private let wrongPrograms: [WrongProgram] = [
     func launch(isWritable: Bool) throws(Diagnostic) {
       try Emulator(text).launch(
         "k", blocks: 1, threads: 1,
-        buffers: [DeviceBuffer(name: "b", memory: memory, range: 0..<4, isWritable: isWritable)])
+        buffers: [
+          DeviceBuffer(
+            name: "b", memory: memory, range: 0..<4, isWritable: isWritable, isReadable: !isWritable
+          )
+        ])
     }
     try launch(isWritable: false)
     #expect(throws: Diagnostic.self) { try launch(isWritable: true) }

@@ -71,14 +71,20 @@ extension LoopModule {
   }
 
   /// One kernel, and one call, for each nest of a kernel with several: a grid has no order among its blocks.
+  ///
+  /// The second and later ones leave what is there already.
   fileprivate mutating func separateNests() {
     var parts: [String: [Kernel]] = [:]
     for kernel in kernels where run.call(kernel.name) && kernel.body.count > 1 {
       guard kernel.body.allSatisfy({ LoopNest($0) != nil }) else { continue }
-      for statement in kernel.body {
+      for (number, statement) in kernel.body.enumerated() {
         var part = kernel
         part.name = unusedKernelName(kernel.name + "_part")
         part.body = [statement]
+        for index in part.parameters.indices
+        where number > 0 && part.parameters[index].access == .write {
+          part.parameters[index].access = .update
+        }
         kernels.append(part)
         parts[kernel.name, default: []].append(part)
       }
