@@ -19,6 +19,7 @@ func tests(
 let numerics = Target.Dependency.product(name: "ComplexModule", package: "swift-numerics")
 let reals = Target.Dependency.product(name: "RealModule", package: "swift-numerics")
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -31,6 +32,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-numerics", from: "1.1.1"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
@@ -44,6 +46,10 @@ let package = Package(
     module("GraphIR", uses: ["Diagnostics", "Tensors"]),
     module("LoopIR", uses: ["Diagnostics", "Tensors"]),
     module("Operations", uses: ["Diagnostics", "Tensors", "GraphIR", "LoopIR", "COpenBLAS"]),
+    // Networks from elsewhere: onnx.pb.swift is made of onnx.proto.
+    .target(
+      name: "ONNX", dependencies: ["Diagnostics", "Tensors", "GraphIR", "Operations", protobuf],
+      exclude: ["onnx.proto"]),
     .target(name: "CTrainedWeights", exclude: ["README.md", "resnet4.safetensors"]),
     module(
       "Networks",
@@ -98,7 +104,7 @@ let package = Package(
       uses: [
         "Diagnostics", "Tensors", "GraphIR", "LoopIR", "Operations", "Networks", "GraphPasses",
         "Schedules", "CodeGen", "Execution", "Compiler", "MRData", "Evaluation", "Training",
-        "CRephaseRuntime", arguments, numerics, reals, yaml,
+        "ONNX", "CRephaseRuntime", arguments, numerics, reals, yaml,
       ]),
     .executableTarget(name: "rephase", dependencies: ["RephaseDriver"]),
 
@@ -126,6 +132,9 @@ let package = Package(
     tests(of: "LoopIR", uses: ["Diagnostics", "Tensors"]),
     tests(
       of: "GraphIR", uses: ["Diagnostics", "Tensors", "LoopIR", "Operations"], files: ["Frozen"]),
+    tests(
+      of: "ONNX",
+      uses: ["Diagnostics", "Tensors", "GraphIR", "Operations", "TestSupport", protobuf]),
     tests(of: "Networks", uses: ["Diagnostics", "Tensors", "GraphIR", "Operations"]),
     .testTarget(
       name: "OperationContractTests",

@@ -6,6 +6,7 @@ import GraphIR
 import LoopIR
 import MRData
 import Networks
+import ONNX
 import Schedules
 import Tensors
 
@@ -46,7 +47,7 @@ extension Stage: ExpressibleByArgument {}
 struct ModelOptions: ParsableArguments {
   @Argument(
     help:
-      "A zoo name (resnet1 to resnet16, unet, vgg16-features), 'self' for your own network, or a dump; may be left out where the weight file names the network."
+      "A zoo name (resnet1 to resnet16, unet, vgg16-features), 'self' for your own network, an .onnx file, or a dump; may be left out where the weight file names the network."
   )
   var model: String?
 
@@ -227,6 +228,7 @@ extension ModelOptions {
       return ResolvedModel(staged: .graph(graph), network: network, weights: values ?? [:])
     }
     let path = model ?? ""
+    if isONNX { return try onnxModel(path, replacing: file.map { ($0.file, $0.path) }) }
     let staged = try Self.dump(path)
     let signature = try Self.signature(of: staged)
     var values: [String: Tensor<Float>] = [:]
@@ -249,6 +251,11 @@ extension ModelOptions {
 
   /// Reads a dump of any stage.
   static func dump(_ path: String) throws(Diagnostic) -> StagedModel {
+    guard !ONNXModel.isONNX(path) else {
+      throw Diagnostic(
+        "\(path) is an ONNX file, and this takes dumps",
+        help: "write one with 'rephase emit \(path) --stage graph -o F.rir'")
+    }
     let bytes = try FileBytes.read(path, limit: Lexer.maximumLength)
     if bytes.starts(with: [0x7F, 0x45, 0x4C, 0x46]) {
       throw Diagnostic(
@@ -256,7 +263,8 @@ extension ModelOptions {
         help: "give a network or a dump; 'rephase run' takes libraries")
     }
     guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw Diagnostic("\(path) is no text", help: "give a zoo name or a dump")
+      throw Diagnostic(
+        "\(path) is no text", help: "give a zoo name, a dump, or a file that ends in .onnx")
     }
     return try DumpReader.read(text, file: path)
   }

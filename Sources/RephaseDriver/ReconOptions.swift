@@ -16,7 +16,7 @@ extension CoilCombination: ExpressibleByArgument {}
 struct ReconModelOptions: ParsableArguments {
   @Option(
     help:
-      "A zoo name, 'self', a dump, a compiled libN.so, or none to stop at zero-filling; may be left out where the weight file names the network."
+      "A zoo name, 'self', a dump, an .onnx file, a compiled libN.so, or none to stop at zero-filling; may be left out where the weight file names the network."
   )
   var model: String?
 

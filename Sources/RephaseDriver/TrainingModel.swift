@@ -5,7 +5,7 @@ import Tensors
 import Training
 
 extension ModelOptions {
-  /// The network to be trained and its images' size; throws where MODEL is a dump.
+  /// The network to be trained and its images' size; throws where MODEL is a dump or an ONNX file.
   func trainable() throws -> (network: NetworkModel, height: Int, width: Int) {
     guard let network = try network() else {
       throw Diagnostic(

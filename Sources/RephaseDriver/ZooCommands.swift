@@ -66,7 +66,7 @@ struct InitCommand: ParsableCommand {
     discussion: """
       With --identity they are those that 'train' starts with: the last kernel of a network with \
       residual=true is zero, so that it gives its input. With --trained they are not fresh but \
-      those that come with rephase.
+      those that come with rephase, or those in an .onnx file.
       """)
 
   @OptionGroup var options: ModelOptions
@@ -77,7 +77,10 @@ struct InitCommand: ParsableCommand {
   @Flag(help: "Make a network that adds its input give nothing but its input.")
   var identity = false
 
-  @Flag(help: "The trained weights that come with rephase, for networks that have some.")
+  @Flag(
+    help:
+      "The trained weights that come with rephase, for networks that have some, or an .onnx file's."
+  )
   var trained = false
 
   @Option(name: .shortAndLong, help: "The safetensors file to write.")
@@ -93,6 +96,10 @@ struct InitCommand: ParsableCommand {
     guard options.weights == nil else {
       throw ValidationError("init makes weights; it takes no --weights")
     }
+    if trained, options.isONNX {
+      let weights = try options.resolve(needsWeights: true).weights
+      return try Weights(weights).write(to: output)
+    }
     let (model, weights) = try trained ? trainedWeights() : freshWeights()
     try weights.write(to: output, for: model)
   }
@@ -100,7 +107,9 @@ struct InitCommand: ParsableCommand {
   private func freshWeights() throws -> (NetworkModel, Weights) {
     guard let model = try options.network() else {
       throw Diagnostic(
-        "init needs a network, not a dump", help: "give a zoo name, or your own network as 'self'")
+        "fresh weights need a network of which rephase knows how they are made, not a file",
+        help: "give a zoo name, or your own network as 'self'; the weights in an .onnx file are "
+          + "written with --trained")
     }
     guard !identity || model.network.identityParameter != nil else {
       throw Diagnostic(

@@ -164,8 +164,11 @@ public struct Convolution: TensorOperation {
 
   /// What each pixel of an image of this shape receives from the results it went into: strides and dilation change
   /// places.
-  func imageGradient(
-    _ dy: ValueID, _ kernel: ValueID, _ image: Shape, _ builder: inout GraphBuilder
+  ///
+  /// As a layer of its own, with a bias for each channel of the image, it is a transposed convolution.
+  public func imageGradient(
+    _ dy: ValueID, _ kernel: ValueID, _ image: Shape, bias: ValueID? = nil,
+    _ builder: inout GraphBuilder
   ) throws(Diagnostic) -> ValueID {
     let (result, taps) = (builder.shape(of: dy), builder.shape(of: kernel))
     var edges = Pad(low: [0, 0, 0, 0], high: [0, 0, 0, 0], interior: [0, 0, 0, 0])
@@ -180,11 +183,12 @@ public struct Convolution: TensorOperation {
     let exchanged = try builder.apply(Transpose([1, 0, 2, 3]), kernel)
     let turned = try builder.apply(Reverse(dimensions: [2, 3]), exchanged)
     var gradient = Convolution(padding: borders, strides: lhsDilation, lhsDilation: strides)
-    if edges.isIdentity { return try builder.apply(gradient, dy, turned) }
+    let weights = [turned] + (bias.map { [$0] } ?? [])
+    if edges.isIdentity { return try builder.results(gradient, [dy] + weights)[0] }
     // Cut off between pixels: then the zeros have to be there.
     edges.interior = [0, 0] + strides.map { $0 - 1 }
     gradient.lhsDilation = [1, 1]
-    return try builder.apply(gradient, try builder.apply(edges, dy), turned)
+    return try builder.results(gradient, [try builder.apply(edges, dy)] + weights)[0]
   }
 
   public static var samples: [OperationSample] {

@@ -32,6 +32,25 @@ public enum FileBytes {
     return try readAll(descriptor, size: min(count, try size(descriptor, at: place)), at: place)
   }
 
+  /// `count` bytes of a regular file, from the one at `offset` on.
+  ///
+  /// Throws, before it allocates, where the file ends earlier.
+  public static func read(
+    _ path: String, from offset: Int, count: Int
+  ) throws(Diagnostic) -> [UInt8] {
+    let place = SourceLocation(file: path)
+    let descriptor = try openRegular(path)
+    defer { close(descriptor) }
+    let size = try size(descriptor, at: place)
+    guard offset >= 0, count >= 0, offset <= size, count <= size - offset else {
+      throw Diagnostic("the file has \(size) bytes, fewer than are meant to be read", at: place)
+    }
+    guard lseek(descriptor, off_t(offset), SEEK_SET) == off_t(offset) else {
+      throw cannotRead(place, errno)
+    }
+    return try readAll(descriptor, size: count, at: place)
+  }
+
   /// The size of a regular file that may be read, in bytes.
   public static func size(_ path: String) throws(Diagnostic) -> Int {
     let descriptor = try openRegular(path)

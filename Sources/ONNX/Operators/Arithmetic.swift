@@ -1,0 +1,171 @@
+import Diagnostics
+import GraphIR
+import Operations
+import Tensors
+
+/// Arithmetic of two and more tensors, which are repeated along dimensions where they have one element.
+///
+/// Between numbers that are known (shapes, mostly) it is done at once.
+enum Arithmetic {
+  static func add(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    try combined(call, Add(), integers: { $0.addingReportingOverflow($1) }, floats: +)
+  }
+
+  static func subtract(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    try combined(call, Subtract(), integers: { $0.subtractingReportingOverflow($1) }, floats: -)
+  }
+
+  static func multiply(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    try combined(call, Multiply(), integers: { $0.multipliedReportingOverflow(by: $1) }, floats: *)
+  }
+
+  static func divide(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    try combined(call, Divide(), integers: { $0.dividedReportingOverflow(by: $1) }, floats: /)
+  }
+
+  static func maximum(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    try combined(call, Maximum(), integers: { (max($0, $1), false) }, floats: { max($0, $1) })
+  }
+
+  static func sum(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] { try add(call) }
+
+  static func minimum(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let known = try folded(
+      call, integers: { (min($0, $1), false) }, floats: { min($0, $1) })
+    if let known { return known }
+    return try onImages(call) { (a, b) throws(Diagnostic) in try smaller(a, b, call) }
+  }
+
+  /// -max(-a, -b), which is NaN where either is.
+  static func smaller(
+    _ a: ValueID, _ b: ValueID, _ call: NodeCall
+  ) throws(Diagnostic) -> ValueID {
+    let larger = try call.apply(
+      Maximum(), try call.apply(Negate(), a), try call.apply(Negate(), b))
+    return try call.apply(Negate(), larger)
+  }
+
+  static func negate(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    if case .integers(let known) = call.input(0) {
+      return [.integers(try KnownIntegers(known.extents, known.values.map { 0 &- $0 }))]
+    }
+    return [.value(try call.apply(Negate(), try call.value(0)))]
+  }
+
+  static func floor(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    try rounded(call, .down)
+  }
+
+  static func ceil(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    try rounded(call, .up)
+  }
+
+  private static func rounded(
+    _ call: NodeCall, _ rule: FloatingPointRoundingRule
+  ) throws(Diagnostic) -> [ImportedValue] {
+    guard case .floats(let known) = call.input(0) else {
+      throw Diagnostic(
+        "only sizes of images can be rounded, not the images", help: "leave it out of the network")
+    }
+    return [.floats(known.map { $0.rounded(rule) })]
+  }
+
+  // MARK: Broadcasting
+
+  private typealias IntegerFunction = (Int, Int) -> (partialValue: Int, overflow: Bool)
+
+  private static func combined(
+    _ call: NodeCall, _ operation: any Operation, integers: IntegerFunction,
+    floats: (Float, Float) -> Float
+  ) throws(Diagnostic) -> [ImportedValue] {
+    if let known = try folded(call, integers: integers, floats: floats) { return known }
+    return try onImages(call) { (a, b) throws(Diagnostic) in try call.apply(operation, a, b) }
+  }
+
+  /// From the first input on, with each further one.
+  private static func onImages(
+    _ call: NodeCall, _ combine: (ValueID, ValueID) throws(Diagnostic) -> ValueID
+  ) throws(Diagnostic) -> [ImportedValue] {
+    var result = try call.value(0)
+    for index in call.inputs.indices.dropFirst() {
+      let other = try call.value(index)
+      let shape = try common(call.shape(of: result), call.shape(of: other))
+      result = try combine(
+        try stretched(result, to: shape, call), try stretched(other, to: shape, call))
+    }
+    return [.value(result)]
+  }
+
+  /// The shape that both can be repeated to; dimensions are counted from the last.
+  static func common(_ a: Shape, _ b: Shape) throws(Diagnostic) -> Shape {
+    let rank = max(a.rank, b.rank)
+    var extents: [Int] = []
+    for dimension in 0..<rank {
+      let (first, second) = (extent(a, dimension, rank), extent(b, dimension, rank))
+      guard first == second || first == 1 || second == 1 else {
+        throw Diagnostic("its inputs have the shapes \(a) and \(b), which do not fit together")
+      }
+      extents.append(max(first, second))
+    }
+    return try Shape(extents)
+  }
+
+  private static func extent(_ shape: Shape, _ dimension: Int, _ rank: Int) -> Int {
+    let own = dimension - (rank - shape.rank)
+    return own < 0 ? 1 : shape[own]
+  }
+
+  /// The value repeated; the last dimensions are its own.
+  static func stretched(
+    _ value: ValueID, to shape: Shape, _ call: NodeCall
+  ) throws(Diagnostic) -> ValueID {
+    let rank = call.shape(of: value).rank
+    guard rank <= shape.rank else {
+      throw Diagnostic("a tensor of shape \(call.shape(of: value)) does not fit into \(shape)")
+    }
+    return try call.broadcast(
+      value, to: shape, dimensions: Array(shape.rank - rank..<shape.rank))
+  }
+
+  // MARK: Known numbers
+
+  /// Nil where one of the inputs is no known number.
+  private static func folded(
+    _ call: NodeCall, integers: IntegerFunction, floats: (Float, Float) -> Float
+  ) throws(Diagnostic) -> [ImportedValue]? {
+    guard var result = call.inputs.first else { return nil }
+    for other in call.inputs.dropFirst() {
+      switch (result, other) {
+      case (.integers(let a), .integers(let b)):
+        let (extents, pairs) = try pairs(a.extents, a.values, b.extents, b.values)
+        var values: [Int] = []
+        for (first, second) in pairs {
+          let (value, overflow) = integers(first, second)
+          guard !overflow else {
+            throw Diagnostic("a size of the network is too large, or is divided by 0")
+          }
+          values.append(value)
+        }
+        result = .integers(try KnownIntegers(extents, values))
+      case (.floats(let a), .floats(let b)):
+        let (extents, pairs) = try pairs(a.shape.extents, a.values, b.shape.extents, b.values)
+        result = .floats(try Tensor(try Shape(extents), pairs.map { floats($0.0, $0.1) }))
+      default: return nil
+      }
+    }
+    switch result {
+    case .integers, .floats: return [result]
+    default: return nil
+    }
+  }
+
+  /// Elements that meet where both lists, or one number and a list, are combined.
+  private static func pairs<Value>(
+    _ extents: [Int], _ a: [Value], _ others: [Int], _ b: [Value]
+  ) throws(Diagnostic) -> (extents: [Int], pairs: [(Value, Value)]) {
+    if extents == others { return (extents, Array(zip(a, b))) }
+    if b.count == 1, others.count <= extents.count { return (extents, a.map { ($0, b[0]) }) }
+    if a.count == 1, extents.count <= others.count { return (others, b.map { (a[0], $0) }) }
+    throw Diagnostic("known numbers of the shapes \(extents) and \(others) cannot be combined")
+  }
+}

@@ -1,0 +1,107 @@
+import Diagnostics
+import GraphIR
+import Operations
+import Tensors
+
+/// What is known when the file is read: constants, shapes, and integers that are computed of them.
+enum Constants {
+  /// Constants of up to this many elements are numbers of formulas; larger ones are weights.
+  private static let maximumNumbers = 64
+
+  static func constant(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    if let proto = try call.tensor("value") {
+      switch try StoredTensor(proto, path: "") {
+      case .integers(let known): return [.integers(known)]
+      case .nothing: return [.nothing]
+      case .floats(let tensor):
+        guard tensor.shape.elementCount > maximumNumbers else { return [.floats(tensor)] }
+        return [.weight(name: call.node.output.first ?? "", tensor)]
+      }
+    }
+    if let value = try call.integer("value_int") { return [.integers(try .scalar(value))] }
+    if let values = try call.integers("value_ints") { return [.integers(try .list(values))] }
+    if let value = try call.real("value_float") {
+      return [.floats(Tensor(.scalar, repeating: Float(value)))]
+    }
+    if let values = try call.reals("value_floats"), !values.isEmpty {
+      return [.floats(try Tensor(try Shape([values.count]), values))]
+    }
+    throw Diagnostic("it holds neither a tensor nor numbers", help: "export the network again")
+  }
+
+  /// Zeros, or what the attribute says, in a shape.
+  static func constantOfShape(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    guard let extents = try call.integers(0) else { throw Diagnostic("its shape is left out") }
+    let shape = try Shape(extents)
+    let value = try call.tensor("value").map { (proto) throws(Diagnostic) in
+      try StoredTensor(proto, path: "")
+    }
+    switch value ?? .floats(Tensor(.scalar, repeating: 0)) {
+    case .integers(let known):
+      guard shape.elementCount <= KnownIntegers.maximumCount else {
+        throw Diagnostic("it makes \(shape.elementCount) integers")
+      }
+      let values = [Int](repeating: known.values[0], count: shape.elementCount)
+      return [.integers(try KnownIntegers(extents, values))]
+    case .floats(let tensor):
+      return [.value(try call.constant(Double(tensor.values[0]), shape))]
+    case .nothing: throw Diagnostic("its value is left out")
+    }
+  }
+
+  static func identity(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] { [call.input(0)] }
+
+  /// At inference nothing is dropped; its mask has no meaning there.
+  static func dropout(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let trains = try call.operatorSet < 12 ? nil : call.integers(2)
+    guard trains?.first ?? 0 == 0 else {
+      throw Diagnostic(
+        "it drops at random", help: "export the network for inference (model.eval())")
+    }
+    return [call.input(0)]
+  }
+
+  /// Between float32 and integers that are known; images stay float32.
+  static func cast(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let number = try call.integer("to", 0)
+    let type = Onnx_TensorProto.DataType(rawValue: number)
+    switch (type, call.input(0)) {
+    case (.float, .integers(let known)):
+      return [.floats(try Tensor(try Shape(known.extents), known.values.map { Float($0) }))]
+    case (.float, let value): return [value]
+    case (.int64, .integers), (.int32, .integers): return [call.input(0)]
+    case (.int64, .floats(let known)), (.int32, .floats(let known)):
+      return [.integers(try truncated(known))]
+    default:
+      throw Diagnostic(
+        "it casts to the type \(type.map { "\($0)" } ?? "\(number)"), and images are computed in float32",
+        help: "export the network in float32")
+    }
+  }
+
+  private static func truncated(_ known: Tensor<Float>) throws(Diagnostic) -> KnownIntegers {
+    var values: [Int] = []
+    for value in known.values {
+      guard let integer = Int(exactly: value.rounded(.towardZero)) else {
+        throw Diagnostic("a size of the network is \(value)")
+      }
+      values.append(integer)
+    }
+    return try KnownIntegers(known.shape.extents, values)
+  }
+
+  /// Since version 15 with attributes that cut the list.
+  static func shape(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let extents: [Int]
+    switch call.input(0) {
+    case .integers(let known): extents = known.extents
+    case .floats(let tensor), .weight(_, let tensor): extents = tensor.shape.extents
+    default: extents = call.shape(of: try call.value(0)).extents
+    }
+    let rank = extents.count
+    func place(_ index: Int) -> Int { (index < 0 ? index + rank : index).clamped(to: 0...rank) }
+    let start = place(try call.integer("start", 0))
+    let end = place(try call.integer("end", rank))
+    return [.integers(try .list(Array(extents[start..<max(start, end)])))]
+  }
+}

@@ -1,0 +1,121 @@
+import Diagnostics
+import GraphIR
+import Operations
+import Tensors
+
+/// Convolutions of images with kernels, and their transposes.
+enum Convolutions {
+  /// Kernels are [outputs, inputs / groups, rows, columns].
+  static func convolution(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let (x, window, kernel) = (try call.image(), try self.window(call), try call.value(1))
+    let borders = window.borders(of: call.shape(of: x))
+    let operation = Convolution(padding: borders[0] + borders[1], strides: window.strides)
+    let dilated = try self.dilated(kernel, window, call)
+    let groups = try self.groups(call, channels: call.shape(of: kernel)[0])
+    let bias = try call.optionalValue(2)
+    let results = try parts(groups, call) { (part) throws(Diagnostic) in
+      var operands = [try part(x, 1), try part(dilated, 0)]
+      if let bias { operands.append(try part(bias, 0)) }
+      return try call.apply(operation, operands)
+    }
+    return [.value(results)]
+  }
+
+  /// Kernels are [inputs, outputs / groups, rows, columns]: each pixel is spread as the gradient of a convolution
+  /// spreads it.
+  static func transposed(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let (x, window, kernel) = (try call.image(), try self.window(call), try call.value(1))
+    let image = call.shape(of: x)
+    let groups = try self.groups(call, channels: image[1])
+    let (outputs, overflow) = call.shape(of: kernel)[1].multipliedReportingOverflow(by: groups)
+    guard !overflow else { throw Diagnostic("it has too many channels") }
+    let (size, borders) = try transposedSize(of: image, window, call)
+    let operation = Convolution(padding: borders[0] + borders[1], strides: window.strides)
+    let shape = try Shape([image[0], outputs / groups] + size)
+    let dilated = try self.dilated(kernel, window, call)
+    let bias = try call.optionalValue(2)
+    let results = try parts(groups, call) { (part) throws(Diagnostic) in
+      let own = try bias.map { (bias) throws(Diagnostic) in try part(bias, 0) }
+      return try operation.imageGradient(
+        try part(x, 1), try part(dilated, 0), shape, bias: own, &call.graph.builder)
+    }
+    return [.value(results)]
+  }
+
+  private static func window(_ call: NodeCall) throws(Diagnostic) -> WindowAttributes {
+    let kernel = call.shape(of: try call.value(1))
+    guard kernel.rank == 4 else {
+      throw Diagnostic(
+        "its kernel has the shape \(kernel)", help: "give the network two-dimensional images")
+    }
+    return try WindowAttributes(call, kernel: Array(kernel.extents[2...]))
+  }
+
+  /// Rows and columns of the result, and the borders of the convolution that it is the gradient of.
+  private static func transposedSize(
+    of image: Shape, _ window: WindowAttributes, _ call: NodeCall
+  ) throws(Diagnostic) -> (size: [Int], borders: [[Int]]) {
+    let extra = try call.integers(
+      "output_padding", count: 2, in: WindowAttributes.range, standard: 0)
+    let asked = try call.integers("output_shape").map { Array($0.suffix(2)) }
+    var (size, borders): ([Int], [[Int]]) = ([], window.borders(of: image))
+    for axis in 0..<2 {
+      let whole = (image[axis + 2] - 1) * window.strides[axis] + window.spans[axis] + extra[axis]
+      var extent = whole - borders[axis][0] - borders[axis][1]
+      if asked != nil || window.isSame {
+        extent = asked?[axis] ?? image[axis + 2] * window.strides[axis]
+        let cut = whole - extent
+        guard cut >= 0 else {
+          throw Diagnostic("a result of \(extent) pixels is larger than all that it spreads")
+        }
+        // The standard gives the odd pixel to the end for SAME_UPPER alone.
+        borders[axis] = window.isSameUpper ? [cut / 2, cut - cut / 2] : [cut - cut / 2, cut / 2]
+      }
+      size.append(extent)
+    }
+    return (size, borders)
+  }
+
+  /// The kernel with zeros between its elements; they are multiplied too.
+  private static func dilated(
+    _ kernel: ValueID, _ window: WindowAttributes, _ call: NodeCall
+  ) throws(Diagnostic) -> ValueID {
+    guard window.dilations != [1, 1] else { return kernel }
+    let zeros = [0, 0, 0, 0]
+    return try call.apply(
+      Pad(low: zeros, high: zeros, interior: [0, 0] + window.dilations.map { $0 - 1 }), kernel)
+  }
+
+  // MARK: Groups
+
+  private static func groups(_ call: NodeCall, channels: Int) throws(Diagnostic) -> Int {
+    let groups = try call.integer("group", 1)
+    guard groups >= 1, channels.isMultiple(of: groups) else {
+      throw Diagnostic("\(groups) groups do not divide \(channels) channels")
+    }
+    return groups
+  }
+
+  /// One part of a tensor along a dimension.
+  private typealias Part = (_ value: ValueID, _ dimension: Int) throws(Diagnostic) -> ValueID
+
+  /// Each group by itself, one after the other: right for any number of groups, slow for many.
+  private static func parts(
+    _ count: Int, _ call: NodeCall, _ convolve: (Part) throws(Diagnostic) -> ValueID
+  ) throws(Diagnostic) -> ValueID {
+    guard count > 1 else { return try convolve { (value, _) throws(Diagnostic) in value } }
+    var results: [ValueID] = []
+    for group in 0..<count {
+      results.append(
+        try convolve { (value, dimension) throws(Diagnostic) in
+          let extent = call.shape(of: value)[dimension]
+          guard extent.isMultiple(of: count) else {
+            throw Diagnostic("\(count) groups do not divide \(extent) channels")
+          }
+          let share = extent / count
+          return try Slicing.cut(value, dimension, group * share..<(group + 1) * share, call)
+        })
+    }
+    return try Layout.joined(results, dimension: 1, call)
+  }
+}

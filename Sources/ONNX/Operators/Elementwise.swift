@@ -1,0 +1,84 @@
+import Diagnostics
+import GraphIR
+import Operations
+import Tensors
+
+/// Functions of one element.
+enum Elementwise {
+  static func relu(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    [.value(try call.apply(ReLU(), try call.value(0)))]
+  }
+
+  static func squareRoot(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    [.value(try call.apply(Sqrt(), try call.value(0)))]
+  }
+
+  static func abs(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    [.value(try call.apply(Abs(), try call.value(0)))]
+  }
+
+  static func reciprocal(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let x = try call.value(0)
+    return [.value(try call.apply(Divide(), try call.constant(1, call.shape(of: x)), x))]
+  }
+
+  /// x where x >= 0, else alpha x.
+  static func leakyReLU(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let (x, alpha) = (try call.value(0), try call.real("alpha", Double(Float(0.01))))
+    if alpha == 0 { return [.value(try call.apply(ReLU(), x))] }
+    let scaled = try call.graph.builder.multiply(x, alpha)
+    // The larger of both is the one that is meant, for slopes of at most 1.
+    if (0...1).contains(alpha) { return [.value(try call.apply(Maximum(), x, scaled))] }
+    return [.value(try selected(negative: scaled, of: x, call))]
+  }
+
+  /// x where x >= 0, else slope x; the slope is repeated over the image.
+  static func parametricReLU(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let x = try call.value(0)
+    let slope = try Arithmetic.stretched(try call.value(1), to: call.shape(of: x), call)
+    return [.value(try selected(negative: try call.apply(Multiply(), slope, x), of: x, call))]
+  }
+
+  private static func selected(
+    negative: ValueID, of x: ValueID, _ call: NodeCall
+  ) throws(Diagnostic) -> ValueID {
+    let isNegative = try call.apply(Compare(.LT), x, try call.constant(0, call.shape(of: x)))
+    return try call.apply(Select(), isNegative, negative, x)
+  }
+
+  /// The limits are attributes in version 6, inputs since 11.
+  static func clip(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    var x = try call.value(0)
+    let isOld = call.operatorSet < 11
+    let low = try isOld ? call.real("min") : call.floats(1)?.first
+    let high = try isOld ? call.real("max") : call.floats(2)?.first
+    if low == 0 {
+      x = try call.apply(ReLU(), x)
+    } else if let low {
+      x = try call.apply(Maximum(), x, try call.constant(low, call.shape(of: x)))
+    }
+    if let high {
+      x = try Arithmetic.smaller(x, try call.constant(high, call.shape(of: x)), call)
+    }
+    return [.value(x)]
+  }
+
+  /// Powers that are products, quotients and roots.
+  static func power(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let x = try call.value(0)
+    let exponent = try call.floats(1) ?? []
+    guard let first = exponent.first, exponent.allSatisfy({ $0 == first }) else {
+      throw Diagnostic("the exponent must be one number", help: "use 2, 1, 0.5, -0.5 or -1")
+    }
+    let one = try call.constant(1, call.shape(of: x))
+    switch first {
+    case 1: return [.value(x)]
+    case 2: return [.value(try call.apply(Multiply(), x, x))]
+    case 0.5: return [.value(try call.apply(Sqrt(), x))]
+    case -0.5: return [.value(try call.apply(Rsqrt(), x))]
+    case -1: return [.value(try call.apply(Divide(), one, x))]
+    default:
+      throw Diagnostic("the exponent \(first) is not supported", help: "use 2, 1, 0.5, -0.5 or -1")
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import Diagnostics
+import GraphIR
+import Operations
+import Tensors
+
+/// Tensors side by side, dimensions in another order, and dimensions of one element.
+enum Layout {
+  static func concat(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    if let known = try joinedIntegers(call) { return [known] }
+    var values: [ValueID] = []
+    for index in call.inputs.indices { values.append(try call.value(index)) }
+    guard let first = values.first, let axis = try call.integer("axis") else {
+      throw Diagnostic("it has no input or no axis")
+    }
+    let dimension = try call.dimension(axis, rank: call.shape(of: first).rank)
+    return [.value(try joined(values, dimension: dimension, call))]
+  }
+
+  private static func joinedIntegers(_ call: NodeCall) throws(Diagnostic) -> ImportedValue? {
+    var values: [Int] = []
+    for input in call.inputs {
+      guard case .integers(let known) = input else { return nil }
+      values += known.values
+    }
+    return call.inputs.isEmpty ? nil : .integers(try .list(values))
+  }
+
+  /// One after the other, in groups: an operation takes 64 at once.
+  static func joined(
+    _ values: [ValueID], dimension: Int, _ call: NodeCall
+  ) throws(Diagnostic) -> ValueID {
+    if values.count == 1 { return values[0] }
+    let operation = Concatenate(dimension: dimension)
+    guard values.count > 64 else { return try call.apply(operation, values) }
+    var groups: [ValueID] = []
+    for start in stride(from: 0, to: values.count, by: 64) {
+      let group = values[start..<min(start + 64, values.count)]
+      groups.append(try joined(Array(group), dimension: dimension, call))
+    }
+    return try joined(groups, dimension: dimension, call)
+  }
+
+  static func transpose(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let x = try call.value(0)
+    let order = try call.integers("perm") ?? Array((0..<call.shape(of: x).rank).reversed())
+    return [.value(try call.apply(Transpose(order), x))]
+  }
+
+  // MARK: Shapes
+
+  static func reshape(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let extents = try self.extents(of: call.input(0), call)
+    guard var asked = try call.integers(1) else { throw Diagnostic("its shape is left out") }
+    let copies = try call.integer("allowzero", 0) == 0
+    for index in asked.indices where asked[index] == 0 && copies {
+      guard extents.indices.contains(index) else {
+        throw Diagnostic("it keeps dimension \(index) of a tensor of \(extents.count)")
+      }
+      asked[index] = extents[index]
+    }
+    let total = try Shape(extents).elementCount
+    if let open = asked.firstIndex(of: -1) {
+      asked[open] = 1
+      asked[open] = total / (try Shape(asked).elementCount)
+    }
+    return [try reshaped(call, extents, to: asked)]
+  }
+
+  static func flatten(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let extents = try self.extents(of: call.input(0), call)
+    let axis = try call.integer("axis", 1)
+    guard (-extents.count...extents.count).contains(axis) else {
+      throw Diagnostic("it names dimension \(axis) of a tensor that has \(extents.count)")
+    }
+    let split = axis < 0 ? axis + extents.count : axis
+    let sizes = [extents[..<split].reduce(1, *), extents[split...].reduce(1, *)]
+    return [try reshaped(call, extents, to: sizes)]
+  }
+
+  /// Dimensions are an attribute up to version 12, an input since 13.
+  static func squeeze(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let extents = try self.extents(of: call.input(0), call)
+    let axes = try call.operatorSet < 13 ? call.integers("axes") : call.integers(1)
+    let dropped = try call.dimensions(
+      axes ?? extents.indices.filter { extents[$0] == 1 }, rank: extents.count)
+    for dimension in dropped where extents[dimension] != 1 {
+      throw Diagnostic("dimension \(dimension) of \(extents) has more than one element")
+    }
+    return [
+      try reshaped(
+        call, extents, to: extents.indices.filter { !dropped.contains($0) }.map { extents[$0] })
+    ]
+  }
+
+  static func unsqueeze(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let extents = try self.extents(of: call.input(0), call)
+    let axes = try call.operatorSet < 13 ? call.integers("axes") : call.integers(1)
+    let rank = extents.count + (axes?.count ?? 0)
+    guard rank <= Shape.maximumRank else { throw Diagnostic("it makes \(rank) dimensions") }
+    let added = try call.dimensions(axes ?? [], rank: rank)
+    var rest = extents[...]
+    let result = (0..<rank).map { added.contains($0) ? 1 : rest.popFirst() ?? 1 }
+    return [try reshaped(call, extents, to: result)]
+  }
+
+  static func expand(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    guard let asked = try call.integers(1) else { throw Diagnostic("its shape is left out") }
+    let x = try call.value(0)
+    let shape = try Arithmetic.common(call.shape(of: x), try Shape(asked))
+    return [.value(try Arithmetic.stretched(x, to: shape, call))]
+  }
+
+  /// One index, or of integers a list of them.
+  static func gather(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    guard case .integers(let indices) = call.input(1) else {
+      throw Diagnostic("its index must be known before the network runs")
+    }
+    let extents = try self.extents(of: call.input(0), call)
+    let dimension = try call.dimension(try call.integer("axis", 0), rank: extents.count)
+    var places: [Int] = []
+    for index in indices.values {
+      places.append(try call.dimension(index, rank: extents[dimension]))
+    }
+    if case .integers(let known) = call.input(0), extents.count == 1 {
+      return [.integers(try KnownIntegers(indices.extents, places.map { known.values[$0] }))]
+    }
+    guard indices.extents.isEmpty else {
+      throw Diagnostic("several indices are not supported", help: "use Slice")
+    }
+    let part = try Slicing.cut(try call.value(0), dimension, places[0]..<places[0] + 1, call)
+    return [.value(try call.apply(Reduce(dimensions: [dimension]), part))]
+  }
+
+  private static func extents(
+    of value: ImportedValue, _ call: NodeCall
+  ) throws(Diagnostic) -> [Int] {
+    switch value {
+    case .integers(let known): return known.extents
+    case .floats(let tensor): return tensor.shape.extents
+    default: return call.shape(of: try call.value(0)).extents
+    }
+  }
+
+  /// Of images only dimensions of one element can be added and dropped: their elements stay where they are.
+  private static func reshaped(
+    _ call: NodeCall, _ extents: [Int], to result: [Int]
+  ) throws(Diagnostic) -> ImportedValue {
+    switch call.input(0) {
+    case .integers(let known):
+      guard result.reduce(1, { $0 &* $1 }) == known.values.count else {
+        throw misfit(extents, result)
+      }
+      return .integers(try KnownIntegers(result, known.values))
+    case .floats(let tensor): return .floats(try tensor.reshaped(try Shape(result)))
+    default: return .value(try withUnits(try call.value(0), extents, to: result, call))
+    }
+  }
+
+  private static func withUnits(
+    _ x: ValueID, _ extents: [Int], to result: [Int], _ call: NodeCall
+  ) throws(Diagnostic) -> ValueID {
+    if extents == result { return x }
+    guard extents.filter({ $0 != 1 }) == result.filter({ $0 != 1 }) else {
+      throw misfit(extents, result)
+    }
+    let units = extents.indices.filter { extents[$0] == 1 }
+    let dense = units.isEmpty ? x : try call.apply(Reduce(dimensions: units), x)
+    return try call.broadcast(
+      dense, to: try Shape(result), dimensions: result.indices.filter { result[$0] != 1 })
+  }
+
+  private static func misfit(_ extents: [Int], _ result: [Int]) -> Diagnostic {
+    Diagnostic(
+      "a tensor of shape \(extents) cannot be given the shape \(result)",
+      help: "only dimensions of one element can be added and dropped")
+  }
+}

@@ -1,0 +1,82 @@
+import Diagnostics
+
+/// Makes a node's results of its inputs.
+typealias Operator = @Sendable (NodeCall) throws(Diagnostic) -> [ImportedValue]
+
+/// The operators of the ONNX standard that networks here may have, by name; a new one adds its line.
+enum OperatorTable {
+  static let operators: [String: Operator] = [
+    "Abs": Elementwise.abs,
+    "Add": Arithmetic.add,
+    "AveragePool": Pooling.average,
+    "BatchNormalization": Normalization.batch,
+    "Cast": Constants.cast,
+    "Ceil": Arithmetic.ceil,
+    "Clip": Elementwise.clip,
+    "Concat": Layout.concat,
+    "Constant": Constants.constant,
+    "ConstantOfShape": Constants.constantOfShape,
+    "Conv": Convolutions.convolution,
+    "ConvTranspose": Convolutions.transposed,
+    "Div": Arithmetic.divide,
+    "Dropout": Constants.dropout,
+    "Expand": Layout.expand,
+    "Flatten": Layout.flatten,
+    "Floor": Arithmetic.floor,
+    "Gather": Layout.gather,
+    "GlobalAveragePool": Pooling.globalAverage,
+    "GlobalMaxPool": Pooling.globalMax,
+    "Identity": Constants.identity,
+    "InstanceNormalization": Normalization.instance,
+    "LeakyRelu": Elementwise.leakyReLU,
+    "Max": Arithmetic.maximum,
+    "MaxPool": Pooling.max,
+    "Min": Arithmetic.minimum,
+    "Mul": Arithmetic.multiply,
+    "Neg": Arithmetic.negate,
+    "PRelu": Elementwise.parametricReLU,
+    "Pad": Padding.pad,
+    "Pow": Elementwise.power,
+    "Reciprocal": Elementwise.reciprocal,
+    "ReduceMean": Reductions.mean,
+    "ReduceSum": Reductions.sum,
+    "Relu": Elementwise.relu,
+    "Reshape": Layout.reshape,
+    "Resize": Resizing.resize,
+    "Shape": Constants.shape,
+    "Slice": Slicing.slice,
+    "Split": Slicing.split,
+    "Sqrt": Elementwise.squareRoot,
+    "Squeeze": Layout.squeeze,
+    "Sub": Arithmetic.subtract,
+    "Sum": Arithmetic.sum,
+    "Transpose": Layout.transpose,
+    "Unsqueeze": Layout.unsqueeze,
+    "Upsample": Resizing.upsample,
+  ]
+
+  /// Throws one diagnostic that names all operators of the network that are not in the table.
+  static func check(_ graph: Onnx_GraphProto) throws(Diagnostic) {
+    var missing: [String: [Int]] = [:]
+    for (index, node) in graph.node.enumerated() {
+      let isStandard = ONNXModel.isStandard(domain: node.domain)
+      if isStandard, operators[node.opType] != nil { continue }
+      missing[isStandard ? node.opType : "\(node.domain).\(node.opType)", default: []]
+        .append(index)
+    }
+    guard !missing.isEmpty else { return }
+    let names = missing.keys.sorted()
+    throw Diagnostic(
+      "the network uses operators that are not supported: \(names.joined(separator: ", "))",
+      help: "write it with others (\(operators.keys.sorted().joined(separator: ", "))), or leave "
+        + "that part out of the export",
+      notes: names.prefix(12).map { note($0, missing[$0] ?? [], graph) })
+  }
+
+  private static func note(_ name: String, _ nodes: [Int], _ graph: Onnx_GraphProto) -> String {
+    let first = nodes[0]
+    let title = graph.node[first].name.isEmpty ? "" : " '\(graph.node[first].name)'"
+    let more = nodes.count > 1 ? " and \(nodes.count - 1) more" : ""
+    return "\(name): node \(first + 1)\(title)\(more)"
+  }
+}

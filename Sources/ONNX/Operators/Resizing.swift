@@ -1,0 +1,81 @@
+import Diagnostics
+import GraphIR
+import Operations
+import Tensors
+
+/// Images enlarged so that each pixel is repeated.
+enum Resizing {
+  /// Version 9: a factor for each dimension, and nearest neighbours as `asymmetric` and `floor` have them since.
+  static func upsample(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    try call.require("mode", try call.word("mode", "nearest"), among: ["nearest"])
+    return [try enlarged(call, factors: try call.floats(1) ?? [])]
+  }
+
+  /// Version 10 has factors alone; since 11 either factors or sizes, of some dimensions only since 18.
+  static func resize(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    if call.operatorSet < 11 { return try upsample(call) }
+    let shape = call.shape(of: try call.image())
+    try call.require("mode", try call.word("mode", "nearest"), among: ["nearest"])
+    let policy = try call.word("keep_aspect_ratio_policy", "stretch")
+    try call.require("keep_aspect_ratio_policy", policy, among: ["stretch"])
+    let axes = try call.integers("axes") ?? [0, 1, 2, 3]
+    var given = try call.floats(2) ?? []
+    if given.isEmpty {
+      let sizes = try call.integers(3) ?? []
+      given = zip(sizes, axes).map { Double($0) / Double(shape[$1]) }
+    }
+    guard given.count == axes.count else {
+      throw Diagnostic("its factors or sizes are not one for each of \(axes.count) dimensions")
+    }
+    var factors = [1.0, 1, 1, 1]
+    for (axis, factor) in zip(axes, given) {
+      factors[try call.dimension(axis, rank: 4)] = factor
+    }
+    try checkRepeats(factors[2...].max() ?? 1, call)
+    return [try enlarged(call, factors: factors)]
+  }
+
+  private static func enlarged(
+    _ call: NodeCall, factors: [Double]
+  ) throws(Diagnostic) -> ImportedValue {
+    let x = try call.image()
+    let whole = factors.compactMap { Int(exactly: $0) }
+    guard whole.count == 4, whole[0] == 1, whole[1] == 1, whole.allSatisfy((1...64).contains)
+    else {
+      throw Diagnostic(
+        "images can be enlarged by whole factors of 1 to 64 in rows and columns, not by \(factors)",
+        help: "use such factors, or images whose size gives them")
+    }
+    let scale = Array(whole[2...])
+    return .value(scale == [1, 1] ? x : try call.apply(UpsampleNearest(scale: scale), x))
+  }
+
+  /// Throws where the nearest neighbour of a pixel is not the one that it repeats.
+  private static func checkRepeats(_ factor: Double, _ call: NodeCall) throws(Diagnostic) {
+    let mode = try call.word("coordinate_transformation_mode", "half_pixel")
+    let rounding = try call.word("nearest_mode", "round_prefer_floor")
+    try call.require(
+      "coordinate_transformation_mode", mode,
+      among: ["half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "asymmetric"])
+    for pixel in 0..<max(1, Int(factor.clamped(to: 1...64))) {
+      let place =
+        mode == "asymmetric" ? Double(pixel) / factor : (Double(pixel) + 0.5) / factor - 0.5
+      guard rounded(place, rounding) == 0 else {
+        throw Diagnostic(
+          "nearest_mode = \(rounding) with coordinate_transformation_mode = \(mode) is not supported",
+          help: "use asymmetric with floor, as PyTorch's 'nearest' has it")
+      }
+    }
+  }
+
+  /// Nothing for a rounding that does not exist.
+  private static func rounded(_ place: Double, _ rounding: String) -> Double? {
+    switch rounding {
+    case "floor": return place.rounded(.down)
+    case "ceil": return place.rounded(.up)
+    case "round_prefer_floor": return (place - 0.5).rounded(.up)
+    case "round_prefer_ceil": return (place + 0.5).rounded(.down)
+    default: return nil
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import Diagnostics
+import GraphIR
+import Operations
+import Tensors
+
+/// Parts of tensors.
+enum Slicing {
+  /// Where a part lies along one dimension: from `start` in steps that may be negative.
+  private struct Range {
+    var dimension: Int
+    var start: Int
+    var count: Int
+    var step: Int
+  }
+
+  /// Limits are attributes up to version 9, inputs since 10.
+  static func slice(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let isOld = call.operatorSet < 10
+    let starts = try isOld ? call.integers("starts") : call.integers(1)
+    let ends = try isOld ? call.integers("ends") : call.integers(2)
+    let axes = try isOld ? call.integers("axes") : call.integers(3)
+    let steps = try isOld ? nil : call.integers(4)
+    guard let starts, let ends else { throw Diagnostic("its limits are left out") }
+    let extents = try self.extents(call)
+    let dimensions = axes ?? Array(starts.indices)
+    guard ends.count == starts.count, dimensions.count == starts.count,
+      steps?.count ?? starts.count == starts.count
+    else { throw Diagnostic("its limits, axes and steps are lists of different lengths") }
+    var ranges: [Range] = []
+    for (index, axis) in dimensions.enumerated() {
+      let dimension = try call.dimension(axis, rank: extents.count)
+      ranges.append(
+        try range(
+          dimension, extents[dimension], starts[index], ends[index], step: steps?[index] ?? 1))
+    }
+    if case .integers(let known) = call.input(0) { return [try picked(known, ranges)] }
+    return [.value(try sliced(try call.value(0), ranges, call))]
+  }
+
+  private static func extents(_ call: NodeCall) throws(Diagnostic) -> [Int] {
+    if case .integers(let known) = call.input(0) { return known.extents }
+    return call.shape(of: try call.value(0)).extents
+  }
+
+  /// Limits count from the end where they are negative, and are clamped to the tensor.
+  private static func range(
+    _ dimension: Int, _ extent: Int, _ start: Int, _ end: Int, step: Int
+  ) throws(Diagnostic) -> Range {
+    let limit = extent + 1
+    func place(_ index: Int) -> Int {
+      let index = index.clamped(to: -limit...limit)
+      return index < 0 ? index + extent : index
+    }
+    let step = step.clamped(to: -limit...limit)
+    guard step != 0 else { throw Diagnostic("its step is 0") }
+    let first = place(start).clamped(to: step > 0 ? 0...extent : 0...extent - 1)
+    let last = place(end).clamped(to: step > 0 ? 0...extent : -1...extent - 1)
+    let count = step > 0 ? (last - first + step - 1) / step : (first - last - step - 1) / -step
+    guard count > 0 else { throw Diagnostic("nothing is left of dimension \(dimension)") }
+    return Range(dimension: dimension, start: first, count: count, step: step)
+  }
+
+  private static func sliced(
+    _ x: ValueID, _ ranges: [Range], _ call: NodeCall
+  ) throws(Diagnostic) -> ValueID {
+    var result = x
+    let reversed = ranges.filter { $0.step < 0 }.map(\.dimension)
+    if !reversed.isEmpty { result = try call.apply(Reverse(dimensions: reversed), result) }
+    let extents = call.shape(of: x).extents
+    var part = Slice(start: extents.map { _ in 0 }, limit: extents)
+    for range in ranges {
+      let (dimension, step) = (range.dimension, abs(range.step))
+      let start = range.step < 0 ? extents[dimension] - 1 - range.start : range.start
+      part.start[dimension] = start
+      part.limit[dimension] = start + (range.count - 1) * step + 1
+      part.strides[dimension] = min(step, extents[dimension])
+    }
+    return try call.apply(part, result)
+  }
+
+  /// Integers are lists: shapes and the like.
+  private static func picked(
+    _ known: KnownIntegers, _ ranges: [Range]
+  ) throws(Diagnostic) -> ImportedValue {
+    guard known.extents.count == 1, ranges.count == 1 else {
+      throw Diagnostic("integers must be a list here")
+    }
+    let range = ranges[0]
+    let values = (0..<range.count).map { known.values[range.start + $0 * range.step] }
+    return .integers(try .list(values))
+  }
+
+  /// Part of one dimension; the value itself where it is all of it.
+  static func cut(
+    _ x: ValueID, _ dimension: Int, _ range: Swift.Range<Int>, _ call: NodeCall
+  ) throws(Diagnostic) -> ValueID {
+    var limit = call.shape(of: x).extents
+    guard range != 0..<limit[dimension] else { return x }
+    var start = limit.map { _ in 0 }
+    (start[dimension], limit[dimension]) = (range.lowerBound, range.upperBound)
+    return try call.apply(Slice(start: start, limit: limit), x)
+  }
+
+  /// Sizes are an attribute up to version 12, an input since 13; without them the parts are equal.
+  static func split(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let x = try call.value(0)
+    let shape = call.shape(of: x)
+    let dimension = try call.dimension(try call.integer("axis", 0), rank: shape.rank)
+    let listed = try call.operatorSet < 13 ? call.integers("split") : call.integers(1)
+    let sizes = listed ?? equal(shape[dimension], call.node.output.count)
+    guard sizes.allSatisfy({ (1...shape[dimension]).contains($0) }),
+      sizes.count <= shape[dimension], sizes.reduce(0, +) == shape[dimension]
+    else { throw Diagnostic("parts of \(sizes) are not all of the \(shape[dimension]) it has") }
+    var (start, parts): (Int, [ImportedValue]) = (0, [])
+    for size in sizes {
+      parts.append(.value(try cut(x, dimension, start..<start + size, call)))
+      start += size
+    }
+    return parts
+  }
+
+  /// Parts of one size; the last may be smaller.
+  private static func equal(_ extent: Int, _ count: Int) -> [Int] {
+    let size = (extent + count - 1) / max(count, 1)
+    return (0..<count).map { min(size, extent - $0 * size) }
+  }
+}

@@ -1,0 +1,110 @@
+import Tensors
+import Testing
+
+@testable import ONNX
+
+@Suite struct ElementwiseTests {
+  private let x = [-2.0, -0.5, 0, 3]
+
+  private func check(
+    _ name: String, _ attributes: [Onnx_AttributeProto] = [], _ others: [Onnx_TensorProto] = [],
+    operatorSet: Int = 18, gives expected: [Double], of input: [Double]? = nil
+  ) throws {
+    let input = try tensor([1, 4], input ?? x)
+    let result = try result(name, input, attributes, others, operatorSet: operatorSet)
+    #expect(result == (try tensor([1, 4], expected)))
+  }
+
+  @Test func functionsOfOneElement() throws {
+    try check("Relu", gives: [0, 0, 0, 3])
+    try check("Abs", gives: [2, 0.5, 0, 3])
+    try check("Neg", gives: [2, 0.5, 0, -3])
+    try check("Sqrt", gives: [2, 3, 0, 1], of: [4, 9, 0, 1])
+    try check("Reciprocal", gives: [0.5, 0.25, 1, -2], of: [2, 4, 1, -0.5])
+    try check("Identity", gives: x)
+    try check("Dropout", gives: x)
+    try check("Cast", [.init("to", 1)], gives: x)
+  }
+
+  @Test func rectifiersWithSlopes() throws {
+    try check("LeakyRelu", [.init("alpha", real: 0.25)], gives: [-0.5, -0.125, 0, 3])
+    try check("LeakyRelu", [.init("alpha", real: 2)], gives: [-4, -1, 0, 3])
+    try check("LeakyRelu", [.init("alpha", real: -0.5)], gives: [1, 0.25, 0, 3])
+    try check("LeakyRelu", [.init("alpha", real: 0)], gives: [0, 0, 0, 3])
+    try check(
+      "PRelu", [], [.init("slope", [4], floats: [0.5, -2, 1, 7])], gives: [-1, 1, 0, 3])
+    try check("PRelu", [], [.init("slope", [1], floats: [0.5])], gives: [-1, -0.25, 0, 3])
+  }
+
+  @Test func clipTakesLimitsFromAttributesOrInputs() throws {
+    try check(
+      "Clip", [.init("min", real: -1), .init("max", real: 2)], operatorSet: 10,
+      gives: [-1, -0.5, 0, 2])
+    let (low, high) = (
+      Onnx_TensorProto("low", [], floats: [-1]), Onnx_TensorProto("high", [], floats: [2])
+    )
+    try check("Clip", [], [low, high], gives: [-1, -0.5, 0, 2])
+    try check("Clip", [], [leftOut, high], gives: [-2, -0.5, 0, 2])
+    try check("Clip", [], [.init("zero", [], floats: [0])], gives: [0, 0, 0, 3])
+  }
+
+  @Test func powers() throws {
+    for (exponent, expected) in [
+      (2, [16, 4, 1, 0.25]), (1, [4, 2, 1, 0.5]), (-1, [0.25, 0.5, 1, 2]),
+    ] as [(Float, [Double])] {
+      try check(
+        "Pow", [], [.init("e", [], floats: [exponent])], gives: expected, of: [4, 2, 1, 0.5])
+    }
+    try check("Pow", [], [.init("e", [], floats: [0.5])], gives: [2, 3, 1, 0], of: [4, 9, 1, 0])
+    try check(
+      "Pow", [], [.init("e", [], floats: [-0.5])], gives: [0.5, 1, 2, 4], of: [4, 1, 0.25, 0.0625])
+  }
+
+  @Test func arithmeticRepeatsDimensions() throws {
+    let x = try counted([1, 2, 2, 2])
+    let channels = Onnx_TensorProto("c", [2, 1, 1], floats: [2, 4])
+    let columns = Onnx_TensorProto("w", [2], floats: [1, -1])
+    #expect(try result("Add", x, [], [channels]).values == [3, 4, 5, 6, 9, 10, 11, 12])
+    #expect(try result("Sub", x, [], [columns]).values == [0, 3, 2, 5, 4, 7, 6, 9])
+    #expect(try result("Mul", x, [], [columns]).values == [1, -2, 3, -4, 5, -6, 7, -8])
+    #expect(try result("Div", x, [], [channels]).values == [0.5, 1, 1.5, 2, 1.25, 1.5, 1.75, 2])
+    let number = Onnx_TensorProto("n", [], floats: [4])
+    #expect(try result("Max", x, [], [number]).values == [4, 4, 4, 4, 5, 6, 7, 8])
+    #expect(try result("Min", x, [], [number, channels]).values == [1, 2, 2, 2, 4, 4, 4, 4])
+    #expect(try result("Sum", x, [], [number, columns]).values == [6, 5, 8, 7, 10, 9, 12, 11])
+  }
+
+  /// The smaller of two takes in what has more dimensions than the first.
+  @Test func arithmeticStretchesTheFirstInputToo() throws {
+    let x = try counted([2])
+    let y = try result("Mul", x, [], [.init("m", [2, 1], floats: [1, 10])])
+    #expect(y == (try tensor([2, 2], [1, 2, 10, 20])))
+  }
+
+  @Test func normalizations() throws {
+    let x = try tensor([1, 2, 1, 2], [1, 3, 0, 8])
+    func c(_ name: String, _ values: [Float]) -> Onnx_TensorProto {
+      .init(name, [2], floats: values)
+    }
+    let stored = try result(
+      "BatchNormalization", x, [.init("epsilon", real: 0)],
+      [c("s", [2, 1]), c("b", [1, 0]), c("m", [1, 4]), c("v", [4, 16])])
+    #expect(stored.values == [1, 3, -1, 1])
+    let own = try result(
+      "InstanceNormalization", x, [.init("epsilon", real: 0)], [c("s", [2, 1]), c("b", [1, 0])])
+    #expect(own.values == [-1, 3, -1, 1])
+  }
+
+  @Test func reductions() throws {
+    let x = try counted([1, 2, 2, 2])
+    let axes = Onnx_TensorProto("axes", integers: [-1, 2])
+    #expect(try result("ReduceMean", x, [], [axes]) == (try tensor([1, 2, 1, 1], [2.5, 6.5])))
+    #expect(
+      try result("ReduceMean", x, [.init("axes", [1]), .init("keepdims", 0)], operatorSet: 17)
+        == (try tensor([1, 2, 2], [3, 4, 5, 6])))
+    #expect(try result("ReduceSum", x).values == [36])
+    #expect(
+      try result("ReduceSum", x, [.init("axes", [2])], operatorSet: 12).values == [4, 6, 12, 14])
+    #expect(try result("ReduceSum", x, [.init("noop_with_empty_axes", 1)]) == x)
+  }
+}
