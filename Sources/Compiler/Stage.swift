@@ -76,11 +76,7 @@ public enum DumpReader {
       return .llvm(text: text, interface: try self.interface(interface, file: file))
     }
     if firstWord(text).hasPrefix("rephase_loops") {
-      let module = try LoopParser.parseModule(text, file: file)
-      do throws(Diagnostic) { try LoopVerifier.verify(module) } catch {
-        throw error.located(at: SourceLocation(file: file))
-      }
-      return .loops(module)
+      return .loops(try LoopParser.parseVerifiedModule(text, file: file))
     }
     let module = try GraphParser.parse(text, file: file, table: OperationRegistry.table)
     guard module.functions.count == 1, let function = module.functions.first else {

@@ -12,7 +12,10 @@ public struct LoopParser {
   var tokens: TokenStream
   /// Open `expression` and `statements` calls.
   var expressionNesting = 0
-  private var statementNesting = 0
+  var statementNesting = 0
+  private var places = LoopPlaces()
+  /// Of the statements read since the last kernel or program.
+  var statementPlaces: [SourceLocation] = []
 
   private init(_ text: String, file: String) throws(Diagnostic) {
     tokens = try TokenStream(text, file: file)
@@ -25,6 +28,19 @@ public struct LoopParser {
     var parser = try LoopParser(text, file: file)
     let module = try parser.module()
     try parser.finish()
+    return module
+  }
+
+  /// A whole module that `LoopVerifier` accepts; what it refuses is said of the statement.
+  public static func parseVerifiedModule(
+    _ text: String, file: String
+  ) throws(Diagnostic) -> LoopModule {
+    var parser = try LoopParser(text, file: file)
+    let module = try parser.module()
+    try parser.finish()
+    do { try LoopVerifier.verify(module, places: parser.places) } catch {
+      throw error.located(at: SourceLocation(file: file))
+    }
     return module
   }
 
@@ -83,6 +99,7 @@ extension LoopParser {
       let place = tokens.location
       let buffer = try moduleBuffer(role)
       try Self.claim("%" + buffer.buffer.name, in: &names, at: place)
+      places.buffers.append(place)
       module.buffers.append(buffer)
     }
     while tokens.isAtWord("kernel") {
@@ -92,7 +109,9 @@ extension LoopParser {
       module.kernels.append(kernel)
     }
     if try tokens.takeIfWord("prepare") { module.prepare = try statements() }
+    places.prepare = takeStatementPlaces()
     if try tokens.takeIfWord("run") { module.run = try statements() }
+    places.run = takeStatementPlaces()
     guard try tokens.takeIf("}") else {
       throw tokens.unexpected("a buffer, 'kernel', 'prepare', 'run' (in this order) or '}'")
     }
@@ -155,7 +174,13 @@ extension LoopParser {
     return ModuleBuffer(buffer, role)
   }
 
+  private mutating func takeStatementPlaces() -> [SourceLocation] {
+    defer { statementPlaces = [] }
+    return statementPlaces
+  }
+
   private mutating func kernel() throws(Diagnostic) -> Kernel {
+    var kernelPlaces = LoopPlaces.Kernel(name: tokens.location)
     try tokens.expectWord("kernel")
     let name = try tokens.atName("the kernel's name, as in '@copy'")
     var parameters: [KernelParameter] = []
@@ -166,11 +191,15 @@ extension LoopParser {
         let place = tokens.location
         let parameter = try parameter()
         try Self.claim("%" + parameter.buffer.name, in: &names, at: place)
+        kernelPlaces.parameters.append(place)
         parameters.append(parameter)
       } while try tokens.takeIf(",")
     }
     try tokens.expect(")")
-    return Kernel(name, parameters: parameters, body: try statements())
+    let body = try statements()
+    kernelPlaces.statements = takeStatementPlaces()
+    places.kernels.append(kernelPlaces)
+    return Kernel(name, parameters: parameters, body: body)
   }
 
   private mutating func parameter() throws(Diagnostic) -> KernelParameter {
@@ -183,7 +212,7 @@ extension LoopParser {
   }
 
   /// `: f32[2, 3] strides [3, 1] align 64 heap`, of which all but the type may be left out.
-  private mutating func buffer(named name: String) throws(Diagnostic) -> Buffer {
+  mutating func buffer(named name: String) throws(Diagnostic) -> Buffer {
     try tokens.expect(":")
     guard case .word(let word) = tokens.token, let element = ElementType(rawValue: word) else {
       throw tokens.unexpected("an element type such as 'f32'")
@@ -219,89 +248,5 @@ extension LoopParser {
         help: "give one stride, in elements, for each extent")
     }
     return strides
-  }
-}
-
-// MARK: Statements
-
-extension LoopParser {
-  /// `{ statement ... }`.
-  private mutating func statements() throws(Diagnostic) -> [Statement] {
-    let place = tokens.location
-    try tokens.expect("{")
-    statementNesting += 1
-    defer { statementNesting -= 1 }
-    guard statementNesting <= Self.maximumNesting else {
-      throw Diagnostic(
-        "statements are nested more than \(Self.maximumNesting) deep", at: place)
-    }
-    var statements: [Statement] = []
-    while try !tokens.takeIf("}") { statements.append(try statement()) }
-    return statements
-  }
-
-  private mutating func statement() throws(Diagnostic) -> Statement {
-    switch tokens.token {
-    case .percent(let buffer):
-      try tokens.take()
-      guard tokens.isAt("[") else { throw tokens.unexpected("'[' and the indices of a store") }
-      let indices = try expressions("[", "]")
-      try tokens.expect("=")
-      return .store(buffer, indices, try expression())
-    case .word(let word):
-      if let kind = LoopKind.allCases.first(where: { $0.keyword == word }) {
-        try tokens.take()
-        return .loop(try loop(kind))
-      }
-      return try statement(startingWith: word)
-    default:
-      throw tokens.unexpected("a statement or '}'")
-    }
-  }
-
-  private mutating func statement(startingWith word: String) throws(Diagnostic) -> Statement {
-    switch word {
-    case "for":
-      return .loop(try loop(.serial))
-    case "let":
-      try tokens.take()
-      let name = try tokens.percentName("the name to bind, as in '%a'")
-      try tokens.expect("=")
-      return .bind(name, try expression())
-    case "if":
-      try tokens.take()
-      let condition = try expression()
-      let then = try statements()
-      let otherwise = try tokens.takeIfWord("else") ? try statements() : []
-      return .conditional(condition, then: then, otherwise: otherwise)
-    case "allocate":
-      try tokens.take()
-      return .allocate(try buffer(named: try tokens.percentName("the buffer's name, as in '%a'")))
-    case "call":
-      try tokens.take()
-      let kernel = try tokens.atName("the kernel's name, as in '@copy'")
-      let arguments = try tokens.list("(", ")") { tokens throws(Diagnostic) in
-        try tokens.percentName("a buffer, as in '%x'")
-      }
-      return .call(kernel, arguments)
-    case "block":
-      try tokens.take()
-      return .block(try tokens.string("the block's label in quotes"), try statements())
-    default:
-      guard let statement = try gpuStatement(word) else {
-        throw tokens.unexpected("a statement or '}'")
-      }
-      return statement
-    }
-  }
-
-  private mutating func loop(_ kind: LoopKind) throws(Diagnostic) -> Loop {
-    try tokens.expectWord("for")
-    let variable = try tokens.percentName("the loop variable, as in '%i'")
-    try tokens.expectWord("in")
-    let lower = try expression()
-    try tokens.expect("..<")
-    let upper = try expression()
-    return Loop(variable, lower, upper, kind: kind, body: try statements())
   }
 }

@@ -15,27 +15,39 @@ public enum LoopVerifier {
 
   /// Throws the first broken constraint.
   public static func verify(_ module: LoopModule) throws(Diagnostic) {
+    try verify(module, places: nil)
+  }
+
+  /// `places`: of a module that was read from a text.
+  static func verify(_ module: LoopModule, places: LoopPlaces?) throws(Diagnostic) {
     try checkName(module.name, of: "module")
-    try verifyBuffers(of: module)
+    try verifyBuffers(of: module, places?.buffers)
     var names: Set<String> = []
-    for kernel in module.kernels {
+    for (number, kernel) in module.kernels.enumerated() {
       guard names.insert(kernel.name).inserted else {
         throw broken("L2", "kernel @\(kernel.name) is declared twice")
       }
-      try verify(kernel)
+      try verify(kernel, places: places?.kernels[number])
     }
-    try ProgramVerifier.verify(module)
+    try ProgramVerifier.verify(module, places)
   }
 
   /// Checks a kernel on its own.
   public static func verify(_ kernel: Kernel) throws(Diagnostic) {
+    try verify(kernel, places: nil)
+  }
+
+  private static func verify(
+    _ kernel: Kernel, places: LoopPlaces.Kernel?
+  ) throws(Diagnostic) {
     try checkName(kernel.name, of: "kernel")
     do {
-      var verifier = KernelVerifier()
+      var verifier = KernelVerifier(places: places)
       try verifier.verify(kernel)
     } catch {
-      throw Diagnostic(
-        "kernel @\(kernel.name): " + error.message, help: error.help, notes: error.notes)
+      var error = error.located(at: places?.name)
+      error.message = "kernel @\(kernel.name): " + error.message
+      throw error
     }
   }
 
@@ -65,38 +77,50 @@ public enum LoopVerifier {
 // MARK: Buffers
 
 extension LoopVerifier {
-  private static func verifyBuffers(of module: LoopModule) throws(Diagnostic) {
+  private static func verifyBuffers(
+    of module: LoopModule, _ places: [SourceLocation]?
+  ) throws(Diagnostic) {
     var names: Set<String> = []
     var userNames: Set<String> = []
-    for entry in module.buffers {
-      let buffer = entry.buffer
-      guard names.insert(buffer.name).inserted else {
-        throw broken("L2", "buffer %\(buffer.name) is declared twice")
+    for (number, entry) in module.buffers.enumerated() {
+      do { try verify(entry, of: module, &names, &userNames) } catch {
+        throw error.located(at: places?[number])
       }
-      try verify(buffer)
-      guard buffer.space == .heap else {
+    }
+  }
+
+  /// `names`: of the buffers before this one; `userNames`: of the user's, with their roles.
+  private static func verify(
+    _ entry: ModuleBuffer, of module: LoopModule, _ names: inout Set<String>,
+    _ userNames: inout Set<String>
+  ) throws(Diagnostic) {
+    let buffer = entry.buffer
+    guard names.insert(buffer.name).inserted else {
+      throw broken("L2", "buffer %\(buffer.name) is declared twice")
+    }
+    try verify(buffer)
+    guard buffer.space == .heap else {
+      throw broken(
+        "L6", "%\(buffer.name) of a module is in \(buffer.space.rawValue) memory, not heap")
+    }
+    switch entry.role {
+    case .parameter(let name), .input(let name), .output(let name):
+      guard userNames.insert("\(entry.role.word) \(name)").inserted else {
+        throw broken("L2", "two \(entry.role.word)s are called \"\(name)\"")
+      }
+      guard buffer.isRowMajor else {
         throw broken(
-          "L6", "%\(buffer.name) of a module is in \(buffer.space.rawValue) memory, not heap")
+          "L23", "%\(buffer.name) is the user's memory, so its strides must be row-major",
+          help: "copy it into a buffer of another layout")
       }
-      switch entry.role {
-      case .parameter(let name), .input(let name), .output(let name):
-        guard userNames.insert("\(entry.role.word) \(name)").inserted else {
-          throw broken("L2", "two \(entry.role.word)s are called \"\(name)\"")
-        }
-        guard buffer.isRowMajor else {
-          throw broken(
-            "L23", "%\(buffer.name) is the user's memory, so its strides must be row-major",
-            help: "copy it into a buffer of another layout")
-        }
-      case .slice(let whole, let first):
-        guard names.contains(whole), let entry = module.buffer(named: whole), entry.isOfHost else {
-          throw broken(
-            "L25", "%\(buffer.name) is a slice of %\(whole), which is no input or output before it")
-        }
-        try verify(buffer, slices: entry.buffer, at: first)
-      case .temporary(let offset?): try verify(offset: offset, of: buffer)
-      case .temporary(nil), .constant, .scratch: break
+    case .slice(let whole, let first):
+      guard names.contains(whole), let entry = module.buffer(named: whole), entry.isOfHost else {
+        throw broken(
+          "L25", "%\(buffer.name) is a slice of %\(whole), which is no input or output before it")
       }
+      try verify(buffer, slices: entry.buffer, at: first)
+    case .temporary(let offset?): try verify(offset: offset, of: buffer)
+    case .temporary(nil), .constant, .scratch: break
     }
   }
 

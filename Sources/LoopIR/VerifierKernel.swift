@@ -29,19 +29,29 @@ struct KernelVerifier {
   /// Every name defined so far, in scope or not.
   private var defined: Set<String> = []
   private var localBytes = 0
+  /// Of a kernel that was read from a text.
+  private let places: LoopPlaces.Kernel?
+  /// How many statements have been met.
+  private var statementCount = 0
+
+  init(places: LoopPlaces.Kernel?) { self.places = places }
 
   mutating func verify(_ kernel: Kernel) throws(Diagnostic) {
-    for parameter in kernel.parameters {
-      let buffer = parameter.buffer
-      try LoopVerifier.verify(buffer)
-      guard buffer.space == .heap else {
-        throw broken(
-          "L6", "parameter %\(buffer.name) is in \(buffer.space.rawValue) memory, not heap")
-      }
-      if parameter.access.writes { try LoopVerifier.verifyDistinctElements(buffer) }
-      try define(buffer.name, .buffer(buffer, isWritable: parameter.access.writes))
+    for (number, parameter) in kernel.parameters.enumerated() {
+      do { try verify(parameter) } catch { throw error.located(at: places?.parameters[number]) }
     }
     try verify(kernel.body)
+  }
+
+  private mutating func verify(_ parameter: KernelParameter) throws(Diagnostic) {
+    let buffer = parameter.buffer
+    try LoopVerifier.verify(buffer)
+    guard buffer.space == .heap else {
+      throw broken(
+        "L6", "parameter %\(buffer.name) is in \(buffer.space.rawValue) memory, not heap")
+    }
+    if parameter.access.writes { try LoopVerifier.verifyDistinctElements(buffer) }
+    try define(buffer.name, .buffer(buffer, isWritable: parameter.access.writes))
   }
 
   func broken(_ constraint: String, _ message: String, help: String? = nil) -> Diagnostic {
@@ -64,7 +74,11 @@ struct KernelVerifier {
     guard scope.depth <= LoopParser.maximumNesting else {
       throw broken("L24", "statements are nested more than \(LoopParser.maximumNesting) deep")
     }
-    for statement in statements { try verify(statement) }
+    for statement in statements {
+      let number = statementCount
+      statementCount += 1
+      do { try verify(statement) } catch { throw error.located(at: places?.statements[number]) }
+    }
     scope = outer
   }
 

@@ -8,35 +8,46 @@ struct ProgramVerifier {
   /// Buffers that hold values, of those that this or an earlier program writes.
   private var written: Set<String> = []
 
-  static func verify(_ module: LoopModule) throws(Diagnostic) {
-    var verifier = ProgramVerifier(module: module, program: "prepare")
-    try verifier.verify(module.prepare)
+  /// Of a module that was read from a text.
+  private let places: LoopPlaces?
+
+  static func verify(_ module: LoopModule, _ places: LoopPlaces?) throws(Diagnostic) {
+    var verifier = ProgramVerifier(module, program: "prepare", places)
+    try verifier.verify(module.prepare, places?.prepare)
     try verifier.requireWritten { $0 == .constant }
-    verifier = ProgramVerifier(module: module, program: "run")
-    try verifier.verify(module.run)
+    verifier = ProgramVerifier(module, program: "run", places)
+    try verifier.verify(module.run, places?.run)
     verifier.joinSlices()
     try verifier.requireWritten { if case .output = $0 { true } else { false } }
   }
 
-  private init(module: LoopModule, program: String) {
+  private init(_ module: LoopModule, program: String, _ places: LoopPlaces?) {
     self.module = module
     self.program = program
+    self.places = places
   }
 
   private func broken(_ constraint: String, _ message: String, help: String? = nil) -> Diagnostic {
     LoopVerifier.broken(constraint, "\(program): \(message)", help: help)
   }
 
-  private mutating func verify(_ statements: [Statement]) throws(Diagnostic) {
-    for statement in statements {
-      guard case .call(let name, let arguments) = statement else {
-        throw broken("L17", "a program holds calls only")
-      }
-      guard let kernel = module.kernel(named: name) else {
-        throw broken("L4", "kernel @\(name) is not defined")
-      }
-      try verifyCall(kernel, arguments)
+  /// A program has no statements inside others, so each has the place of its number until one that is no call.
+  private mutating func verify(
+    _ statements: [Statement], _ places: [SourceLocation]?
+  ) throws(Diagnostic) {
+    for (number, statement) in statements.enumerated() {
+      do { try verify(statement) } catch { throw error.located(at: places?[number]) }
     }
+  }
+
+  private mutating func verify(_ statement: Statement) throws(Diagnostic) {
+    guard case .call(let name, let arguments) = statement else {
+      throw broken("L17", "a program holds calls only")
+    }
+    guard let kernel = module.kernel(named: name) else {
+      throw broken("L4", "kernel @\(name) is not defined")
+    }
+    try verifyCall(kernel, arguments)
   }
 
   private mutating func verifyCall(_ kernel: Kernel, _ names: [String]) throws(Diagnostic) {
@@ -136,9 +147,10 @@ struct ProgramVerifier {
   }
 
   private func requireWritten(_ isRequired: (BufferRole) -> Bool) throws(Diagnostic) {
-    for entry in module.buffers
+    for (number, entry) in module.buffers.enumerated()
     where isRequired(entry.role) && !written.contains(entry.buffer.name) {
       throw broken("L21", "\(entry.role.word) %\(entry.buffer.name) is never written")
+        .located(at: places?.buffers[number])
     }
   }
 }
