@@ -115,11 +115,11 @@ public struct Weights: Sendable {
     return notes.prefix(limit) + ["and \(notes.count - limit) more"]
   }
 
-  /// Writes all tensors as a safetensors file that names no model, which appears complete or not at all.
-  public func write(to path: String) throws(Diagnostic) {
+  /// The bytes of a safetensors file that names no model.
+  public func encoded() throws(Diagnostic) -> [UInt8] {
     var metadata = metadata
     metadata["format"] = Self.format
-    try Safetensors.write(listed(), metadata: metadata, to: path)
+    return try Safetensors.encode(listed(), metadata: metadata)
   }
 
   /// Writes all tensors with the metadata, which names the model, as a safetensors file that appears complete or

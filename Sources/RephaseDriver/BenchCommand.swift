@@ -29,8 +29,9 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "The loss of --mode train (default: l2).")
   var loss: LossOption?
 
-  @Option(help: "The optimizer of --mode train: rmsprop, rmsprop-pytorch or adam.")
-  var optimizer: OptimizerOption = .standard
+  @Option(
+    help: "The optimizer of --mode train: rmsprop (the default), rmsprop-pytorch or adam.")
+  var optimizer: OptimizerOption?
 
   @Flag(
     help:
@@ -38,8 +39,8 @@ struct BenchCommand: ParsableCommand {
   )
   var recompute = false
 
-  @Option(help: "Timed repetitions.")
-  var rounds: Int = 20
+  @Option(name: .customLong("rounds"), help: "Timed repetitions (default: 20).")
+  var givenRounds: Int?
 
   @Flag(help: "Time every kernel.")
   var layers = false
@@ -60,17 +61,18 @@ struct BenchCommand: ParsableCommand {
 
   func validate() throws {
     if memory && layers { throw ValidationError("--memory and --layers exclude each other") }
-    if recompute && mode != .train { throw ValidationError("--recompute needs --mode train") }
-    if html != nil && !memory && !layers {
-      throw ValidationError("--html needs --layers or --memory")
-    }
+    try refuse(
+      ["--loss": loss != nil, "--optimizer": optimizer != nil, "--recompute": recompute],
+      without: "--mode train", mode == .train)
+    try refuse(["--html": html != nil], without: "--layers or --memory", memory || layers)
+    try Output.refuseStandard(html, of: "--html")
+    try refuse(["--rounds": givenRounds != nil], without: "timing; --memory does none", !memory)
     guard (1...100_000).contains(rounds) else {
       throw ValidationError("--rounds must lie between 1 and 100000, not \(rounds)")
     }
-    guard loss == nil || mode == .train else {
-      throw ValidationError("--loss belongs to --mode train")
-    }
   }
+
+  private var rounds: Int { givenRounds ?? 20 }
 
   func run() throws {
     if mode == .train { return try train() }
@@ -114,7 +116,8 @@ struct BenchCommand: ParsableCommand {
     try tuned.refuseTraining()
     let (network, height, width) = try options.trainable()
     var training = TrainingOptions(
-      loss: try loss?.loss ?? LossFunction(parsing: "l2"), optimizer: optimizer.optimizer)
+      loss: try loss?.loss ?? LossFunction(parsing: "l2"),
+      optimizer: (optimizer ?? .standard).optimizer)
     training.recomputes = recompute
     if memory {
       let graph = try TrainingGraph.make(
@@ -125,8 +128,8 @@ struct BenchCommand: ParsableCommand {
     let bench = TrainingBench(
       network: network, batch: options.batch ?? 1, height: height, width: width, options: training,
       weights: try options.weightsOrFresh(network),
-      target: try options.resolvedTarget(allowsGPU: false), threads: options.threads,
-      rounds: rounds)
+      target: try options.resolvedTarget(allowsGPU: false), precision: options.precision,
+      threads: options.threads, rounds: rounds)
     if layers {
       let threads = Benchmark.threadCount(options.threads)
       return try report(

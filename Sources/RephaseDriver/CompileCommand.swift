@@ -40,6 +40,8 @@ struct CompileCommand: ParsableCommand {
   @Flag(help: "No progress.")
   var quiet = false
 
+  func validate() throws { try Output.refuseStandard(output, of: "-o") }
+
   private func assembler(_ target: Target) throws -> DeviceAssembler? {
     guard target.gpu != nil else {
       guard ptxas == nil || options.target == AutomaticTarget.name else {

@@ -19,8 +19,11 @@ struct EmitCommand: ParsableCommand {
   )
   var train: LossOption?
 
-  @Option(help: "The training step's optimizer: rmsprop (TensorFlow 1's), rmsprop-pytorch or adam.")
-  var optimizer: OptimizerOption = .standard
+  @Option(
+    help:
+      "With --train: the optimizer, rmsprop (TensorFlow 1's, the default), rmsprop-pytorch or adam."
+  )
+  var optimizer: OptimizerOption?
 
   @Flag(
     help: "With --train: compute activations again in the backward pass instead of keeping them.")
@@ -30,7 +33,11 @@ struct EmitCommand: ParsableCommand {
   var output = "-"
 
   func validate() throws {
-    if recompute && train == nil { throw ValidationError("--recompute needs --train") }
+    try refuse(
+      ["--optimizer": optimizer != nil, "--recompute": recompute], without: "--train", train != nil)
+    try refuse(
+      ["--schedule": tuned.schedule != nil], without: "--stage scheduled, or a later one",
+      train != nil || ![.graph, .optimized, .loops].contains(stage))
   }
 
   func run() throws {
@@ -45,7 +52,8 @@ struct EmitCommand: ParsableCommand {
   private func trainingStep(_ loss: LossOption) throws -> ResolvedModel {
     try tuned.refuseTraining()
     let (network, height, width) = try options.trainable()
-    var training = TrainingOptions(loss: loss.loss, optimizer: optimizer.optimizer)
+    var training = TrainingOptions(
+      loss: loss.loss, optimizer: (optimizer ?? .standard).optimizer)
     training.recomputes = recompute
     let graph = try TrainingGraph.make(
       network, batch: options.batch ?? 1, height: height, width: width, options: training)

@@ -45,8 +45,10 @@ struct EvaluateCommand: ParsableCommand {
   var image: String?
 
   @Option(
-    help: "The range of the data for PSNR and SSIM: a number, or 'reference' for its maximum.")
-  var dataRange = DataRangeOption(.value(1))
+    help:
+      "The range of the data for PSNR and SSIM: a number (default: 1), or 'reference' for its maximum."
+  )
+  var dataRange: DataRangeOption?
 
   @Flag(help: "Add the SNR after the best affine fit to the JSON.")
   var regressed = false
@@ -59,8 +61,8 @@ struct EvaluateCommand: ParsableCommand {
     help: "Runs of 'train', or weight files that name their network.")
   var models: [String] = []
 
-  @Option(help: "The set's part: train, validation or test.")
-  var part = PreparedSet.Part.test
+  @Option(help: "The set's part: train, validation or test (the default).")
+  var part: PreparedSet.Part?
 
   @Option(name: .shortAndLong, help: "The directory of the set's report.")
   var output: String?
@@ -87,6 +89,11 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   func validate() throws {
+    try Output.refuseStandard(output, of: "-o")
+    try refuse(
+      ["--data-range": dataRange != nil, "--regressed": regressed],
+      without: "--reference and --image", set == nil)
+    try refuse(["--part": part != nil], without: "--set", set != nil)
     if set != nil {
       guard reference == nil, image == nil else {
         throw ValidationError("give --set and --models, or --reference and --image, not both")
@@ -108,7 +115,9 @@ struct EvaluateCommand: ParsableCommand {
     let truth = try ArrayFiles.images(reference)
     let images = try ArrayFiles.images(image)
     let scores: Scores
-    do { scores = try Scores(images, reference: truth, dataRange: dataRange.range) } catch {
+    do {
+      scores = try Scores(images, reference: truth, dataRange: dataRange?.range ?? .value(1))
+    } catch {
       throw error.located(at: SourceLocation(file: image))
     }
     if json {
@@ -122,7 +131,7 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   private func evaluate(set: String, into output: String) throws {
-    let evaluation = try SetEvaluation(set: set, part: part, runs: models, isQuiet: quiet)
+    let evaluation = try SetEvaluation(set: set, part: part ?? .test, runs: models, isQuiet: quiet)
     let study = try evaluation.write(to: output)
     if json { return print(try study.json(), terminator: "") }
     for measure in Study.measures.prefix(2) {

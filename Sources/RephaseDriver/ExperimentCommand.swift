@@ -22,6 +22,8 @@ struct ExperimentCommand: ParsableCommand {
   @Flag(help: "No progress.")
   var quiet = false
 
+  func validate() throws { try Output.refuseStandard(output, of: "-o") }
+
   func run() throws {
     let plan = try ExperimentConfig(config)
     let runs = self.runs(plan)

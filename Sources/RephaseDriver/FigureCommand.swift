@@ -64,11 +64,12 @@ struct ComparisonFigure: ParsableCommand {
   @Option(help: "The part that is enlarged: upper left pixel and size, as ROW,COLUMN,HxW.")
   var inset: String?
 
-  @Option(help: "How much errors are amplified.")
-  var gain = 5.0
+  @Option(help: "With --reference: how much errors are amplified (default: 5).")
+  var gain: Double?
 
   func validate() throws {
-    guard gain > 0, gain.isFinite else {
+    try refuse(["--gain": gain != nil], without: "--reference", reference != nil)
+    if let gain, !(gain > 0 && gain.isFinite) {
       throw ValidationError("--gain must be above 0, not \(gain)")
     }
   }
@@ -83,7 +84,7 @@ struct ComparisonFigure: ParsableCommand {
     let truth = try reference.map { (path) throws(Diagnostic) in try ArrayFiles.images(path) }
     var sheet = try ComparisonSheet(
       names: names, series: series, reference: truth, frames: chosen.compactMap { $0 })
-    (sheet.inset, sheet.errorGain) = (part, gain)
+    (sheet.inset, sheet.errorGain) = (part, gain ?? 5)
     try sheet.figure().write(to: output.output)
   }
 

@@ -70,7 +70,7 @@ struct ModelOptions: ParsableArguments {
   )
   var target = "native"
 
-  @Option(help: "Threads; 0 means all cores.")
+  @Option(help: "Threads, where code is run; 0 means all cores.")
   var threads: Int = 0
 
   @Option(

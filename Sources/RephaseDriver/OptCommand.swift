@@ -20,7 +20,7 @@ struct OptCommand: ParsableCommand {
       "Passes in order, separated by commas; the standard ones of the dump's stage unless given.")
   var passes: String?
 
-  @Flag(help: "List all passes.")
+  @Flag(help: "List all passes, and do nothing else.")
   var listPasses = false
 
   @Option(help: "A folder that gets one numbered file for each pass that changed something.")

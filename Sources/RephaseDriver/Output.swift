@@ -1,3 +1,4 @@
+import ArgumentParser
 import Diagnostics
 import Foundation
 import Tensors
@@ -5,11 +6,21 @@ import Tensors
 /// Where a command writes: a path, or `-` for standard output.
 enum Output {
   static func write(_ text: String, to path: String) throws(Diagnostic) {
-    guard path == "-" else { return try AtomicFile.write(text, to: path) }
+    try write(Array(text.utf8), to: path)
+  }
+
+  static func write(_ bytes: [UInt8], to path: String) throws(Diagnostic) {
+    guard path == "-" else { return try AtomicFile.write(bytes, to: path) }
     try finish()
-    do { try FileHandle.standardOutput.write(contentsOf: Data(text.utf8)) } catch {
+    do { try FileHandle.standardOutput.write(contentsOf: Data(bytes)) } catch {
       throw failure(error.localizedDescription)
     }
+  }
+
+  /// Throws where an option names standard output, but what it takes is a file or folder.
+  static func refuseStandard(_ path: String?, of option: String) throws(ValidationError) {
+    guard path == "-" else { return }
+    throw ValidationError("\(option) cannot be standard output (-); give a name such as ./out")
   }
 
   /// Throws before the work where the output could not be written after it, or is one of the files that are read.

@@ -23,11 +23,11 @@ struct PhantomCommand: ParsableCommand {
   @Option(help: "Columns of k-space.")
   var columns = 160
 
-  @Option(help: "Standard deviation of the noise in each part; blood has signal 0.95.")
-  var noise = 0.0
+  @Option(help: "Standard deviation of the noise in each part (default: 0); blood has signal 0.95.")
+  var noise: Double?
 
-  @Option(help: "Of the noise.")
-  var seed: UInt64 = 1
+  @Option(help: "Of the noise (default: 1).")
+  var seed: UInt64?
 
   @Option(name: .shortAndLong, help: "The .npz file to write.")
   var output: String
@@ -45,7 +45,8 @@ struct PhantomCommand: ParsableCommand {
         "\(frames) frames of \(rows) x \(columns) are more than \(Self.maximumPoints) points; "
           + "lower --frames, --rows or --columns")
     }
-    guard noise >= 0, noise.isFinite else {
+    try refuse(["--seed": seed != nil], without: "--noise", noise != nil)
+    if let noise, !(noise >= 0 && noise.isFinite) {
       throw ValidationError("--noise must be 0 or more, not \(noise)")
     }
     guard output.lowercased().hasSuffix(".npz") else {
@@ -58,8 +59,8 @@ struct PhantomCommand: ParsableCommand {
     phantom.frames = frames
     phantom.rows = rows
     phantom.columns = columns
-    phantom.noise = noise
-    phantom.seed = seed
+    phantom.noise = noise ?? 0
+    phantom.seed = seed ?? 1
     try phantom.write(to: output)
   }
 }

@@ -61,6 +61,7 @@ struct PrepareCommand: ParsableCommand {
   var quiet = false
 
   func validate() throws {
+    try Output.refuseStandard(output, of: "-o")
     if let trainImages, trainImages < 1 {
       throw ValidationError("--train-images must be at least 1, not \(trainImages)")
     }

@@ -54,6 +54,8 @@ struct RankMakeCommand: ParsableCommand {
     guard (1...60).contains(fps) else {
       throw ValidationError("--fps must lie between 1 and 60, not \(fps)")
     }
+    try Output.refuseStandard(output, of: "-o")
+    try Output.refuseStandard(key, of: "--key")
   }
 
   func run() throws {
@@ -104,8 +106,8 @@ struct RankAnalyseCommand: ParsableCommand {
   @Option(help: "The key of blinded readings, from 'rank make'.")
   var key: String?
 
-  @Option(help: "The level of significance of figures and report.")
-  var alpha = 0.05
+  @Option(help: "The level of significance of figures and report (default: 0.05).")
+  var alpha: Double?
 
   @Option(name: .shortAndLong, help: "A directory for report.html, tables and figures.")
   var output: String?
@@ -131,7 +133,9 @@ struct RankAnalyseCommand: ParsableCommand {
   }
 
   func validate() throws {
-    guard alpha > 0, alpha < 1 else {
+    try Output.refuseStandard(output, of: "-o")
+    try refuse(["--alpha": alpha != nil], without: "-o, the report's directory", output != nil)
+    if let alpha, !(alpha > 0 && alpha < 1) {
       throw ValidationError("--alpha must lie between 0 and 1, not \(alpha)")
     }
     if readings.isEmpty { throw ValidationError("no CSV file is given") }
@@ -154,8 +158,9 @@ struct RankAnalyseCommand: ParsableCommand {
       histogram: Dictionary(uniqueKeysWithValues: zip(analysis.techniques, analysis.histogram)),
       agreement: analysis.agreement)
     if let output {
-      try analysis.report(title: "Reading of \(analysis.techniques.count) techniques", alpha: alpha)
-        .write(to: output, json: try Console.jsonText(report) + "\n")
+      try analysis.report(
+        title: "Reading of \(analysis.techniques.count) techniques", alpha: alpha ?? 0.05
+      ).write(to: output, json: try Console.jsonText(report) + "\n")
     }
     if json { return print(try Console.jsonText(report)) }
     print(analysis.friedman.summary(names: analysis.techniques))

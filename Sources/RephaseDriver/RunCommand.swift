@@ -25,11 +25,12 @@ struct RunCommand: ParsableCommand {
   @Option(help: "The input, a .npy of float numbers; repeat for several inputs.")
   var input: [String]
 
-  @Option(help: "native or reference.")
+  @Option(help: "native, or reference: float64 on one thread, for any --target and --precision.")
   var engine: Engine = .native
 
   @Option(
-    name: .shortAndLong, help: "The output, a float32 .npy; repeat for models with several outputs."
+    name: .shortAndLong,
+    help: "The output, a float32 .npy (- is standard output); repeat for models with several."
   )
   var output: [String]
 
@@ -47,7 +48,9 @@ struct RunCommand: ParsableCommand {
       throw ValidationError(
         "the model has \(outputs.count) outputs, but \(output.count) -o are given")
     }
-    for (path, tensor) in zip(output, outputs) { try NpyFile.write(.float32(tensor), to: path) }
+    for (path, tensor) in zip(output, outputs) {
+      try Output.write(NpyFile.encode(.float32(tensor)), to: path)
+    }
   }
 
   private func results(_ inputs: ModelInputs) throws -> [Tensor<Float>] {

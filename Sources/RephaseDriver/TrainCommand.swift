@@ -25,19 +25,24 @@ struct TrainCommand: ParsableCommand {
   )
   var validation: String?
 
-  @Option(help: "Validation pairs used in each epoch, chosen anew each time.")
+  @Option(
+    help: "Validation pairs used in each epoch, chosen anew each time; all where there are fewer.")
   var validationCount = 500
 
   @Option(help: "l2, l1, dssim, perceptual, or a sum such as 'perceptual+0.1*l1'.")
   var loss: String
 
-  @Option(help: "VGG-16's weights (.safetensors, .pth, .h5), or random:SEED for untrained ones.")
+  @Option(
+    help:
+      "For the loss perceptual: VGG-16's weights (.safetensors, .pth, .h5), or random:SEED for untrained ones; other losses do not read them."
+  )
   var vgg: String?
 
-  @Option(help: "How images become VGG-16's input: raw01, caffe or torchvision.")
+  @Option(
+    help: "For the loss perceptual: how images become VGG-16's input, raw01, caffe or torchvision.")
   var preprocessing: Preprocessing = .raw01
 
-  @Option(help: "Pixels between the 3x3 patches of dssim.")
+  @Option(help: "For the loss dssim: pixels between its 3x3 patches.")
   var dssimStride = 3
 
   @Option(help: "Times that all pairs are gone through (default: 100).")
@@ -106,6 +111,8 @@ struct TrainCommand: ParsableCommand {
     guard options.weights == nil else {
       throw ValidationError("train makes weights; --init gives those to start from")
     }
+    try Output.refuseStandard(output, of: "-o")
+    try Output.refuseStandard(log, of: "--log")
     guard epochs == nil || steps == nil else {
       throw ValidationError("give --epochs or --steps, not both")
     }

@@ -2,6 +2,7 @@ import CodeGen
 import Compiler
 import Diagnostics
 import GraphIR
+import LoopIR
 import Networks
 import Schedules
 import Tensors
@@ -16,6 +17,7 @@ struct TrainingBench {
   var options: TrainingOptions
   var weights: [String: Tensor<Float>]
   var target: Schedules.Target
+  var precision: Precision
   var threads: Int
   var rounds: Int
 
@@ -29,7 +31,7 @@ struct TrainingBench {
   func times() throws(Diagnostic) -> [Double] {
     let session = try TrainingSession(
       network, batch: batch, height: height, width: width, options: options, weights: weights,
-      vgg: try vgg(), target: target, threads: threads)
+      vgg: try vgg(), target: target, precision: precision, threads: threads)
     let input = try image(network.network.inputChannels, seed: 1)
     let output = session.graph.function.type(of: session.graph.function.arguments[1]).shape
     let goal = try image(output[1], seed: 2)
@@ -54,7 +56,7 @@ struct TrainingBench {
   func layers() throws(Diagnostic) -> [Benchmark.Layer] {
     let session = try TrainingSession(
       network, batch: batch, height: height, width: width, options: options, weights: weights,
-      vgg: try vgg(), target: target, threads: threads, timingCalls: true)
+      vgg: try vgg(), target: target, precision: precision, threads: threads, timingCalls: true)
     return try Benchmark(
       session: session.compiled, target: target, threads: threads, rounds: rounds
     ).layers(session.inputs())

@@ -15,8 +15,8 @@ struct TuneCommand: ParsableCommand {
 
   @OptionGroup var options: ModelOptions
 
-  @Option(help: "Timed repetitions of each choice.")
-  var rounds: Int = 15
+  @Option(name: .customLong("rounds"), help: "Timed repetitions of each choice (default: 15).")
+  var givenRounds: Int?
 
   @Option(
     help: "For a GPU: try no more choices after so many seconds; what was fastest is written.")
@@ -41,13 +41,15 @@ struct TuneCommand: ParsableCommand {
     guard seconds.map((1...1_000_000).contains) ?? true else {
       throw ValidationError("--seconds must lie between 1 and 1000000, not \(seconds ?? 0)")
     }
-    guard !json || !list else {
-      throw ValidationError("--list measures nothing that --json could print")
-    }
+    try refuse(
+      ["--json": json, "--rounds": givenRounds != nil, "--seconds": seconds != nil],
+      without: "measuring; --list does none", !list)
     guard !json || output != "-" else {
       throw ValidationError("--json and -o - would both write to standard output")
     }
   }
+
+  private var rounds: Int { givenRounds ?? 15 }
 
   func run() throws {
     try Output.check(output, against: [options.model, options.weights].compactMap { $0 })

@@ -66,13 +66,14 @@ struct InitCommand: ParsableCommand {
     discussion: """
       With --identity they are those that 'train' starts with: the last kernel of a network with \
       residual=true is zero, so that it gives its input. With --trained they are not fresh but \
-      those that come with rephase, or those in an .onnx file.
+      those that come with rephase, or those in an .onnx file. Weights are the same for any --batch, \
+      --size, --target, --threads and --precision.
       """)
 
   @OptionGroup var options: ModelOptions
 
-  @Option(help: "The same seed gives the same bytes.")
-  var seed: UInt64 = 1
+  @Option(help: "The same seed gives the same bytes (default: 1).")
+  var seed: UInt64?
 
   @Flag(help: "Make a network that adds its input give nothing but its input.")
   var identity = false
@@ -83,13 +84,14 @@ struct InitCommand: ParsableCommand {
   )
   var trained = false
 
-  @Option(name: .shortAndLong, help: "The safetensors file to write.")
+  @Option(name: .shortAndLong, help: "The safetensors file to write; - is standard output.")
   var output: String
 
   func validate() throws {
     guard !(identity && trained) else {
       throw ValidationError("give --identity or --trained, not both")
     }
+    try refuse(["--seed": seed != nil], without: "fresh weights; --trained makes none", !trained)
   }
 
   func run() throws {
@@ -98,10 +100,10 @@ struct InitCommand: ParsableCommand {
     }
     if trained, options.isONNX {
       let weights = try options.resolve(needsWeights: true).weights
-      return try Weights(weights).write(to: output)
+      return try Output.write(try Weights(weights).encoded(), to: output)
     }
     let (model, weights) = try trained ? trainedWeights() : freshWeights()
-    try weights.write(to: output, for: model)
+    try Output.write(try weights.encoded(for: model), to: output)
   }
 
   private func freshWeights() throws -> (NetworkModel, Weights) {
@@ -116,7 +118,7 @@ struct InitCommand: ParsableCommand {
         "\(model.name) cannot be the identity: it does not add its input to its output",
         help: "give --set residual=true")
     }
-    return (model, Weights.initialized(model, seed: seed, asIdentity: identity))
+    return (model, Weights.initialized(model, seed: seed ?? 1, asIdentity: identity))
   }
 
   private func trainedWeights() throws -> (NetworkModel, Weights) {

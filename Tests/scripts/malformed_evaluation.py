@@ -216,7 +216,17 @@ def _usage():
         (["stats", "frobnicate"], "frobnicate"),
         (["stats", "friedman"], "file"),
         (["rank", "analyse"], "readings"),
-        (["rank", "analyse", "r.csv", "--alpha", "1"], "--alpha"),
+        (["rank", "analyse", "r.csv", "-o", "{out}/r", "--alpha", "1"], "--alpha"),
+        # What would mean nothing, and folders that cannot be standard output.
+        (["rank", "analyse", "r.csv", "--alpha", "0.1"], "--alpha needs -o"),
+        (["figure", "comparison", "a=x.npy", "--gain", "2", "-o", "{out}/x.png"], "--gain needs --reference"),
+        (_evaluate("--part", "train"), "--part needs --set"),
+        *((["evaluate", "--set", "s", "--models", "m", "-o", "{out}/r", *more], more[0] + " needs --reference")
+          for more in (["--regressed"], ["--data-range", "2"])),
+        (["evaluate", "--set", "s", "--models", "m", "-o", "-"], "-o cannot be standard output"),
+        (["rank", "analyse", "r.csv", "-o", "-"], "-o cannot be standard output"),
+        (["rank", "make", "a=a.npz", "b=b.npz", "-o", "-"], "-o cannot be standard output"),
+        (["rank", "make", "a=a.npz", "b=b.npz", "-o", "{out}/s", "--key", "-"], "--key cannot be standard output"),
     ]
     return [Case("use of evaluate", " ".join(line), line, code=64, mentions=(word,)) for line, word in lines] + [
         Case("use of evaluate", "names that do not fit", ["stats", "friedman", "t.npy", "--names", "a,a"],

@@ -102,6 +102,39 @@ def _usage(base):
         (["phantom", "--noise=-1", "-o", "{out}/p.npz"], "--noise"),
         (["phantom", "-o", "{out}/p.png"], "p.png"),
     ]
+    # Options that would mean nothing where they are given.
+    bench, run, tune = ["bench", "resnet1"], ["train", "resnet1", "--data", x, "--loss", "l2"], ["tune", "resnet1", "-o", "{out}/s"]
+    lines += [
+        (["emit", "resnet1", "--optimizer", "adam"], "--optimizer needs --train"),
+        (["emit", "resnet1", "--recompute"], "--recompute needs --train"),
+        (["emit", "resnet1", "--schedule", "s"], "--schedule needs --stage scheduled"),
+        (["emit", "resnet1", "--stage", "loops", "--schedule", "s"], "--schedule needs --stage scheduled"),
+        (["emit", "resnet1", "--train", "l2", "--schedule", "s"], "--schedule is for inference"),
+        ([*bench, "--loss", "l2"], "--loss needs --mode train"),
+        ([*bench, "--optimizer", "adam"], "--optimizer needs --mode train"),
+        ([*bench, "--recompute"], "--recompute needs --mode train"),
+        ([*bench, "--html", "{out}/p.html"], "--html needs --layers or --memory"),
+        ([*bench, "--memory", "--rounds", "3"], "--rounds needs timing"),
+        ([*bench, "--mode", "train", "--schedule", "s"], "--schedule is for inference"),
+        ([*tune, "--target", "sm_90", "--list", "--json"], "--json needs measuring"),
+        ([*tune, "--target", "sm_90", "--list", "--rounds", "3"], "--rounds needs measuring"),
+        ([*tune, "--target", "sm_90", "--list", "--seconds", "3"], "--seconds needs measuring"),
+        ([*tune, "--list"], "--list"), ([*tune, "--seconds", "3"], "--seconds"),
+        (["init", "resnet4", "--trained", "--seed", "1", "-o", "{out}/w"], "--seed needs fresh weights"),
+        (["phantom", "--seed", "2", "-o", "{out}/p.npz"], "--seed needs --noise"),
+        (["run", *NETWORK, "--weights", w, "--input", x, "--engine", "reference", "--schedule", "s", "-o", "{out}/y"], "--schedule belongs"),
+        (["verify", *NETWORK, "--weights", w, "--emulate"], "--emulate is for GPU"),
+        (["compile", *NETWORK, "--weights", w, "--ptxas", "none", "-o", "{out}"], "--ptxas belongs"),
+    ]
+    # Files and folders that cannot be standard output.
+    lines += [
+        ([*command, "-"], f"{command[-1]} cannot be standard output")
+        for command in [
+            ["compile", *NETWORK, "--weights", w, "-o"], [*run, "-o"], [*run, "-o", "{out}/run", "--log"],
+            ["prepare", x, "-o"], ["experiment", "e.yaml", "-o"], [*bench, "--layers", "--html"]]
+    ] + [
+        (["recon", x, "--model", "none", "-o", "-"], "which - does not end with"),
+        (["phantom", "-o", "-"], "which - does not end with")]
     # Values that only the work itself can judge are wrong usage all the same.
     lines += [
         (["emit", "resnet1", "--set", "colour=red"], "colour"),

@@ -21,6 +21,11 @@ stages=(graph optimized loops scheduled llvm asm)
 arrays perturb w.safetensors 9
 arrays input 1 1 192 128 x
 "$REPHASE" run resnet2 --weights w.safetensors --input x.npy -o direct.npy
+"$REPHASE" run resnet2 --weights w.safetensors --input x.npy -o - > piped.npy
+same direct.npy piped.npy "standard output"
+"$REPHASE" init resnet2 --seed 3 -o fresh.safetensors
+"$REPHASE" init resnet2 --seed 3 -o - > piped.safetensors
+same fresh.safetensors piped.safetensors "standard output"
 cmp -s direct.npy x.npy && fail "the network changes nothing"
 
 # matches DUMP WHAT: run, and the library, give the bytes of the zoo's name.
