@@ -95,7 +95,7 @@ let package = Package(
       "Training",
       uses: [
         "Diagnostics", "Tensors", "HDF5", "GraphIR", "LoopIR", "Operations", "Networks",
-        "GraphPasses", "Schedules", "CodeGen", "Execution", "Compiler", "MRData",
+        "GraphPasses", "Schedules", "CodeGen", "Execution", "Compiler", "MRData", "ONNX",
       ]),
 
     // The command line.

@@ -82,15 +82,11 @@ struct NodeCall {
     return attribute
   }
 
-  /// All that count pixels, channels or dimensions stay far from overflow.
-  private static let range = -(1 << 31)...(1 << 31)
-
-  private func small(_ value: Int64, _ name: String) -> Int {
-    Int(value).clamped(to: Self.range)
-  }
+  /// An extent can be added to it or taken from it; the largest integers stand for "to the end".
+  private func safe(_ value: Int64) -> Int { Int(value).clamped(to: -(1 << 62)...(1 << 62)) }
 
   func integer(_ name: String) throws(Diagnostic) -> Int? {
-    try attribute(name, .int).map { small($0.i, name) }
+    try attribute(name, .int).map { safe($0.i) }
   }
 
   func integer(_ name: String, _ standard: Int) throws(Diagnostic) -> Int {
@@ -98,7 +94,7 @@ struct NodeCall {
   }
 
   func integers(_ name: String) throws(Diagnostic) -> [Int]? {
-    try attribute(name, .ints).map { $0.ints.map { small($0, name) } }
+    try attribute(name, .ints).map { $0.ints.map(safe) }
   }
 
   /// A list of `count` integers of a range.

@@ -47,20 +47,46 @@ public struct ONNXModel: Sendable {
 
   /// Same, for a file that is in memory already; `path` says where further data lies.
   init(_ bytes: [UInt8], path: String) throws(Diagnostic) {
-    let place = SourceLocation(file: path)
-    var options = BinaryDecodingOptions()
-    options.discardUnknownFields = true
-    let model: Onnx_ModelProto
-    do { model = try Onnx_ModelProto(serializedBytes: bytes, options: options) } catch {
-      throw Diagnostic(
-        "this is no ONNX file, or it is damaged", at: place, help: "export the network again")
-    }
+    let model = try Self.decoded(bytes, path: path)
     self.path = path
     do throws(Diagnostic) {
       operatorSet = try Self.operatorSet(of: model)
       graph = model.graph
-      initializers = try Self.initializers(of: model.graph, path: path)
+      initializers = try Self.initializers(model.graph.initializer, path: path)
+    } catch { throw error.located(at: SourceLocation(file: path)) }
+  }
+
+  /// Some tensors of a file whose network is of no interest, nor its version.
+  ///
+  /// Throws where one of them is missing or of integers.
+  public static func weights(
+    named names: [String], in bytes: [UInt8], path: String
+  ) throws(Diagnostic) -> [String: Tensor<Float>] {
+    let place = SourceLocation(file: path)
+    let listed = try decoded(bytes, path: path).graph.initializer.filter { names.contains($0.name) }
+    var weights: [String: Tensor<Float>] = [:]
+    do throws(Diagnostic) {
+      let tensors = try initializers(listed, path: path)
+      for name in names {
+        guard case .floats(let tensor)? = tensors[name] else {
+          throw Diagnostic("there is no tensor '\(name)'")
+        }
+        weights[name] = tensor
+      }
     } catch { throw error.located(at: place) }
+    return weights
+  }
+
+  private static func decoded(
+    _ bytes: [UInt8], path: String
+  ) throws(Diagnostic) -> Onnx_ModelProto {
+    var options = BinaryDecodingOptions()
+    options.discardUnknownFields = true
+    do { return try Onnx_ModelProto(serializedBytes: bytes, options: options) } catch {
+      throw Diagnostic(
+        "this is no ONNX file, or it is damaged", at: SourceLocation(file: path),
+        help: "export the network again")
+    }
   }
 
   private static func operatorSet(of model: Onnx_ModelProto) throws(Diagnostic) -> Int {
@@ -87,10 +113,10 @@ public struct ONNXModel: Sendable {
   static func isStandard(domain: String) -> Bool { domain.isEmpty || domain == "ai.onnx" }
 
   private static func initializers(
-    of graph: Onnx_GraphProto, path: String
+    _ listed: [Onnx_TensorProto], path: String
   ) throws(Diagnostic) -> [String: StoredTensor] {
     var tensors: [String: StoredTensor] = [:]
-    for tensor in graph.initializer {
+    for tensor in listed {
       guard tensors[tensor.name] == nil else {
         throw Diagnostic(
           "two tensors have the name '\(tensor.name)'", help: "export the network again")

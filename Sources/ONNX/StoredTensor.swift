@@ -32,32 +32,6 @@ enum StoredTensor: Sendable {
   }
 }
 
-/// Integers that are folded away when the file is read.
-struct KnownIntegers: Sendable, Equatable {
-  let extents: [Int]
-  let values: [Int]
-
-  /// Far more than the elements of any shape; what has more would be an image.
-  static let maximumCount = 1 << 16
-
-  init(_ extents: [Int], _ values: [Int]) throws(Diagnostic) {
-    guard values.count <= Self.maximumCount else {
-      throw Diagnostic(
-        "a tensor of \(values.count) integers: only shapes, axes and indices may be integers",
-        help: "compute in float32")
-    }
-    (self.extents, self.values) = (extents, values)
-  }
-
-  static func scalar(_ value: Int) throws(Diagnostic) -> KnownIntegers {
-    try KnownIntegers([], [value])
-  }
-
-  static func list(_ values: [Int]) throws(Diagnostic) -> KnownIntegers {
-    try KnownIntegers([values.count], values)
-  }
-}
-
 /// The elements of a tensor, wherever the file keeps them.
 private struct TensorData {
   private let tensor: Onnx_TensorProto

@@ -2,6 +2,7 @@ import Compiler
 import Diagnostics
 import HDF5
 import Networks
+import ONNX
 import Tensors
 
 /// The weights of VGG-16 for the perceptual loss, from any of the files in which they are public.
@@ -27,14 +28,16 @@ public struct VGGWeights: Sendable {
     "the perceptual loss needs the weights of VGG-16, and none are given",
     help: "give --vgg with torchvision's vgg16-397923af.pth (pytorch.org/vision, models/vgg), "
       + "Keras' vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 (keras.io/api/applications/vgg), "
-      + "or a safetensors file with features.0.weight and so on; --vgg random:1 for untrained ones")
+      + "the ONNX model zoo's vgg16, or a safetensors file with features.0.weight and so on; --vgg random:1 for untrained ones"
+  )
 
   private init(tensors: [String: Tensor<Float>], fingerprint: String) {
     self.tensors = tensors
     self.fingerprint = fingerprint
   }
 
-  /// Reads safetensors and PyTorch files with torchvision's names, and HDF5 files with those of Keras, by content.
+  /// Reads safetensors and PyTorch files with torchvision's names, and HDF5 files with those of Keras, by content;
+  /// files that end in `.onnx` with the names of the ONNX model zoo.
   ///
   /// Throws where the file is none of them, or lacks one of the five convolutions or has another shape.
   init(path: String) throws(Diagnostic) {
@@ -47,6 +50,8 @@ public struct VGGWeights: Sendable {
     } else if TorchFile.isTorch(bytes) {
       let file = try TorchFile(bytes, path: path)
       for weight in signature { tensors[weight.name] = try file.floats(weight.name) }
+    } else if ONNXModel.isONNX(path) {
+      tensors = try ONNXVGG.read(signature, bytes, path: path)
     } else {
       let file = try Safetensors(bytes, path: path)
       for weight in signature { tensors[weight.name] = try file.floats(weight.name) }
@@ -58,6 +63,27 @@ public struct VGGWeights: Sendable {
         help: "give the weights of VGG-16 without batch norm")
     }
     self.init(tensors: tensors, fingerprint: Digest.hexadecimal(bytes))
+  }
+}
+
+/// The names in vgg16 of the ONNX model zoo (github.com/onnx/models), which came from MXNet: `vgg0_conv0_weight`.
+private enum ONNXVGG {
+  /// In the order of the convolutions there.
+  private static let layers = [
+    "features.0", "features.2", "features.5", "features.7", "features.10",
+  ]
+
+  static func read(
+    _ signature: [WeightShape], _ bytes: [UInt8], path: String
+  ) throws(Diagnostic) -> [String: Tensor<Float>] {
+    var names: [String: String] = [:]
+    for weight in signature {
+      let parts = weight.name.split(separator: ".")
+      let layer = parts.dropLast().joined(separator: ".")
+      names["vgg0_conv\(layers.firstIndex(of: layer) ?? 0)_\(parts.last ?? "")"] = weight.name
+    }
+    let found = try ONNXModel.weights(named: names.keys.sorted(), in: bytes, path: path)
+    return Dictionary(uniqueKeysWithValues: found.map { (names[$0.key] ?? $0.key, $0.value) })
   }
 }
 

@@ -24,7 +24,7 @@ import Testing
     try wanted.write(to: scratch.file("vgg.safetensors"), for: model)
     let script = """
       import os, sys
-      import h5py, torch
+      import h5py, onnx, torch
       from safetensors.torch import load_file, save_file
       os.chdir(sys.argv[1])
       state = load_file("vgg.safetensors")
@@ -40,6 +40,12 @@ import Testing
                   kernel = state[f"features.{number}.weight"].permute(2, 3, 1, 0).numpy()
                   file[pattern.format(layer, "W", "kernel")] = kernel
                   file[pattern.format(layer, "b", "bias")] = state[f"features.{number}.bias"].numpy()
+      tensors = [onnx.numpy_helper.from_array(state[f"features.{number}.{part}"].numpy(), f"vgg0_conv{i}_{part}")
+                 for i, number in enumerate(layers) for part in ["weight", "bias"]]
+      graph = onnx.helper.make_graph([onnx.helper.make_node("Flatten", ["x"], ["y"])], "vgg", [], [], tensors)
+      onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 7)]), "zoo.onnx")
+      del graph.initializer[3]
+      onnx.save(onnx.helper.make_model(graph), "lacking.onnx")
       with h5py.File("keras1.h5") as file, h5py.File("lacking.h5", "w") as lacking:
           for name in file:
               if name != "block2_conv2":
@@ -56,6 +62,7 @@ import Testing
   @Test(
     arguments: [
       "vgg.safetensors", "new.pth", "old.pth", "keras1.h5", "keras2.h5", "whole.h5",
+      "zoo.onnx",
     ]) func readsEveryForm(name: String) throws
   {
     let weights = try VGGWeights.read(scratch.file(name))
@@ -68,6 +75,7 @@ import Testing
       .write(scratch.file("cut.h5"))
     let cases = [
       ("lacking.h5", "block2_conv2"), ("lacking.safetensors", "features.5.weight"),
+      ("lacking.onnx", "vgg0_conv1_bias"),
       ("shape.pth", "[128, 64, 1, 1]"), ("text.pth", "header"), ("cut.h5", "cut.h5"),
       ("missing.h5", "no such file"),
     ]

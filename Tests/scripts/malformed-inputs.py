@@ -17,6 +17,7 @@ import malformed_evaluation
 import malformed_files
 import malformed_flags
 import malformed_ir
+import malformed_onnx
 import malformed_runner as runner
 
 
@@ -45,6 +46,7 @@ def main():
     cases = malformed_ir.cases(base, seed, count)
     cases += malformed_files.cases(base, seed, count)
     cases += malformed_evaluation.cases(base, seed, count)
+    cases += malformed_onnx.cases(base, seed, count)
     cases += malformed_flags.cases(base)
     outcomes = runner.run_all(cases, folder / "cases")
     outcomes += malformed_flags.full_disk(base, folder / "disk")

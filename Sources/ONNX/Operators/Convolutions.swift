@@ -64,10 +64,10 @@ enum Convolutions {
       var extent = whole - borders[axis][0] - borders[axis][1]
       if asked != nil || window.isSame {
         extent = asked?[axis] ?? image[axis + 2] * window.strides[axis]
-        let cut = whole - extent
-        guard cut >= 0 else {
+        guard extent - whole <= WindowAttributes.range.upperBound else {
           throw Diagnostic("a result of \(extent) pixels is larger than all that it spreads")
         }
+        let cut = max(0, whole - extent)
         // The standard gives the odd pixel to the end for SAME_UPPER alone.
         borders[axis] = window.isSameUpper ? [cut / 2, cut - cut / 2] : [cut - cut / 2, cut / 2]
       }

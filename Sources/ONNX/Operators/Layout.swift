@@ -41,9 +41,20 @@ enum Layout {
   }
 
   static func transpose(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let x = try call.value(0)
-    let order = try call.integers("perm") ?? Array((0..<call.shape(of: x).rank).reversed())
-    return [.value(try call.apply(Transpose(order), x))]
+    let extents = try self.extents(of: call.input(0), call)
+    let order = try call.integers("perm") ?? Array(extents.indices.reversed())
+    guard case .integers(let known) = call.input(0) else {
+      return [.value(try call.apply(Transpose(order), try call.value(0)))]
+    }
+    guard order.sorted() == Array(extents.indices) else {
+      throw Diagnostic("perm = \(order) does not order \(extents.count) dimensions")
+    }
+    return [
+      .integers(
+        try known.picked(order.map { extents[$0] }) { index in
+          extents.indices.map { dimension in index[order.firstIndex(of: dimension) ?? dimension] }
+        })
+    ]
   }
 
   // MARK: Shapes
@@ -147,7 +158,7 @@ enum Layout {
   ) throws(Diagnostic) -> ImportedValue {
     switch call.input(0) {
     case .integers(let known):
-      guard result.reduce(1, { $0 &* $1 }) == known.values.count else {
+      guard try Shape(result).elementCount == known.values.count else {
         throw misfit(extents, result)
       }
       return .integers(try KnownIntegers(result, known.values))

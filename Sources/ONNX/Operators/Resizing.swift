@@ -31,8 +31,9 @@ enum Resizing {
     for (axis, factor) in zip(axes, given) {
       factors[try call.dimension(axis, rank: 4)] = factor
     }
-    try checkRepeats(factors[2...].max() ?? 1, call)
-    return [try enlarged(call, factors: factors)]
+    let result = try enlarged(call, factors: factors)
+    for factor in factors { try checkRepeats(factor, call) }
+    return [result]
   }
 
   private static func enlarged(
@@ -57,7 +58,7 @@ enum Resizing {
     try call.require(
       "coordinate_transformation_mode", mode,
       among: ["half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "asymmetric"])
-    for pixel in 0..<max(1, Int(factor.clamped(to: 1...64))) {
+    for pixel in 0..<Int(factor) {
       let place =
         mode == "asymmetric" ? Double(pixel) / factor : (Double(pixel) + 0.5) / factor - 0.5
       guard rounded(place, rounding) == 0 else {

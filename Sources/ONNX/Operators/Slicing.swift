@@ -78,16 +78,15 @@ enum Slicing {
     return try call.apply(part, result)
   }
 
-  /// Integers are lists: shapes and the like.
   private static func picked(
     _ known: KnownIntegers, _ ranges: [Range]
   ) throws(Diagnostic) -> ImportedValue {
-    guard known.extents.count == 1, ranges.count == 1 else {
-      throw Diagnostic("integers must be a list here")
-    }
-    let range = ranges[0]
-    let values = (0..<range.count).map { known.values[range.start + $0 * range.step] }
-    return .integers(try .list(values))
+    var all = known.extents.enumerated().map { Range(dimension: $0, start: 0, count: $1, step: 1) }
+    for range in ranges { all[range.dimension] = range }
+    return .integers(
+      try known.picked(all.map(\.count)) { index in
+        zip(all, index).map { $0.start + $1 * $0.step }
+      })
   }
 
   /// Part of one dimension; the value itself where it is all of it.

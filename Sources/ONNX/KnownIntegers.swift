@@ -1,0 +1,45 @@
+import Diagnostics
+
+/// Integers that are folded away when the file is read.
+struct KnownIntegers: Sendable, Equatable {
+  let extents: [Int]
+  let values: [Int]
+
+  /// Far more than the elements of any shape; what has more would be an image.
+  static let maximumCount = 1 << 16
+
+  init(_ extents: [Int], _ values: [Int]) throws(Diagnostic) {
+    guard values.count <= Self.maximumCount else {
+      throw Diagnostic(
+        "a tensor of \(values.count) integers: only shapes, axes and indices may be integers",
+        help: "compute in float32")
+    }
+    (self.extents, self.values) = (extents, values)
+  }
+
+  static func scalar(_ value: Int) throws(Diagnostic) -> KnownIntegers {
+    try KnownIntegers([], [value])
+  }
+
+  static func list(_ values: [Int]) throws(Diagnostic) -> KnownIntegers {
+    try KnownIntegers([values.count], values)
+  }
+
+  /// The elements that `place` names for each index of a result.
+  func picked(
+    _ extents: [Int], _ place: (_ index: [Int]) -> [Int]
+  ) throws(Diagnostic) -> KnownIntegers {
+    var index = [Int](repeating: 0, count: extents.count)
+    var values: [Int] = []
+    for _ in 0..<extents.reduce(1, *) {
+      let position = zip(place(index), self.extents).reduce(0) { $0 * $1.1 + $1.0 }
+      values.append(self.values[position])
+      for dimension in extents.indices.reversed() {
+        index[dimension] += 1
+        if index[dimension] < extents[dimension] { break }
+        index[dimension] = 0
+      }
+    }
+    return try KnownIntegers(extents, values)
+  }
+}

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""ONNX files as models: rephase against ONNX Runtime on random images.
+
+Operators as onnx.helper writes them, and networks as both exporters of PyTorch write them: native code and the float64
+reference stay within 64 x 2^-23 of the largest value. Networks also run at another size than they were exported for,
+from a compiled library, with weights taken out and put back, and with weights in a file of their own.
+"""
+
+import concurrent.futures
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import warnings
+
+import numpy
+import onnx
+import onnxruntime
+import torch
+from safetensors.numpy import load_file, save_file
+
+import onnx_networks
+import onnx_operators
+import pytorch_networks
+
+LIMIT = 64
+REPHASE = os.environ.get("REPHASE") or sys.exit("error: REPHASE must name the command to test")
+warnings.filterwarnings("ignore")
+
+
+def rephase(*arguments):
+    done = subprocess.run(
+        [REPHASE, *map(str, arguments)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    if done.returncode != 0:
+        sys.exit(f"error: rephase {' '.join(map(str, arguments))}: {done.stderr}")
+
+
+def expected(path, x):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: x})[0]
+
+
+def check(title, y, reference):
+    """The distance in units of 2^-23 of the largest value; ends the script where it is too large."""
+    if y.shape != reference.shape:
+        sys.exit(f"error: {title}: shape {y.shape}, not {reference.shape}")
+    y, reference = y.astype(numpy.float64), reference.astype(numpy.float64)
+    error = abs(y - reference).max() / max(abs(reference).max(), 1e-30) * 2**23
+    if not error <= LIMIT:
+        sys.exit(f"error: {title}: {error:.1f} x 2^-23 from ONNX Runtime")
+    return error
+
+
+def compare(title, path, x):
+    """Native code and the reference; what native code gives."""
+    reference, outputs = expected(path, x), []
+    numpy.save(path.with_suffix(".x.npy"), x)
+    for engine in ["native", "reference"]:
+        y = path.with_suffix(f".{engine}.npy")
+        rephase(
+            "run", path, "--input", path.with_suffix(".x.npy"), "--engine", engine, "--threads", 1, "-o", y)
+        outputs.append(numpy.load(y))
+    errors = [check(f"{title} ({x.shape})", y, reference) for y in outputs]
+    return errors, outputs[0]
+
+
+def operators(folder):
+    random = numpy.random.default_rng(1)
+
+    def work(item):
+        number, (title, model), x = item
+        path = folder / f"operator{number}.onnx"
+        onnx.save(model, path)
+        return title, compare(title, path, x)[0]
+
+    items = []
+    for number, (title, model) in enumerate(onnx_operators.all_models()):
+        shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
+        items.append((number, (title, model), random.normal(size=shape).astype(numpy.float32)))
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(work, items))
+    worst = [max(results, key=lambda row: row[1][i]) for i in (0, 1)]
+    print(f"{len(results)} operators; native at most {worst[0][1][0]:.1f} x 2^-23 ({worst[0][0].strip()}), "
+          f"reference {worst[1][1][1]:.1f} ({worst[1][0].strip()})")
+
+
+def export(network, path, size, dynamo, dynamic):
+    x = torch.zeros(1, 1, *size)
+    if dynamo:
+        shapes = None
+        if dynamic:
+            shapes = ({0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC},)
+        torch.onnx.export(
+            network, (x,), path, dynamo=True, dynamic_shapes=shapes, external_data=False, verbose=False,
+            input_names=["x"], output_names=["y"])
+    else:
+        axes = {"x": {0: "n", 2: "h", 3: "w"}} if dynamic else None
+        torch.onnx.export(
+            network, (x,), path, dynamo=False, dynamic_axes=axes, opset_version=17,
+            input_names=["x"], output_names=["y"])
+
+
+def networks(folder):
+    zoo = {}
+    for name in ["resnet2", "unet"]:
+        weights = folder / f"{name}.safetensors"
+        settings = ["--set", "filters=8"]
+        rephase("init", name, *settings, "--seed", 2, "-o", weights)
+        zoo[name] = onnx_networks.Zoo(name, pytorch_networks.perturbed(load_file(weights), 2))
+    return zoo | {
+        "fastmri": onnx_networks.randomized(onnx_networks.FastMRIUnet(), 3),
+        "prelu": onnx_networks.randomized(onnx_networks.ResidualPReLU(), 4),
+        "dilated": onnx_networks.randomized(onnx_networks.DilatedGroups(), 5),
+    }
+
+
+def exported(folder, name, network):
+    """Both exporters; also at another size than that of the export where sizes are dynamic."""
+    random = numpy.random.default_rng(6)
+    for dynamo, dynamic in [(False, False), (False, True), (True, True)]:
+        exporter = "torch.export" if dynamo else "TorchScript"
+        path = folder / f"{name}_{int(dynamo)}{int(dynamic)}.onnx"
+        # The U-Net of fastMRI mirrors a row and a column of images like this one.
+        size = (26, 31) if name == "fastmri" and not dynamic else (24, 32)
+        export(network, path, size, dynamo, dynamic)
+        for shape in [(1, 1, *size), (2, 1, 16, 40)][: 1 + dynamic]:
+            x = random.normal(size=shape).astype(numpy.float32)
+            errors, _ = compare(f"{name} by {exporter}", path, x)
+            print(f"{name:8} {exporter:12} {str(shape):16} native {errors[0]:5.1f} reference {errors[1]:5.1f} x 2^-23")
+
+
+def library(folder, path):
+    """A library gives the bytes that `run` gives, and says how its model is called."""
+    x = numpy.load(path.with_suffix(".x.npy"))
+    batch, _, height, width = x.shape
+    rephase(
+        "compile", path, "--batch", batch, "--size", f"{height}x{width}", "--quiet", "-o", folder / "lib")
+    y = folder / "library.npy"
+    rephase("run", folder / f"lib/lib{path.stem}.so", "--input", path.with_suffix(".x.npy"), "-o", y)
+    if numpy.load(y).tobytes() != numpy.load(path.with_suffix(".native.npy")).tobytes():
+        sys.exit("error: the library gives other numbers than rephase run")
+    rephase("verify", path, "--size", "16x16")
+    rephase("bench", path, "--size", "16x16", "--rounds", 2, "--json")
+
+
+def weights(folder, path):
+    """Weights are taken out, changed and put back."""
+    taken, changed = folder / "taken.safetensors", folder / "changed.safetensors"
+    rephase("init", path, "--trained", "-o", taken)
+    values = load_file(taken)
+    if "out.weight" not in values:
+        sys.exit(f"error: the weights are {sorted(values)}")
+    x, y = path.with_suffix(".x.npy"), folder / "doubled.npy"
+    save_file({name: 2 * values[name] for name in ["out.weight", "out.bias"]}, changed)
+    rephase("run", path, "--weights", changed, "--input", x, "--engine", "reference", "-o", y)
+    check("weights replaced", numpy.load(y), 2 * expected(path, numpy.load(x)))
+
+
+def external(folder, path):
+    """Weights in a file beside the network."""
+    beside = folder / "external"
+    beside.mkdir()
+    model = onnx.load(path)
+    target = beside / "net.onnx"
+    onnx.save(model, target, save_as_external_data=True, location="net.data", size_threshold=0)
+    if not (beside / "net.data").exists():
+        sys.exit("error: the weights are in the network's own file")
+    compare("external weights", target, numpy.load(path.with_suffix(".x.npy")))
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="rephase-onnx.") as name:
+        folder = pathlib.Path(name)
+        operators(folder)
+        for name, network in networks(folder).items():
+            exported(folder, name, network)
+        path = folder / "fastmri_01.onnx"
+        library(folder, path)
+        weights(folder, path)
+        external(folder, path)
+
+
+main()

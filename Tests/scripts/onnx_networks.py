@@ -1,0 +1,122 @@
+"""Networks in PyTorch as people train them elsewhere, to be exported to ONNX."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+import pytorch_networks
+
+
+class FastMRIUnet(nn.Module):
+    """The U-Net baseline of fastMRI (Zbontar et al. 2018, arXiv:1811.08839, section 4.2), without dropout.
+
+    Stages of two 3x3 convolutions without bias, each with instance normalization and LeakyReLU(0.2); average pooling;
+    transposed convolutions 2x2 with stride 2; reflection where an odd row or column is missing; 1x1 at the end.
+    """
+
+    def __init__(self, channels=4, poolings=2):
+        super().__init__()
+        widths = [channels << level for level in range(poolings + 1)]
+        self.down = nn.ModuleList(
+            self._stage(1 if i == 0 else widths[i - 1], widths[i]) for i in range(poolings + 1))
+        self.enlarge = nn.ModuleList(
+            self._enlargement(widths[i + 1], widths[i]) for i in reversed(range(poolings)))
+        self.up = nn.ModuleList(
+            self._stage(2 * widths[i], widths[i]) for i in reversed(range(poolings)))
+        self.out = nn.Conv2d(channels, 1, 1)
+
+    @staticmethod
+    def _normalized(layer, outputs):
+        return [layer, nn.InstanceNorm2d(outputs), nn.LeakyReLU(0.2)]
+
+    @classmethod
+    def _stage(cls, inputs, outputs):
+        first = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        second = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        return nn.Sequential(*cls._normalized(first, outputs), *cls._normalized(second, outputs))
+
+    @classmethod
+    def _enlargement(cls, inputs, outputs):
+        layer = nn.ConvTranspose2d(inputs, outputs, 2, stride=2, bias=False)
+        return nn.Sequential(*cls._normalized(layer, outputs))
+
+    def forward(self, x):
+        skips = []
+        for stage in self.down[:-1]:
+            x = stage(x)
+            skips.append(x)
+            x = functional.avg_pool2d(x, 2)
+        x = self.down[-1](x)
+        for enlarge, stage in zip(self.enlarge, self.up):
+            x, skip = enlarge(x), skips.pop()
+            missing = [skip.shape[3] - x.shape[3], skip.shape[2] - x.shape[2]]
+            if any(missing):
+                x = functional.pad(x, [0, missing[0], 0, missing[1]], "reflect")
+            x = stage(torch.cat([x, skip], dim=1))
+        return self.out(x)
+
+
+class ResidualPReLU(nn.Module):
+    """Residual blocks with batch norm and PReLU, whose slopes are one for each channel; the result is clipped."""
+
+    def __init__(self, channels=6, blocks=2):
+        super().__init__()
+        self.head = nn.Conv2d(1, channels, 3, padding=1)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.PReLU(channels),
+                nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels))
+            for _ in range(blocks))
+        self.tail = nn.Conv2d(channels, 1, 3, padding=1)
+
+    def forward(self, x):
+        y = self.head(x)
+        for block in self.blocks:
+            y = y + block(y)
+        return (x + self.tail(y)).clamp(-1, 2)
+
+
+class DilatedGroups(nn.Module):
+    """Dilated, grouped and depthwise convolutions, strides, nearest enlargement, padding modes and poolings."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ReflectionPad2d((1, 2, 2, 1)), nn.Conv2d(1, 8, 3), nn.ReLU(),
+            nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=2), nn.LeakyReLU(0.1),
+            nn.Conv2d(8, 8, 3, padding=1, groups=8, padding_mode="replicate"), nn.ReLU6(),
+            nn.MaxPool2d(3, stride=2, padding=1), nn.Conv2d(8, 4, (1, 3), stride=(1, 2), padding=(0, 1)),
+            nn.Upsample(scale_factor=(2, 4), mode="nearest"), nn.AvgPool2d(3, stride=1, padding=1),
+            nn.ConvTranspose2d(4, 2, 4, stride=2, padding=1, groups=2), nn.AvgPool2d(2))
+
+    def forward(self, x):
+        y = self.layers(x)
+        first, second = y.split(1, dim=1)
+        gain = x.mean(dim=(2, 3), keepdim=True).abs()
+        return first[:, :, :, 1:] * gain - second[..., :-1] / (1 + gain)
+
+
+class Zoo(nn.Module):
+    """A network of Rephase's zoo, as pytorch_networks.py has it, with weights of its own."""
+
+    def __init__(self, name, weights):
+        super().__init__()
+        self.network = pytorch_networks.network(name)
+        self.weights = {key: torch.from_numpy(value) for key, value in weights.items()}
+
+    def forward(self, x):
+        return self.network(self.weights, x)[0]
+
+
+def randomized(network, seed):
+    """In inference, with statistics of batch norm that are not those of a fresh network."""
+    random = torch.Generator().manual_seed(seed)
+    for parameter in network.parameters():
+        scale = parameter[0].numel() ** -0.5 if parameter.dim() > 1 else 0.3
+        parameter.data = torch.randn(parameter.shape, generator=random) * scale
+    for name, buffer in network.named_buffers():
+        if name.endswith("running_var"):
+            buffer.data = 0.5 + torch.rand(buffer.shape, generator=random)
+        elif name.endswith("running_mean"):
+            buffer.data = torch.randn(buffer.shape, generator=random) * 0.3
+    return network.eval()

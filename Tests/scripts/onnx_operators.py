@@ -1,0 +1,113 @@
+"""Models of a few nodes each, made by onnx.helper: what exporters do not write, but the standard has."""
+
+import numpy
+from onnx import TensorProto, helper, numpy_helper
+
+random = numpy.random.default_rng(3)
+
+
+def _tensor(name, value):
+    value = numpy.asarray(value)
+    kind = numpy.int64 if value.dtype.kind == "i" else numpy.float32
+    return numpy_helper.from_array(value.astype(kind), name)
+
+
+def model(nodes, x, constants, operator_set):
+    """The nodes take `x` and the constants by name; the last gives `y`."""
+    graph = helper.make_graph(
+        nodes, "test", [helper.make_tensor_value_info("x", TensorProto.FLOAT, x)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [_tensor(name, value) for name, value in constants.items()])
+    imports = [helper.make_opsetid("", operator_set)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=min(10, 4 + operator_set // 3))
+
+
+def node(operator, x, *inputs, operator_set=18, **attributes):
+    """A model of one node; inputs after the image are arrays, or None where they are left out."""
+    names = ["" if value is None else f"c{i}" for i, value in enumerate(inputs)]
+    constants = {name: value for name, value in zip(names, inputs) if name}
+    made = helper.make_node(operator, ["x", *names], ["y"], **attributes)
+    return f"{operator} {attributes or ''}", model([made], x, constants, operator_set)
+
+
+def weights(*shape):
+    return random.normal(size=shape)
+
+
+def _convolutions():
+    image, kernel = [1, 4, 9, 10], weights(6, 4, 3, 2)
+    yield node("Conv", image, kernel, weights(6), strides=[2, 1], pads=[0, 1, 2, 0])
+    for mode in ["SAME_UPPER", "SAME_LOWER", "VALID"]:
+        yield node("Conv", image, kernel, auto_pad=mode, strides=[2, 3])
+        yield node("ConvTranspose", image, weights(4, 3, 3, 2), auto_pad=mode, strides=[2, 1])
+    yield node("Conv", image, weights(6, 2, 3, 3), weights(6), group=2, dilations=[2, 1])
+    yield node("Conv", [1, 70, 4, 4], weights(70, 1, 3, 3), group=70, pads=[1, 1, 1, 1])
+    kernel = weights(4, 3, 3, 4)
+    yield node("ConvTranspose", image, kernel, weights(3), strides=[3, 2], output_padding=[2, 1])
+    yield node("ConvTranspose", image, kernel, strides=[2, 2], pads=[1, 2, 0, 1], dilations=[1, 2])
+    yield node("ConvTranspose", image, kernel, strides=[2, 2], output_shape=[18, 21])
+    yield node("ConvTranspose", image, kernel, weights(6), strides=[1, 2], group=2, pads=[2, 3, 2, 3])
+
+
+def _poolings():
+    image = [2, 3, 9, 10]
+    for operator in ["MaxPool", "AveragePool"]:
+        yield node(operator, image, kernel_shape=[3, 2], strides=[2, 3], pads=[1, 0, 2, 1])
+        yield node(operator, image, kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)
+        yield node(operator, image, kernel_shape=[3, 3], strides=[4, 2], auto_pad="SAME_LOWER")
+        yield node(operator, image, kernel_shape=[2, 2], operator_set=9)
+    yield node("AveragePool", image, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1)
+    yield node("GlobalAveragePool", image)
+    yield node("GlobalMaxPool", image)
+
+
+def _arithmetic():
+    image, channels = [2, 3, 4, 5], weights(3, 1, 1)
+    for operator in ["Add", "Sub", "Mul", "Div", "Max", "Min", "Sum"]:
+        yield node(operator, image, channels + 3)
+    yield node("Max", image, channels, weights(5), weights(2, 1, 1, 1))
+    for operator in ["Abs", "Neg", "Relu", "LeakyRelu", "Identity", "Dropout", "Reciprocal"]:
+        yield node(operator, image)
+    yield node("Pow", image, numpy.float32(2))
+    yield node("PRelu", image, channels)
+    yield node("Clip", image, min=-0.25, max=0.5, operator_set=9)
+    yield node("Clip", image, None, numpy.float32(0.5))
+    yield node("InstanceNormalization", image, weights(3), weights(3), epsilon=1e-3)
+    yield node("BatchNormalization", image, weights(3), weights(3), weights(3), weights(3) ** 2 + 1)
+    for operator in ["ReduceMean", "ReduceSum"]:
+        yield node(operator, image, axes=[1, -1], operator_set=11)
+        yield node(operator, image, numpy.array([2]), keepdims=0)
+
+
+def _layouts():
+    image = [1, 2, 6, 5]
+    borders = numpy.array([0, 0, 2, 1, 0, 1, 3, 4])
+    yield node("Pad", image, borders, numpy.float32(1.5))
+    yield node("Pad", image, numpy.array([0, 0, -1, 1, 0, 0, 2, -2]))
+    yield node("Pad", image, borders * [1, 1, 1, 1, 1, 0, 1, 1], mode="reflect")
+    yield node("Pad", image, borders, mode="edge")
+    yield node("Pad", image, pads=[0, 0, 1, 1, 0, 0, 1, 1], mode="reflect", operator_set=9)
+    yield node("Slice", image, *map(numpy.array, ([4, 0], [-7, 9], [2, 3], [-2, 3])))
+    yield node("Slice", image, starts=[1, -4], ends=[3, -1], axes=[2, 3], operator_set=9)
+    yield node("Transpose", image, perm=[0, 3, 1, 2])
+    yield node("Flatten", [2, 7, 1, 1])
+    yield node("Reshape", [2, 1, 7, 1], numpy.array([1, 2, -1]))
+    yield node("Squeeze", image, numpy.array([0]))
+    yield node("Unsqueeze", image, numpy.array([-1, 2]))
+    yield node("Expand", [1, 2, 1, 5], numpy.array([3, 1, 4, 1]))
+    yield node("Gather", image, numpy.int64(-2), axis=2)
+    yield node("Resize", image, None, numpy.float32([1, 1, 3, 2]))
+    yield node("Resize", image, None, None, numpy.array([1, 2, 12, 20]), nearest_mode="round_prefer_ceil")
+    yield node("Resize", image, numpy.float32([1, 1, 2, 4]), operator_set=10)
+    yield node("Upsample", image, numpy.float32([1, 1, 3, 1]), operator_set=9)
+    made = [
+        helper.make_node("Split", ["x"], ["a", "b", "c"], axis=2, num_outputs=3),
+        helper.make_node("Concat", ["c", "a", "b"], ["y"], axis=-1),
+    ]
+    yield "Split, Concat", model(made, image, {}, 18)
+
+
+def all_models():
+    """Pairs of a title and a model, whose input is `x`."""
+    for make in [_convolutions, _poolings, _arithmetic, _layouts]:
+        yield from make()
