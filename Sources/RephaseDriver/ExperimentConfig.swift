@@ -30,7 +30,7 @@ struct ExperimentConfig {
     try Self.checkNesting(text, at: place)
     let root: Node?
     do { root = try Yams.compose(yaml: text) } catch {
-      throw Diagnostic("this is no YAML: \(error)", at: place)
+      throw Self.diagnostic(error, path)
     }
     let reader = ConfigReader(path: path)
     let known = ["data", "prepare", "networks", "losses", "train", "evaluate"]
@@ -42,6 +42,22 @@ struct ExperimentConfig {
     train = try reader.options(part("train"), "train")
     evaluate = try reader.options(part("evaluate"), "evaluate")
     networks = try reader.named(part("networks"), "networks")
+  }
+
+  /// What the parser says, at its place.
+  private static func diagnostic(_ error: any Error, _ path: String) -> Diagnostic {
+    var place = SourceLocation(file: path)
+    let problem: String
+    switch error as? YamlError {
+    case .scanner(_, let text, let mark, _), .parser(_, let text, let mark, _),
+      .composer(_, let text, let mark, _):
+      (problem, place.line, place.column) = (text, mark.line, mark.column)
+    case .reader(let text, let offset?, _, let yaml):
+      problem = text
+      place.line = 1 + yaml.prefix(offset).count(where: \.isNewline)
+    default: problem = "\(error)"
+    }
+    return Diagnostic("this is no YAML: \(problem)", at: place)
   }
 
   /// The parser recurses into nesting, which brackets and dashes on one line make cheap.

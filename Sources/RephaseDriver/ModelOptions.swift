@@ -230,6 +230,7 @@ extension ModelOptions {
     let path = model ?? ""
     if isONNX { return try onnxModel(path, replacing: file.map { ($0.file, $0.path) }) }
     let staged = try Self.dump(path)
+    try checkImages(of: staged, path)
     let signature = try Self.signature(of: staged)
     var values: [String: Tensor<Float>] = [:]
     if let file {
@@ -238,6 +239,26 @@ extension ModelOptions {
       throw ValidationError("\(path) needs --weights for \(signature.count) parameters")
     }
     return ResolvedModel(staged: staged, network: nil, weights: values, path: path)
+  }
+
+  /// Whether MODEL is a file with shapes of its own.
+  var isDump: Bool {
+    guard let model, model != UserNetwork.name, !Zoo.contains(model) else { return false }
+    return !isONNX
+  }
+
+  /// Throws where other images are asked for than those that a dump was made for.
+  private func checkImages(of dump: StagedModel, _ path: String) throws {
+    guard batch != nil || size != nil else { return }
+    let extents = try dump.interface().inputs.first?.extents ?? []
+    let own = extents.count == 4 ? extents : []
+    let images = size.map { [$0.size.height, $0.size.width] }
+    guard batch == nil || own.first == batch, images == nil || Array(own.dropFirst(2)) == images
+    else {
+      let shape = extents.map(String.init).joined(separator: "x")
+      throw ValidationError(
+        "\(path) was made for an input of \(shape), which --batch and --size cannot change")
+    }
   }
 
   /// The model, a network without weights with fresh ones: times do not depend on them.

@@ -115,20 +115,25 @@ struct PrepareCommand: ParsableCommand {
   }
 }
 
-/// Two passes: looking at all images, then writing.
+/// Two passes: looking at all images, then writing and the sum of what was written.
 private struct PrepareProgress {
   private let isQuiet: Bool
   private var writing: CountProgress?
+  private var lastLine = ContinuousClock.now
 
   init(isQuiet: Bool) { self.isQuiet = isQuiet }
 
   mutating func show(_ done: Int, of total: Int?) {
     guard let total else {
-      if done % 500 == 0 { Console.progress("looked at \(done) images", quiet: isQuiet) }
-      return
+      // Large images take long each, small ones are many.
+      guard ContinuousClock.now - lastLine >= .seconds(2) else { return }
+      lastLine = .now
+      return Console.progress("looked at \(done) images", quiet: isQuiet)
     }
     if writing == nil { writing = CountProgress(total: total, isQuiet: isQuiet) }
     writing?.show(done)
-    if done == total { writing?.close() }
+    guard done == total else { return }
+    writing?.close()
+    Console.progress("computing the checksum", quiet: isQuiet)
   }
 }

@@ -25,13 +25,16 @@ public struct Tensor<Scalar: Sendable>: Sendable {
     try Tensor(shape, values)
   }
 
+  /// Inlinable, so that each use is compiled for its types: without that every value goes through an existential box.
+  @inlinable
   public func map<Other: Sendable>(_ transform: (Scalar) -> Other) -> Tensor<Other> {
     var result = Tensor<Other>(uncheckedShape: shape)
     result.values = values.map(transform)
     return result
   }
 
-  private init(uncheckedShape: Shape) {
+  @usableFromInline
+  init(uncheckedShape: Shape) {
     shape = uncheckedShape
     values = []
   }

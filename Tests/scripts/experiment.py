@@ -64,7 +64,9 @@ check(done.returncode == 1 and "other settings" in done.stderr, f"other settings
 
 for name, text, word in [
     ("empty", "", "data"),
-    ("no YAML", "data: [", "YAML"),
+    ("no YAML", "losses: [l1]\ndata: [", "(bad.yaml:3:1)"),
+    ("a control character", "losses: [l1]\ndata: x\x04", "not allowed (bad.yaml:2)"),
+    ("a name without a value", "losses: [l1]\ndata\nx: 1\n", "(bad.yaml:3:1)"),
     ("a list", "- data", "bad.yaml:1"),
     ("no networks", CONFIG.replace("networks:", "x:"), "no part 'x'"),
     ("no losses", "data: scans\nnetworks: [resnet1]\n", "losses"),

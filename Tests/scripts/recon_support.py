@@ -21,11 +21,11 @@ class Scratch:
         self._folder = tempfile.TemporaryDirectory(prefix="rephase-recon.")
         self.path = pathlib.Path(self._folder.name)
 
-    def run(self, *arguments, seconds=300):
-        """The finished process; a signal or a hang ends the test."""
+    def run(self, *arguments, seconds=300, folder="."):
+        """The finished process, in a folder of this one; a signal or a hang ends the test."""
         command = [REPHASE, *map(str, arguments)]
         done = subprocess.run(
-            command, cwd=self.path, capture_output=True, text=True, timeout=seconds, check=False
+            command, cwd=self.path / folder, capture_output=True, text=True, timeout=seconds, check=False
         )
         if done.returncode < 0:
             sys.exit(f"error: signal {-done.returncode}: {' '.join(command)}\n{done.stderr}")
