@@ -143,7 +143,7 @@ struct NodeCall {
 
   /// A dimension counted from the front, as attributes and inputs count from the back too.
   func dimension(_ axis: Int, rank: Int) throws(Diagnostic) -> Int {
-    guard (-rank..<max(rank, 1)).contains(axis) else {
+    guard (-rank..<rank).contains(axis) else {
       throw Diagnostic("it names dimension \(axis) of a tensor that has \(rank)")
     }
     return axis < 0 ? axis + rank : axis

@@ -58,6 +58,7 @@ enum Convolutions {
     let extra = try call.integers(
       "output_padding", count: 2, in: WindowAttributes.range, standard: 0)
     let asked = try call.integers("output_shape").map { Array($0.suffix(2)) }
+    guard asked?.count ?? 2 == 2 else { throw Diagnostic("its output_shape is not that of images") }
     var (size, borders): ([Int], [[Int]]) = ([], window.borders(of: image))
     for axis in 0..<2 {
       let whole = (image[axis + 2] - 1) * window.strides[axis] + window.spans[axis] + extra[axis]

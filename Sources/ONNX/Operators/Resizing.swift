@@ -18,7 +18,10 @@ enum Resizing {
     try call.require("mode", try call.word("mode", "nearest"), among: ["nearest"])
     let policy = try call.word("keep_aspect_ratio_policy", "stretch")
     try call.require("keep_aspect_ratio_policy", policy, among: ["stretch"])
-    let axes = try call.integers("axes") ?? [0, 1, 2, 3]
+    var axes: [Int] = []
+    for axis in try call.integers("axes") ?? [0, 1, 2, 3] {
+      axes.append(try call.dimension(axis, rank: 4))
+    }
     var given = try call.floats(2) ?? []
     if given.isEmpty {
       let sizes = try call.integers(3) ?? []
@@ -28,9 +31,7 @@ enum Resizing {
       throw Diagnostic("its factors or sizes are not one for each of \(axes.count) dimensions")
     }
     var factors = [1.0, 1, 1, 1]
-    for (axis, factor) in zip(axes, given) {
-      factors[try call.dimension(axis, rank: 4)] = factor
-    }
+    for (dimension, factor) in zip(axes, given) { factors[dimension] = factor }
     let result = try enlarged(call, factors: factors)
     for factor in factors { try checkRepeats(factor, call) }
     return [result]
