@@ -17,8 +17,9 @@ public enum AssignLayouts {
   static func apply(
     to module: LoopModule, target: Target, tiles: TileSelection?
   ) -> LoopModule {
-    var layout = Layout(
-      module: PackInputs.apply(to: module, target: target, tiles: tiles))
+    var packed = PackInputs.apply(to: module, target: target, tiles: tiles)
+    if target.gpu == nil { packed = PackImages.apply(to: packed, target: target) }
+    var layout = Layout(module: packed)
     layout.orderTemporaries()
     layout.orderWeights(target, tiles)
     return layout.specialized()

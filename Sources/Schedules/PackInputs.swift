@@ -37,14 +37,21 @@ enum PackInputs {
 
 extension LoopModule {
   /// Adds a temporary with the buffer's contents and the call that fills it; returns its name.
-  fileprivate mutating func pack(_ source: Buffer) -> String {
-    var copy = source
-    copy.name += ".packed"
-    let name = addTemporary(copy)
-    let kernel = Self.copying(source)
-    if self.kernel(named: kernel.name) == nil { kernels.append(kernel) }
-    run.append(.call(kernel.name, [source.name, name]))
+  mutating func pack(_ source: Buffer) -> String {
+    let name = addTemporary(source.packed)
+    appendCopy(of: source, [source.name, name])
     return name
+  }
+
+  /// Adds the call that copies the buffer of this name to one of the same extents.
+  mutating func copy(_ name: String, to result: Buffer) {
+    appendCopy(of: result, [name, result.name])
+  }
+
+  private mutating func appendCopy(of buffer: Buffer, _ arguments: [String]) {
+    let kernel = Self.copying(buffer)
+    if self.kernel(named: kernel.name) == nil { kernels.append(kernel) }
+    run.append(.call(kernel.name, arguments))
   }
 
   /// `out[...] = in0[...]`.
@@ -62,5 +69,14 @@ extension LoopModule {
     let shape = source.extents.map(String.init).joined(separator: "x")
     return Kernel(
       "pack_\(shape)", parameters: [parameter(input, .read), parameter(output, .write)], body: body)
+  }
+}
+
+extension Buffer {
+  /// A temporary for its contents, before that has a name of its own.
+  var packed: Buffer {
+    var copy = self
+    copy.name += ".packed"
+    return copy
   }
 }

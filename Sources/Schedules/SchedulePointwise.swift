@@ -31,25 +31,34 @@ struct SchedulePointwise {
   private mutating func scheduled(_ nest: LoopNest) -> [Statement] {
     let order = memoryOrder(of: nest)
     guard let innermost = order.last else { return nest.body }
-    var body = vectorized(innermost, nest.body)
-    for dimension in order.dropLast().dropFirst().reversed() {
-      body = [
-        .loop(Loop(dimension.name, .integer(0), .integer(dimension.extent), body: body))
-      ]
+    if let tile = TransposedTile(kernel, nest, lanesAlong: innermost, target) {
+      let outer = order.filter { !tile.dimensions.contains($0) }
+      return around(sharedFirst(outer), tile.statements(&names))
     }
-    guard order.count > 1 else { return body }
-    return [
-      .loop(
-        Loop(order[0].name, .integer(0), .integer(order[0].extent), kind: .parallel, body: body))
-    ]
+    return around(order.dropLast(), vectorized(innermost, nest.body))
   }
 
-  /// Single iterations go outermost but never first, so that threads share the largest dimension.
+  /// Loops around `body`, over the first of which threads share the work.
+  private func around(_ dimensions: [LoopNest.Dimension], _ body: [Statement]) -> [Statement] {
+    dimensions.enumerated().reversed().reduce(body) { body, item in
+      let (level, dimension) = item
+      return [
+        .loop(
+          Loop(
+            dimension.name, .integer(0), .integer(dimension.extent),
+            kind: level == 0 ? .parallel : .serial, body: body))
+      ]
+    }
+  }
+
   private func memoryOrder(of nest: LoopNest) -> [LoopNest.Dimension] {
     let sorted = kernel.memoryOrder(of: nest)
-    // A single image would leave nothing to share among threads.
-    guard sorted.count > 1, let widest = sorted.dropLast().firstIndex(where: { $0.extent > 1 })
-    else { return sorted }
+    return sharedFirst(sorted.dropLast()) + sorted.suffix(1)
+  }
+
+  /// Single iterations go outermost but never first: a single image would leave nothing to share among threads.
+  private func sharedFirst(_ sorted: [LoopNest.Dimension]) -> [LoopNest.Dimension] {
+    guard let widest = sorted.firstIndex(where: { $0.extent > 1 }) else { return sorted }
     return [sorted[widest]] + sorted[..<widest] + sorted[(widest + 1)...]
   }
 
