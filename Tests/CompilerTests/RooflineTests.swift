@@ -41,9 +41,8 @@ import Testing
     }
     let pooled = try work("%y = negate %u : tensor<1x8x12x16xf32>")
     let both = try work("%y = add %u, %c : tensor<1x8x12x16xf32>")
-    #expect(pooled[0] == 2 * 9 * 8 * 8 * 12 * 16)
-    #expect(both[0] == pooled[0])
-    #expect(pooled.dropFirst().allSatisfy { $0 == 0 })
+    #expect(pooled.filter { $0 > 0 } == [2 * 9 * 8 * 8 * 12 * 16])
+    #expect(both.filter { $0 > 0 } == pooled.filter { $0 > 0 })
   }
 
   @Test func trafficCountsEachBufferOnce() throws {

@@ -39,6 +39,25 @@ import Testing
     #expect(!LoopPrinter.text(scheduled).contains("allocate %part"))
   }
 
+  /// Inputs and outputs of several channels are copied by tiles, in which each line of the cache is used as a whole;
+  /// others are read and written as they are.
+  @Test func imagesOfSeveralChannelsAreCopiedByTiles() throws {
+    func copies(_ inputs: Int, _ outputs: Int) throws -> [String] {
+      let plain = try KernelCase.convolution(inputs, outputs, size: (5, 21)).plain()
+      let module = Scheduler.schedule(plain, for: try Targets.resolve("x86-64-v3"))
+      let kernels = module.run.compactMap(\.calledKernel).filter { $0.hasPrefix("pack_") }
+      for name in kernels {
+        let kernel = try #require(module.kernel(named: name))
+        #expect(LoopPrinter.text(kernel.body).contains("allocate %tile : f32[8, 8] stack"))
+      }
+      return kernels
+    }
+    #expect(try copies(3, 2).isEmpty)
+    #expect(try copies(8, 2) == ["pack_1x8x5x21"])
+    #expect(try copies(1, 16) == ["pack_1x16x5x21"])
+    #expect(try copies(8, 8) == ["pack_1x8x5x21", "pack_1x8x5x21_layout2"])
+  }
+
   /// Loops that no lowering writes: empty, too long to look at every tile, or with more iterations than an integer counts.
   @Test(arguments: [
     ("for %c in 0 ..< 4", 0), ("for %i in 0 ..< 3", 1 << 31), ("for %i in 0 ..< 3", 0),
