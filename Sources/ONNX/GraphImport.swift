@@ -7,6 +7,8 @@ import Tensors
 enum ImportedValue {
   /// What the network computes of its inputs.
   case value(ValueID)
+  /// An image [N, C, H, W] seen as [N, groups, C H W / groups]: what group normalization is applied to.
+  case grouped(ValueID, extents: [Int])
   /// A tensor of the file, which becomes a parameter of its name where it is computed with.
   case weight(name: String, Tensor<Float>)
   /// Numbers that are known when the file is read.
@@ -34,6 +36,10 @@ final class GraphImport {
         return try parameter(name, tensor)
       }
       return try builder.apply(Constant(Double(first), TensorType(tensor.shape, .f32)))
+    case .grouped(let image, let extents):
+      throw Diagnostic(
+        "'\(name)' is an image of shape \(builder.shape(of: image)) seen as \(extents), which only "
+          + "InstanceNormalization takes", help: "leave such a Reshape out of the network")
     case .integers:
       throw Diagnostic(
         "'\(name)' holds integers, and images are computed in float32",

@@ -55,7 +55,8 @@ private struct TensorData {
     switch type {
     case .int64: return try elements(Int64.self, tensor.int64Data).map { Int($0) }
     case .int32: return try elements(Int32.self, tensor.int32Data).map { Int($0) }
-    case .bool: return try elements(UInt8.self, try bytes(tensor.int32Data)).map { Int($0) }
+    case .bool:
+      return try elements(UInt8.self, tensor.int32Data.map { $0 == 0 ? 0 : 1 }).map { Int($0) }
     default: return nil
     }
   }
@@ -77,10 +78,6 @@ private struct TensorData {
   private func halves() throws(Diagnostic) -> [UInt16] {
     try elements(
       UInt16.self, tensor.int32Data.map { UInt16(truncatingIfNeeded: $0) })
-  }
-
-  private func bytes(_ values: [Int32]) throws(Diagnostic) -> [UInt8] {
-    values.map { $0 == 0 ? 0 : 1 }
   }
 
   private func elements<Value: BitwiseCopyable>(

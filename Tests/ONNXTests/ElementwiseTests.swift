@@ -95,6 +95,26 @@ import Testing
     #expect(own.values == [-1, 3, -1, 1])
   }
 
+  /// As PyTorch writes it: a shape of groups and back.
+  @Test func groupNormalization() throws {
+    let nodes: [Onnx_NodeProto] = [
+      .init("Reshape", ["x", "groups"], ["g"]),
+      .init("InstanceNormalization", ["g", "s", "b"], ["n"], [.init("epsilon", real: 0)]),
+      .init("Shape", ["x"], ["shape"]), .init("Reshape", ["n", "shape"]),
+    ]
+    let model = Onnx_ModelProto(
+      nodes, x: [1, 4, 1, 2],
+      [
+        .init("groups", integers: [0, 2, -1]), .init("s", [2], floats: [1, 2]),
+        .init("b", [2], floats: [0, 1]),
+      ])
+    let x = try tensor([1, 4, 1, 2], [1, 1, 3, 3, 0, 8, 8, 0])
+    #expect(try model.outputs(x)[0] == (try tensor([1, 4, 1, 2], [-1, -1, 1, 1, -1, 3, 3, -1])))
+    var open = model
+    open.graph.output[0].name = "n"
+    #expect(failure(open)?.message.contains("seen as [1, 2, 4]") == true)
+  }
+
   @Test func reductions() throws {
     let x = try counted([1, 2, 2, 2])
     let axes = Onnx_TensorProto("axes", integers: [-1, 2])

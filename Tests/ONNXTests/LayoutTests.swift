@@ -43,6 +43,9 @@ import Testing
     #expect(
       try result("Transpose", x, [.init("perm", [1, 0, 2])]) == (try counted([2, 1, 3])))
     #expect(try result("Squeeze", x) == (try counted([2, 3])))
+    #expect(try result("Squeeze", try counted([1, 2, 1, 3])) == (try counted([2, 3])))
+    let third = Onnx_TensorProto("third", integers: [2])
+    #expect(try result("Squeeze", try counted([1, 2, 1, 3]), [], [third]) == x)
     let axes = Onnx_TensorProto("axes", integers: [-1, 0])
     #expect(try result("Unsqueeze", x, [], [axes]) == (try counted([1, 1, 2, 3, 1])))
     #expect(

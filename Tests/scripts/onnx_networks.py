@@ -77,7 +77,7 @@ class ResidualPReLU(nn.Module):
 
 
 class DilatedGroups(nn.Module):
-    """Dilated, grouped and depthwise convolutions, strides, nearest enlargement, padding modes and poolings."""
+    """Dilated, grouped and depthwise convolutions, strides, nearest enlargement, groups' norms, padding modes, poolings."""
 
     def __init__(self):
         super().__init__()
@@ -86,7 +86,7 @@ class DilatedGroups(nn.Module):
             nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=2), nn.LeakyReLU(0.1),
             nn.Conv2d(8, 8, 3, padding=1, groups=8, padding_mode="replicate"), nn.ReLU6(),
             nn.MaxPool2d(3, stride=2, padding=1), nn.Conv2d(8, 4, (1, 3), stride=(1, 2), padding=(0, 1)),
-            nn.Upsample(scale_factor=(2, 4), mode="nearest"), nn.AvgPool2d(3, stride=1, padding=1),
+            nn.Upsample(scale_factor=(2, 4), mode="nearest"), nn.GroupNorm(2, 4), nn.AvgPool2d(3, stride=1, padding=1),
             nn.ConvTranspose2d(4, 2, 4, stride=2, padding=1, groups=2), nn.AvgPool2d(2))
 
     def forward(self, x):

@@ -95,6 +95,7 @@ enum Constants {
     let extents: [Int]
     switch call.input(0) {
     case .integers(let known): extents = known.extents
+    case .grouped(_, let shape): extents = shape
     case .floats(let tensor), .weight(_, let tensor): extents = tensor.shape.extents
     default: extents = call.shape(of: try call.value(0)).extents
     }

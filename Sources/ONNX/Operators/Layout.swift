@@ -148,6 +148,7 @@ enum Layout {
     switch value {
     case .integers(let known): return known.extents
     case .floats(let tensor): return tensor.shape.extents
+    case .grouped(_, let extents): return extents
     default: return call.shape(of: try call.value(0)).extents
     }
   }
@@ -163,8 +164,22 @@ enum Layout {
       }
       return .integers(try KnownIntegers(result, known.values))
     case .floats(let tensor): return .floats(try tensor.reshaped(try Shape(result)))
-    default: return .value(try withUnits(try call.value(0), extents, to: result, call))
+    case .grouped(let image, _) where call.shape(of: image).extents == result:
+      return .value(image)
+    default:
+      let x = try call.value(0)
+      if isGrouped(result, of: extents) { return .grouped(x, extents: result) }
+      return .value(try withUnits(x, extents, to: result, call))
     }
+  }
+
+  /// Whether a shape is that of an image [N, C, H, W] whose channels are joined in groups, and not only dropped
+  /// dimensions of one element.
+  private static func isGrouped(_ shape: [Int], of image: [Int]) -> Bool {
+    image.count == 4 && shape.count == 3 && shape[0] == image[0] && shape[1] > 0
+      && image[1].isMultiple(of: shape[1])
+      && shape[2] == image[1] / shape[1] * image[2] * image[3]
+      && shape.filter { $0 != 1 } != image.filter { $0 != 1 }
   }
 
   private static func withUnits(

@@ -21,34 +21,62 @@ enum Normalization {
   }
 
   /// (x - mean) / sqrt(variance + epsilon) * scale + offset, where mean and variance are those of each channel of
-  /// each image.
+  /// each image, or of each group of channels.
   static func instance(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let (x, scale, offset) = (try call.image(), try call.value(1), try call.value(2))
-    let shape = call.shape(of: x)
-    for parameter in [scale, offset] where call.shape(of: parameter).extents != [shape[1]] {
-      throw Diagnostic(
-        "scale and offset have the shapes \(call.shape(of: scale)) and \(call.shape(of: offset)), "
-          + "the image \(shape)")
+    let (scale, offset) = (try call.value(1), try call.value(2))
+    guard case .grouped(let image, let extents) = call.input(0) else {
+      let x = try call.image()
+      try check([scale, offset], count: call.shape(of: x)[1], call)
+      return [.value(try normalized(x, [2, 3], scale, offset, call))]
     }
-    let planes = try Shape([shape[0], shape[1]])
-    func wide(_ value: ValueID) throws(Diagnostic) -> ValueID {
-      try call.broadcast(value, to: shape, dimensions: [0, 1])
+    try check([scale, offset], count: extents[1], call)
+    let share = call.shape(of: image)[1] / extents[1]
+    var groups: [ValueID] = []
+    for group in 0..<extents[1] {
+      let part = try Slicing.cut(image, 1, group * share..<(group + 1) * share, call)
+      let one = group..<group + 1
+      groups.append(
+        try normalized(
+          part, [1, 2, 3], try Slicing.cut(scale, 0, one, call),
+          try Slicing.cut(offset, 0, one, call), call))
     }
-    let centred = try call.apply(Subtract(), x, try wide(try mean(x, call)))
-    let variance = try mean(try call.apply(Multiply(), centred, centred), call)
-    let shifted = try call.graph.builder.add(variance, try call.real("epsilon", epsilon))
-    let factor = try call.apply(
-      Multiply(), try call.broadcast(scale, to: planes, dimensions: [1]),
-      try call.apply(Rsqrt(), shifted))
-    let scaled = try call.apply(Multiply(), centred, try wide(factor))
-    let wideOffset = try call.broadcast(offset, to: shape, dimensions: [1])
-    return [.value(try call.apply(Add(), scaled, wideOffset))]
+    return [.grouped(try Layout.joined(groups, dimension: 1, call), extents: extents)]
   }
 
-  private static func mean(_ x: ValueID, _ call: NodeCall) throws(Diagnostic) -> ValueID {
+  private static func check(
+    _ parameters: [ValueID], count: Int, _ call: NodeCall
+  ) throws(Diagnostic) {
+    for parameter in parameters where call.shape(of: parameter).extents != [count] {
+      throw Diagnostic(
+        "scale or offset has the shape \(call.shape(of: parameter)), and there are \(count) channels"
+      )
+    }
+  }
+
+  /// With one mean for what `dimensions` leave, and scale and offset for each channel, or one for all.
+  private static func normalized(
+    _ x: ValueID, _ dimensions: [Int], _ scale: ValueID, _ offset: ValueID, _ call: NodeCall
+  ) throws(Diagnostic) -> ValueID {
     let shape = call.shape(of: x)
-    return try call.graph.builder.multiply(
-      try call.apply(Reduce(dimensions: [2, 3]), x), 1 / Double(shape[2] * shape[3]))
+    let kept = [0, 1].filter { !dimensions.contains($0) }
+    func mean(_ value: ValueID) throws(Diagnostic) -> ValueID {
+      let count = dimensions.reduce(1) { $0 * shape[$1] }
+      return try call.graph.builder.multiply(
+        try call.apply(Reduce(dimensions: dimensions), value), 1 / Double(count))
+    }
+    func wide(_ value: ValueID, _ dimensions: [Int]) throws(Diagnostic) -> ValueID {
+      try call.broadcast(value, to: shape, dimensions: dimensions)
+    }
+    let centred = try call.apply(Subtract(), x, try wide(try mean(x), kept))
+    let variance = try mean(try call.apply(Multiply(), centred, centred))
+    let shifted = try call.graph.builder.add(variance, try call.real("epsilon", epsilon))
+    let inverse = try call.apply(Rsqrt(), shifted)
+    let planes = try Shape([shape[0], call.shape(of: scale)[0]])
+    let factor = try call.apply(
+      Multiply(), try call.broadcast(scale, to: planes, dimensions: [1]),
+      try call.broadcast(inverse, to: planes, dimensions: Array(kept)))
+    let scaled = try call.apply(Multiply(), centred, try wide(factor, [0, 1]))
+    return try call.apply(Add(), scaled, try wide(offset, [1]))
   }
 }
 
