@@ -27,7 +27,8 @@ import Tensors
 /// becomes one region, and neither %1 nor %2 is ever in memory. A sum over whole dimensions (`reduce`) reads each
 /// element once, so that elementwise operations before it go into its region too. Those that read one large tensor,
 /// which is in memory anyway, are computed again in each group that uses them. Work on weights alone is never mixed with work on
-/// images, as it is done once at compile time.
+/// images, as it is done once at compile time, but for repeating a number for each channel: that would take as much memory
+/// as the image.
 public struct FuseGroups: GraphPass {
   public static let name = "fuse"
   public static let summary =
@@ -126,15 +127,21 @@ private struct Grouping {
   /// memory anyway or worth repeating itself.
   private func isWorthRepeating(_ index: Int) -> Bool {
     let node = function.nodes[index]
-    guard !weights.contains(index), node.results.count == 1,
-      !function.results.contains(node.results[0])
-    else { return false }
-    if isBroadcast(index) { return true }
-    guard kind(index) == .elementwise, (uses[node.results[0]] ?? []).count > 1 else { return false }
+    guard node.results.count == 1, !function.results.contains(node.results[0]) else {
+      return false
+    }
+    if isBroadcast(index) { return !weights.contains(index) || isReadByImages(index) }
+    guard !weights.contains(index), kind(index) == .elementwise, (uses[node.results[0]] ?? []).count > 1 else { return false }
     let large = Set(node.operands).filter { operand in
       definitions[operand].map { !isCopied($0) || kind($0) == .elementwise } ?? true
     }
     return large.count <= 1 && large.allSatisfy(isInMemoryAnyway)
+  }
+
+  /// Whether what comes from weights alone meets images: a number for each channel, say, that would be a constant of
+  /// their size.
+  private func isReadByImages(_ index: Int) -> Bool {
+    (uses[function.nodes[index].results[0]] ?? []).contains { !weights.contains($0) }
   }
 
   private func isInMemoryAnyway(_ value: ValueID) -> Bool {
