@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The same command in another process, folder and hash seed writes the same bytes: stages, libraries, runs, reports."""
 
+import concurrent.futures
 import hashlib
 import itertools
 
@@ -67,8 +68,10 @@ rows = [f"{case},{name},{(case + rank) % 3 + 1}" for case in range(6) for rank, 
 (scratch.path / "ranks.csv").write_text("\n".join(["case,technique,rank", *rows, ""]))
 
 count = 0
+workers = concurrent.futures.ThreadPoolExecutor(PROCESSES)
 for number, (name, command) in enumerate(commands()):
-    first, *others = [contents(scratch, f"{number}-{process}", command) for process in range(PROCESSES)]
+    folders = [f"{number}-{process}" for process in range(PROCESSES)]
+    first, *others = workers.map(lambda folder: contents(scratch, folder, command), folders)
     for other in others:
         differ = sorted(file for file in first.keys() | other.keys() if first.get(file) != other.get(file))
         check(not differ, f"{name}: {', '.join(differ)} differ from process to process")
