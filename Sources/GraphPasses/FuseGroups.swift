@@ -131,7 +131,9 @@ private struct Grouping {
       return false
     }
     if isBroadcast(index) { return !weights.contains(index) || isReadByImages(index) }
-    guard !weights.contains(index), kind(index) == .elementwise, (uses[node.results[0]] ?? []).count > 1 else { return false }
+    guard !weights.contains(index), kind(index) == .elementwise,
+      (uses[node.results[0]] ?? []).count > 1
+    else { return false }
     let large = Set(node.operands).filter { operand in
       definitions[operand].map { !isCopied($0) || kind($0) == .elementwise } ?? true
     }
