@@ -6,6 +6,7 @@ without spilled registers and under the register ceiling, with tensor cores wher
 checks every access, with the error that is promised.
 """
 
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -135,47 +136,59 @@ def warp_groups(folder, precision):
     return "" if good else line
 
 
+def kernels(folder, target, precision):
+    """What the cost model chooses: each a line, and whether it is right."""
+    for network, options in NETWORKS:
+        found = assembled(folder, network, options, target, precision)
+        yield f"{target} {precision} {network} {' '.join(options)}: registers {found}", isinstance(found, int)
+    for network, settings, options in EMULATED:
+        # The targets differ in tiles only; one precision of sm_80 is enough.
+        if target == "sm_80" and precision != "strict":
+            continue
+        # Where channels do not fill matrices, all precisions but the strict one have the same kernels.
+        if precision in ("tf32", "bf16") and settings not in FILLING:
+            continue
+        good, line = emulated(folder, network, settings, options, target, precision)
+        yield f"{target} {precision} {network} {' '.join(settings + options)}: {line}", good
+
+
+def kernels_by_ldmatrix(folder, precision):
+    for network, options in LDMATRIX_NETWORKS:
+        scheduled = options + ldmatrix_schedule(folder, network, options, precision)
+        found = assembled(folder, network, scheduled, "sm_90", precision)
+        if isinstance(found, int) and "ldmatrix.sync" not in (folder / "model.ptx").read_text():
+            found = "no ldmatrix"
+        yield f"sm_90 {precision} {network} {' '.join(options)} by ldmatrix: registers {found}", isinstance(found, int)
+    size = ["--size", "24x20"]
+    scheduled = size + ldmatrix_schedule(folder, "resnet2", size, precision)
+    good, line = emulated(folder, "resnet2", [], scheduled, "sm_90", precision)
+    yield f"sm_90 {precision} resnet2 by ldmatrix: {line}", good
+
+
+def kernels_by_warp_groups(folder, precision):
+    wrong = warp_groups(folder, precision)
+    yield f"sm_90a {precision} unet by warp groups: {wrong or 'right'}", not wrong
+
+
+def checked(job):
+    """The lines of a job, which has a folder of its own, and how many of them say that something is wrong."""
+    work, *arguments = job
+    with tempfile.TemporaryDirectory() as folder:
+        lines = list(work(pathlib.Path(folder), *arguments))
+    print(*(line for line, _ in lines), sep="\n", flush=True)
+    return len(lines), sum(not good for _, good in lines)
+
+
 def main():
     if not PTXAS.exists():
         sys.exit(f"no {PTXAS}; run tools/setup")
-    failures = 0
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        for target in TARGETS:
-            for precision in PRECISIONS:
-                for network, options in NETWORKS:
-                    found = assembled(folder, network, options, target, precision)
-                    failures += isinstance(found, str)
-                    print(f"{target} {precision} {network} {' '.join(options)}: registers {found}")
-                for network, settings, options in EMULATED:
-                    # The targets differ in tiles only; one precision of sm_80 is enough.
-                    if target == "sm_80" and precision != "strict":
-                        continue
-                    # Where channels do not fill matrices, all precisions but the strict one have the same kernels.
-                    if precision in ("tf32", "bf16") and settings not in FILLING:
-                        continue
-                    good, line = emulated(folder, network, settings, options, target, precision)
-                    failures += not good
-                    print(f"{target} {precision} {network} {' '.join(settings + options)}: {line}", flush=True)
-        for precision in PRECISIONS[1:]:
-            for network, options in LDMATRIX_NETWORKS:
-                scheduled = options + ldmatrix_schedule(folder, network, options, precision)
-                found = assembled(folder, network, scheduled, "sm_90", precision)
-                if isinstance(found, int) and "ldmatrix.sync" not in (folder / "model.ptx").read_text():
-                    found = "no ldmatrix"
-                failures += isinstance(found, str)
-                print(f"sm_90 {precision} {network} {' '.join(options)} by ldmatrix: registers {found}")
-            size = ["--size", "24x20"]
-            scheduled = size + ldmatrix_schedule(folder, "resnet2", size, precision)
-            good, line = emulated(folder, "resnet2", [], scheduled, "sm_90", precision)
-            failures += not good
-            print(f"sm_90 {precision} resnet2 by ldmatrix: {line}", flush=True)
-        for precision in ("tf32", "bf16"):
-            wrong = warp_groups(folder, precision)
-            failures += bool(wrong)
-            if wrong:
-                print(f"sm_90a {precision} unet by warp groups: {wrong}")
-    sys.exit(f"{failures} failed" if failures else 0)
+    jobs = [(kernels, target, precision) for target in TARGETS for precision in PRECISIONS]
+    jobs += [(kernels_by_ldmatrix, precision) for precision in PRECISIONS[1:]]
+    jobs += [(kernels_by_warp_groups, precision) for precision in ("tf32", "bf16")]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as workers:
+        counts = list(workers.map(checked, jobs))
+    total, failures = (sum(numbers) for numbers in zip(*counts))
+    sys.exit(f"{failures} of {total} failed" if failures else 0)
 
 
 main()
