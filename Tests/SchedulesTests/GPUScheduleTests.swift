@@ -52,6 +52,26 @@ import Testing
     }
   }
 
+  /// Instance and batch normalization's sums of 340 and 680 pixels; one of 240 stays with one thread a channel.
+  @Test(arguments: [([2, 3], 17, true), ([0, 2, 3], 17, true), ([2, 3], 12, false)])
+  func longSumsGoByRows(_ dimensions: [Int], _ columns: Int, _ goesByRows: Bool) throws {
+    let image = "tensor<2x5x20x\(columns)xf32>"
+    let result = dimensions.contains(0) ? "tensor<5xf32>" : "tensor<2x5xf32>"
+    let item = KernelCase(
+      testDescription: "",
+      body: """
+        %q = multiply %x, %x : \(image)
+        %r = reduce %q {reducer = add, dimensions = \(dimensions)} : \(result)
+        %k = constant 0.25 : \(result)
+        %y = multiply %r, %k : \(result)
+        """, input: [2, 5, 20, columns])
+    let expected = try run(try item.plain(), item)
+    let module = try scheduled(item, .standard)
+    #expect(module.run.count == (goesByRows ? 2 : 1))
+    let promise = Precision.standard.promise
+    #expect(try largestError(run(module, item), expected) <= (goesByRows ? promise : 0))
+  }
+
   @Test(arguments: KernelCase.all) func valuesByMatrixReadsAreThoseOfThePlainLoops(
     _ item: KernelCase
   ) throws {

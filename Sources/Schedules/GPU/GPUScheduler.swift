@@ -5,7 +5,7 @@ import LoopIR
 /// Convolutions with few input or output channels read global memory as they go (`NarrowKernel`). Others are staged
 /// through shared memory, for tensor cores where the precision and the channels allow it (`MatrixKernel`), else for the
 /// FMA units (`FMAKernel`). Everything else whose elements are independent has one thread for each
-/// (`ElementPerThread`). Values equal those of the plain loops to the bit, except that sums of products are added up
+/// (`ElementPerThread`), sums over images one for each row (`SumByRows`). Values equal those of the plain loops to the bit, except that sums are added up
 /// in parts or in float64, that padding takes part in them as zeros, and that tensor cores round factors.
 struct GPUScheduler {
   let target: Target
@@ -30,7 +30,8 @@ struct GPUScheduler {
   /// A kernel of no known form stays as it is; code generation refuses it.
   func schedule(_ module: LoopModule) -> LoopModule {
     var result = AssignLayouts.apply(
-      to: SumInDouble.apply(to: module, for: precision), target: target, tiles: tiles)
+      to: SumByRows.apply(to: SumInDouble.apply(to: module, for: precision)), target: target,
+      tiles: tiles)
     for index in result.kernels.indices {
       // A kernel that prepares weights runs on the host, once.
       let name = result.kernels[index].name
