@@ -26,6 +26,7 @@ public enum OperationRegistry {
     Reduce.self,
     ReduceWindow.self,
     ReLU.self,
+    Reshape.self,
     Reverse.self,
     Rsqrt.self,
     Select.self,
