@@ -51,6 +51,21 @@ public struct Value {
     return unary(UpsampleNearest(scale: [scale, scale]), .place(fileID, line))
   }
 
+  /// The orthonormal 2-D Fourier transform of images [N, 2, H, W] with real and imaginary part; index n / 2 is the
+  /// origin of both image and k-space, unless `centered` is false.
+  public func fft2(
+    centered: Bool = true, fileID: String = #fileID, line: Int = #line
+  ) -> Value {
+    unary(FFT(.forward, isCentered: centered), .place(fileID, line))
+  }
+
+  /// What `fft2` came from.
+  public func ifft2(
+    centered: Bool = true, fileID: String = #fileID, line: Int = #line
+  ) -> Value {
+    unary(FFT(.inverse, isCentered: centered), .place(fileID, line))
+  }
+
   /// This tensor's channels (dimension 1), then the other's.
   public func concatenated(
     with other: Value, fileID: String = #fileID, line: Int = #line

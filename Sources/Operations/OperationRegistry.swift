@@ -17,6 +17,8 @@ public enum OperationRegistry {
     Convolution.self,
     ConvolutionKernelGradient.self,
     Divide.self,
+    FFT.self,
+    FourierMatrix.self,
     Fused.self,
     Maximum.self,
     Multiply.self,

@@ -83,7 +83,7 @@ struct ZooTests {
 
   @Test(arguments: Zoo.names)
   func dumpsParseBack(name: String) throws {
-    let graph = try model(name).graph(batch: 1, height: 24, width: 16)
+    let graph = try model(name).graph(batch: 1, height: 24, width: 24)
     let text = GraphPrinter.text(Module([graph]))
     let parsed = try GraphParser.parse(text, file: "dump", table: OperationRegistry.table)
     #expect(GraphPrinter.text(parsed) == text)
@@ -127,6 +127,10 @@ struct ZooTests {
     ("resnet4", ["kernel": "4"], "kernel=4 is even", "choose an odd number"),
     ("resnet4", ["kernel": "x"], "kernel=x of resnet4 is not possible", "1 to 15"),
     ("unet", ["channels": "3"], "channels=3 of unet is not possible", "1 to 2"),
+    ("cascade9", [:], "there is no network 'cascade9'", "cascade1 to cascade8"),
+    ("cascade2", ["mask": "regular:4"], "'regular:4' is not a mask", "regular:EVERY:CENTRE"),
+    ("cascade2", ["mask": "regular:4:8:4"], "'regular:4:8:4' is not a mask", "below EVERY"),
+    ("cascade2", ["axis": "x"], "axis=x of cascade2 is not possible", "rows or columns"),
     ("unet", ["residual": "yes"], "residual=yes of unet is not possible", "choose true or false"),
   ])
   func refusesWrongSettings(
@@ -135,6 +139,34 @@ struct ZooTests {
     let error = try #require(diagnostic { _ = try model(name, settings) })
     #expect(error.message.contains(message))
     #expect(error.help?.contains(help) == true)
+  }
+
+  @Test func cascadesPutTheMeasuredLinesBack() throws {
+    for axis in LineMask.Axis.allCases {
+      let settings = ["mask": "regular:3:2:1", "axis": axis.rawValue, "filters": "2"]
+      let model = try model("cascade2", settings)
+      #expect(ModelDescription(of: model.network).settings == settings)
+      var function = try model.graph(batch: 2, height: 7, width: 8)
+      let images = [function.arguments[0], function.results[0]]
+      function.results = try images.flatMap { try function.append(FFT(.forward), [$0]) }
+      var input = Tensor<Double>(try Shape([2, 2, 7, 8]), repeating: 0)
+      for place in input.values.indices { input.values[place] = Double((place * 37) % 19) - 9 }
+      let weights = Weights.initialized(model, seed: 3).doubles
+      let kSpace = try Reference.evaluate(function, inputs: [input], parameters: weights)
+      let measured = axis == .rows ? [1, 2, 3, 4] : [1, 3, 4, 7]
+      for place in input.values.indices {
+        let line = axis == .rows ? place / 8 % 7 : place % 8
+        let difference = abs(kSpace[0].values[place] - kSpace[1].values[place])
+        #expect((difference < 1e-12) == measured.contains(line), "\(axis) \(line): \(difference)")
+      }
+    }
+  }
+
+  @Test func cascadesRefuseMasksThatDoNotFit() throws {
+    let error = diagnostic {
+      _ = try model("cascade1").graph(batch: 1, height: 32, width: 16)
+    }
+    #expect(error?.message == "the mask regular:4:22 does not fit images of 16 columns")
   }
 
   @Test func theUNetNamesTheNextPossibleSize() throws {

@@ -3,10 +3,12 @@ import Diagnostics
 /// The networks that Rephase knows by name.
 public enum Zoo {
   public static let resNetBlocks = 1...16
+  public static let cascades = 1...8
 
   /// Every name, in the order in which `models` lists them.
   public static let names: [String] =
-    resNetBlocks.map { "resnet\($0)" } + ["unet", "vgg16-features"]
+    resNetBlocks.map { "resnet\($0)" } + ["unet"] + cascades.map { "cascade\($0)" }
+    + ["vgg16-features"]
 
   /// Whether a network has this name.
   public static func contains(_ name: String) -> Bool { names.contains(name) }
@@ -20,13 +22,17 @@ public enum Zoo {
     guard names.contains(name) else {
       throw Diagnostic(
         "there is no network '\(name)'",
-        help: "choose resnet1 to resnet16, unet or vgg16-features, or give a .rir file")
+        help:
+          "choose resnet1 to resnet16, unet, cascade1 to cascade8 or vgg16-features, or give a .rir file"
+      )
     }
     var reader = SettingReader(network: name, settings: settings)
     let network: any Network
     switch name {
     case "unet": network = UNet(try unet(&reader))
     case "vgg16-features": network = VGG16Features()
+    case let name where name.hasPrefix("cascade"):
+      network = Cascade(try cascade(Int(name.dropFirst(7)) ?? 5, &reader))
     default: network = ResNet(try resNet(Int(name.dropFirst(6)) ?? 4, &reader))
     }
     try reader.finish()
@@ -52,6 +58,17 @@ public enum Zoo {
     }
     configuration.channels = try reader.integer("channels", configuration.channels, in: 1...2)
     configuration.residual = try reader.flag("residual", configuration.residual)
+    return configuration
+  }
+
+  private static func cascade(
+    _ cascades: Int, _ reader: inout SettingReader
+  ) throws(Diagnostic) -> Cascade.Configuration {
+    let axis = try reader.value("axis", "columns", "rows or columns", LineMask.Axis.init)
+    let mask = try reader.text("mask", "regular:4:22")
+    var configuration = Cascade.Configuration(mask: try LineMask(parsing: mask, axis: axis))
+    configuration.cascades = cascades
+    configuration.filters = try reader.integer("filters", configuration.filters, in: 1...1024)
     return configuration
   }
 
@@ -89,11 +106,22 @@ struct SettingReader {
   }
 
   mutating func flag(_ name: String, _ standard: Bool) throws(Diagnostic) -> Bool {
+    try value(name, "\(standard)", "true or false", Bool.init)
+  }
+
+  mutating func text(_ name: String, _ standard: String) throws(Diagnostic) -> String {
+    try value(name, standard, "a text") { $0 }
+  }
+
+  /// What `meaning` makes of the setting's text, or of the standard one; nil is refused.
+  mutating func value<Value>(
+    _ name: String, _ standard: String, _ choices: String, _ meaning: (String) -> Value?
+  ) throws(Diagnostic) -> Value {
     known.append(name)
-    guard let text = remaining.removeValue(forKey: name) else { return standard }
-    guard let value = Bool(text) else {
+    let text = remaining.removeValue(forKey: name) ?? standard
+    guard let value = meaning(text) else {
       throw Diagnostic(
-        "the setting \(name)=\(text) of \(network) is not possible", help: "choose true or false")
+        "the setting \(name)=\(text) of \(network) is not possible", help: "choose \(choices)")
     }
     return value
   }
