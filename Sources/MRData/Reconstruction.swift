@@ -34,6 +34,8 @@ public struct Reconstruction: Sendable {
   public var batch = 1
   /// 1: magnitude; 2: real and imaginary part, scaled by the greatest magnitude.
   public var channels = 1
+  /// What the network puts back itself; nil where it does not.
+  public var networkLines: MeasuredLines?
 
   public init() {}
 
@@ -72,6 +74,7 @@ public struct Reconstruction: Sendable {
     for index in 0..<scan.frames {
       let full = try scan.kSpace(frame: index)
       let mask = try masks.mask(frame: index)
+      try networkLines?.check(mask, frame: index, size: size)
       kept += mask.keptCount
       let frame = try ReconstructionFrame(full, mask: mask, size: size, recipe: self)
       zeroFilled += frame.magnitude.values

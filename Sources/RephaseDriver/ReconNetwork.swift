@@ -4,6 +4,7 @@ import Diagnostics
 import Execution
 import Foundation
 import MRData
+import Networks
 import Tensors
 
 /// A network that makes images of images, ready to run.
@@ -15,6 +16,8 @@ struct ReconNetwork {
   var weights: String?
   /// Of its input and its output: [batch, channels, rows, columns].
   var shape: Shape
+  /// The lines that it puts back itself, where that is known: not of dumps and libraries.
+  var lines: MeasuredLines?
   var function: NetworkFunction
 
   var size: ImageSize { ImageSize(height: shape[2], width: shape[3]) }
@@ -43,6 +46,10 @@ extension ReconNetwork {
       model.staged.name, inputs: interface.inputs, outputs: interface.outputs)
     name = model.network?.name ?? model.staged.name
     engine = "jit"
+    lines = try (model.network?.network as? Cascade).map { (cascade) throws(Diagnostic) in
+      let mask = cascade.mask
+      return try MeasuredLines(mask.text, axis: mask.axis == .rows ? .rows : .columns)
+    }
     weights = try options.weightsPath(orTrained: true)
     let target = try options.resolvedTarget()
     guard target.gpu == nil else {

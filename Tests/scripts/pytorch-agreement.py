@@ -49,6 +49,8 @@ OTHERS = [
     ("resnet2", 1, (64, 48), {"channels": 1, "filters": 24, "kernel": 5, "residual": "true"}),
     ("resnet1", 1, (33, 50), {"channels": 2, "filters": 7, "kernel": 1}),
     ("unet", 1, (48, 20), {"channels": 2, "filters": 6, "residual": "true"}),
+    ("cascade2", 1, (192, 128), {}),
+    ("cascade3", 2, (35, 24), {"filters": 6, "mask": "regular:3:8:1", "axis": "rows"}),
 ]
 
 
@@ -80,7 +82,9 @@ def make_weights(folder, name, settings, seed, metadata, fresh_weights):
 
 def in_pytorch(name, weights, x, settings, kind):
     parameters = {key: torch.from_numpy(value).to(kind) for key, value in weights.items()}
-    flags = {"residual": True} if settings.get("residual") == "true" else {}
+    flags = {key: settings[key] for key in ["mask", "axis"] if key in settings}
+    if settings.get("residual") == "true":
+        flags["residual"] = True
     with torch.no_grad():
         outputs = pytorch_networks.network(name)(parameters, torch.from_numpy(x).to(kind), **flags)
     return [output.numpy() for output in outputs]
@@ -130,7 +134,7 @@ def compare(folder, index, case, fresh):
     name, batch, (height, width), settings = case
     metadata = index % 2 == 0
     path, weights = make_weights(folder, name, settings, 100 + index, metadata, fresh)
-    channels = settings.get("channels", 3)
+    channels = 2 if name.startswith("cascade") else settings.get("channels", 3)
     x = pytorch_networks.inputs(batch, channels, height, width)
     expected = in_pytorch(name, weights, x, settings, torch.float32)
     exact = in_pytorch(name, weights, x, settings, torch.float64)

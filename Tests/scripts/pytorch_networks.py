@@ -64,7 +64,36 @@ def vgg16_features(weights, x):
     return outputs
 
 
+def cascade(weights, x, mask="regular:4:22", axis="columns"):
+    """Schlemper et al. 2018; hard data consistency by 2-D transforms."""
+    every, centre, offset = (*map(int, mask.split(":")[1:]), 0)[:3]
+    count = x.shape[2 if axis == "rows" else 3]
+    lines = torch.arange(count)
+    kept = (lines % every == offset) | ((lines >= count // 2 - centre // 2) & (lines < count // 2 - centre // 2 + centre))
+    kept = kept[:, None] if axis == "rows" else kept
+
+    def k_space(y):
+        image = torch.fft.ifftshift(torch.complex(y[:, 0], y[:, 1]), dim=(1, 2))
+        return torch.fft.fftshift(torch.fft.fft2(image, norm="ortho"), dim=(1, 2))
+
+    def image(k):
+        y = torch.fft.ifft2(torch.fft.ifftshift(k, dim=(1, 2)), norm="ortho")
+        y = torch.fft.fftshift(y, dim=(1, 2))
+        return torch.stack([y.real, y.imag], dim=1)
+
+    y = x
+    for i in sorted({int(name.split(".")[1]) for name in weights}):
+        z = y
+        for j in range(1, 5):
+            z = convolution(weights, f"cascades.{i}.conv{j}", z).relu()
+        y = y + convolution(weights, f"cascades.{i}.conv5", z)
+        y = image(torch.where(kept, k_space(x), k_space(y)))
+    return [y]
+
+
 def network(name):
+    if name.startswith("cascade"):
+        return cascade
     return {"unet": unet, "vgg16-features": vgg16_features}.get(name, resnet)
 
 

@@ -39,6 +39,7 @@ scratch.succeed("init", "resnet1", "-o", "w1.safetensors")
 scratch.succeed("init", "resnet1", "--set", "channels=2", "-o", "w2.safetensors")
 scratch.succeed("init", "unet", "--set", "filters=4", "-o", "unet.safetensors")
 scratch.succeed("init", "vgg16-features", "-o", "vgg.safetensors")
+scratch.succeed("init", "cascade1", "--set", "mask=regular:4:10", "-o", "cascade.safetensors")
 scratch.succeed("compile", "--weights", "w1.safetensors", "--name", "net", "--size", "40x36",
                 "-o", ".", "--quiet")  # fmt: skip
 scratch.succeed("compile", "--weights", "w1.safetensors", "--name", "apart", "--size", "40x36",
@@ -47,6 +48,7 @@ before = sorted(path.name for path in scratch.path.iterdir())
 
 none = ["--model", "none"]
 net = ["--weights", "w1.safetensors"]
+cascade = ["--weights", "cascade.safetensors", "--mask", "regular:4:10"]
 refused = [
     # status, part of the message, arguments
     (1, "missing.npy", ["missing.npy", *none]),
@@ -92,6 +94,10 @@ refused = [
     (None, "multiple", ["good.npy", "--weights", "unet.safetensors", "--size", "42x36"]),
     (1, "no reconstruction network", ["good.npy", "--weights", "vgg.safetensors"]),
     (1, "nofile.safetensors", ["good.npy", "--model", "resnet1", "--weights", "nofile.safetensors"]),
+    (1, "sampled otherwise", ["good.npy", "--weights", "cascade.safetensors", "--size", "40x36", "--mask", "regular:4:8"]),
+    (1, "along columns back", ["good.npy", *cascade, "--size", "40x36", "--axis", "rows"]),
+    (1, "--crop before", ["good.npy", *cascade, "--size", "32x36"]),
+    (1, "does not fit images of 8 columns", ["good.npy", *cascade, "--size", "40x8"]),
     (1, "coils", ["coils.npy", "--weights", "w2.safetensors"]),
     (1, "fake.so", ["good.npy", "--model", "fake.so"]),
     (1, "40x36", ["good.npy", "--model", "libnet.so", "--size", "44x36"]),
