@@ -115,6 +115,12 @@ public struct AttributeReader {
     return number
   }
 
+  /// The same of an attribute that may be left out.
+  public mutating func integer(_ name: String, default usual: Int) throws(Diagnostic) -> Int {
+    guard remaining.contains(where: { $0.name == name }) else { return usual }
+    return try integer(name)
+  }
+
   public mutating func real(_ name: String) throws(Diagnostic) -> Double {
     let value = try required(name)
     switch value {

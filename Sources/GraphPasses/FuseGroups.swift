@@ -241,11 +241,14 @@ private struct Grouping {
     return Group(members: members.sorted())
   }
 
-  /// Whether a convolution sums over what is concatenated: its loop can be split where one image ends.
+  /// Whether a convolution sums over what is concatenated: its loop can be split where one image ends. That of a group
+  /// cannot, as each group would end elsewhere.
   private func canSplit(_ concatenation: Int, in members: Set<Int>) -> Bool {
     let node = function.nodes[concatenation]
     return (node.operation as? Concatenate)?.dimension == 1
-      && members.contains { function.nodes[$0].operation is Convolution }
+      && members.contains {
+        (function.nodes[$0].operation as? Convolution)?.featureGroupCount == 1
+      }
   }
 
   private func isBroadcast(_ index: Int) -> Bool {

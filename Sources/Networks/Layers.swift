@@ -11,31 +11,41 @@ public struct Conv2D: Sendable {
     case valid
   }
 
-  /// [outputs, inputs, kernel, kernel].
+  /// [outputs, inputs / groups, kernel, kernel].
   public let weight: Parameter
   public let bias: Parameter
   private let kernel: Int
   private let stride: Int
   private let padding: Padding
+  private let dilation: Int
+  private let groups: Int
 
+  /// `dilation` is the distance of neighbouring taps; channels in different ones of the `groups` see nothing of each
+  /// other: as many groups as inputs make a depthwise convolution.
   public init(
-    _ inputs: Int, _ outputs: Int, kernel: Int = 3, stride: Int = 1, padding: Padding = .same
+    _ inputs: Int, _ outputs: Int, kernel: Int = 3, stride: Int = 1, padding: Padding = .same,
+    dilation: Int = 1, groups: Int = 1
   ) {
-    weight = Parameter([outputs, inputs, kernel, kernel], .glorotUniform)
+    weight = Parameter([outputs, inputs / max(1, groups), kernel, kernel], .glorotUniform)
     bias = Parameter([outputs], .constant(0))
     self.kernel = kernel
     self.stride = stride
     self.padding = padding
+    self.dilation = dilation
+    self.groups = groups
   }
 
   public func callAsFunction(
     _ x: Value, fileID: String = #fileID, line: Int = #line
   ) -> Value {
-    let (before, after) = padding == .same ? ((kernel - 1) / 2, kernel / 2) : (0, 0)
+    // What overflows is refused as a kernel's shape or as a dilation.
+    let border = padding == .same ? (kernel - 1) &* dilation : 0
+    let (before, after) = (border / 2, border - border / 2)
     return x.convolved(
       with: weight.value(beside: x, fileID: fileID, line: line),
       bias: bias.value(beside: x, fileID: fileID, line: line),
       padding: [before, after, before, after], strides: [stride, stride],
+      dilation: [dilation, dilation], groups: groups,
       name: x.tracer.layerName(of: weight), fileID: fileID, line: line)
   }
 }

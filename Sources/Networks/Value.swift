@@ -73,21 +73,31 @@ public struct Value {
     binary(Concatenate(dimension: 1), other, .place(fileID, line))
   }
 
-  /// The convolution with a kernel [O, I, h, w]; `padding` is top, bottom, left, right, `strides` down, across.
+  /// The convolution with a kernel [O, I, h, w]; `padding` is top, bottom, left, right, `strides` and `dilation`
+  /// (the distance of neighbouring taps) down, across; groups of channels see nothing of each other.
   public func convolved(
     with kernel: Value, bias: Value?, padding: [Int], strides: [Int] = [1, 1],
+    dilation: [Int] = [1, 1], groups: Int = 1,
     name: String? = nil, fileID: String = #fileID, line: Int = #line
   ) -> Value {
     let place = SourceLocation.place(fileID, line)
+    guard dilation.count == 2, dilation.allSatisfy({ (1...1024).contains($0) }) else {
+      return refuse("convolution with dilation \(dilation)", "two numbers of 1 to 1024", place)
+    }
     guard padding.count == 4, padding.allSatisfy({ (0...1024).contains($0) }) else {
       return refuse("convolution with padding \(padding)", "four numbers of 0 to 1024", place)
     }
     guard strides.count == 2, strides.allSatisfy({ (1...1024).contains($0) }) else {
       return refuse("convolution with strides \(strides)", "two numbers of 1 to 1024", place)
     }
+    guard groups >= 1 else {
+      return refuse("convolution in \(groups) groups", "at least 1", place)
+    }
     let operands = [self, kernel] + (bias.map { [$0] } ?? [])
     return tracer.record(
-      Convolution(padding: padding, strides: strides), operands, like: self, name: name, at: place)
+      Convolution(
+        padding: padding, strides: strides, rhsDilation: dilation, featureGroupCount: groups),
+      operands, like: self, name: name, at: place)
   }
 
   private func refuse(_ what: String, _ allowed: String, _ place: SourceLocation) -> Value {

@@ -41,6 +41,22 @@ public struct GraphBuilder {
 
   public mutating func setResults(_ results: [ValueID]) { function.results = results }
 
+  /// Any number of tensors one after the other: in groups, as an operation takes 64 at once.
+  public mutating func concatenated(
+    _ values: [ValueID], dimension: Int
+  ) throws(Diagnostic) -> ValueID {
+    if values.count == 1 { return values[0] }
+    guard values.count > Concatenate.mostOperands else {
+      return try results(Concatenate(dimension: dimension), values)[0]
+    }
+    var groups: [ValueID] = []
+    for start in stride(from: 0, to: values.count, by: Concatenate.mostOperands) {
+      let group = values[start..<min(start + Concatenate.mostOperands, values.count)]
+      groups.append(try concatenated(Array(group), dimension: dimension))
+    }
+    return try concatenated(groups, dimension: dimension)
+  }
+
   // MARK: Arithmetic, element by element
 
   /// One number in every place of a tensor like another.

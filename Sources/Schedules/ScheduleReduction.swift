@@ -3,7 +3,7 @@ import LoopIR
 /// Schedules a convolution or pooling: rows over threads, register tiles of columns and channels, padding by bounds.
 struct ScheduleReduction {
   let kernel: Kernel
-  let nest: ReductionNest
+  private(set) var nest: ReductionNest
   private let cost: CostModel
   var names: NameSupply
   /// Columns and vectors of channels of the register tiles: the cost model's, unless set.
@@ -12,6 +12,7 @@ struct ScheduleReduction {
   let channel: LoopNest.Dimension
   let row: LoopNest.Dimension
   let column: LoopNest.Dimension
+  private var groups: ChannelGroups?
   /// Loops of a reduction up to this extent are unrolled: 3x3 and 5x5 kernels.
   private static let unrollLimit = 5
 
@@ -27,6 +28,7 @@ struct ScheduleReduction {
     row = nest.outer.dimensions[2]
     column = nest.outer.dimensions[3]
     for name in nest.outer.dimensions.map(\.name) { _ = names.fresh(name) }
+    if laneSum == nil { groups = ChannelGroups(&self.nest, channel, &names) }
     tileShape = tiles()[0]
     if case .direct(let columns, let vectors) = choice {
       tileShape = .init(columns: columns, vectors: vectors)
@@ -77,7 +79,7 @@ struct ScheduleReduction {
   mutating func rowOfResults() -> [Statement] {
     var body: [Statement] = []
     for channels in channelBlocks() { body += overColumns(channels) }
-    return body
+    return groups.map { [$0.loop(body)] } ?? body
   }
 
   /// The kernel's body: threads share rows, or groups of rows, of all images.
@@ -108,7 +110,7 @@ struct ScheduleReduction {
   }
 
   private func channelBlocks() -> [ChannelBlocks] {
-    let total = channel.extent
+    let total = groups?.size ?? channel.extent
     if let lanes = laneSum {
       return [ChannelBlocks(first: 0, blocks: 1, size: total, lanes: lanes)]
     }
@@ -136,7 +138,7 @@ struct ScheduleReduction {
         + (1...max(1, most)).filter { $0 != standard }.map { .init(columns: $0, vectors: 1) }
     }
     let tiles = cost.tiles(
-      columns: column.extent, step: columnStep, channels: channel.extent,
+      columns: column.extent, step: columnStep, channels: groups?.size ?? channel.extent,
       element: nest.accumulator.element)
     guard nest.isSumOfProducts,
       nest.reductions.reduce(1, { $0 * $1.extent }) <= cost.target.vectorRegisters
@@ -226,7 +228,7 @@ struct ScheduleReduction {
     }
     return ReductionTile(
       nest: nest, channelVariable: channel.name, columnVariable: column.name,
-      channels: channels, columns: columns, lanes: lanes, unrollLimit: Self.unrollLimit
+      channels: groups?.placed(channels) ?? channels, columns: columns, lanes: lanes, unrollLimit: Self.unrollLimit
     ).statements(&names)
   }
 }

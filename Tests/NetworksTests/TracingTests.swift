@@ -145,6 +145,12 @@ struct TracingTests {
     }
     let stride = diagnostic { _ = try trace(Sized(layer: Conv2D(1, 1, stride: 0))) }
     #expect(stride?.message == "convolution with strides [0, 0] is not possible")
+    let dilation = diagnostic { _ = try trace(Sized(layer: Conv2D(1, 1, dilation: .max))) }
+    #expect(dilation?.message == "convolution with dilation [\(Int.max), \(Int.max)] is not possible")
+    let groups = diagnostic { _ = try trace(Sized(layer: Conv2D(1, 1, groups: 0))) }
+    #expect(groups?.message == "convolution in 0 groups is not possible")
+    let indivisible = diagnostic { _ = try trace(Sized(layer: Conv2D(1, 3, groups: 2))) }
+    #expect(indivisible?.help != nil)
   }
 
   @Test func arithmeticMeansWhatItSays() throws {
@@ -154,6 +160,25 @@ struct TracingTests {
     let image = try Tensor(Shape([1, 1, 4, 4]), (0..<16).map(Double.init))
     let results = try Reference.evaluate(try trace(network), inputs: [image])
     #expect(results.map { $0.values[5] } == [6, -4, 12.5, -2, 15])
+  }
+
+  /// As `torch.nn.Conv2d` counts: sizes, channels of a kernel, and which channels see each other.
+  @Test func dilatedAndGroupedLayers() throws {
+    struct Layers: Network {
+      let inputChannels = 4
+      let dilated = Conv2D(4, 2, kernel: 4, dilation: 3)
+      let depthwise = Conv2D(4, 4, padding: .valid, dilation: 2, groups: 4)
+      func callAsFunction(_ x: Value) -> Value { depthwise(x) }
+      func outputs(_ x: Value) -> [Value] { [dilated(x), depthwise(x)] }
+    }
+    let model = try NetworkModel(Layers())
+    let graph = try model.graph(batch: 1, height: 11, width: 9)
+    #expect(
+      graph.types(of: graph.results).map(\.shape.extents) == [[1, 2, 11, 9], [1, 4, 7, 5]])
+    #expect(
+      model.parameters.filter { $0.name.hasSuffix("weight") }.map(\.shape.extents)
+        == [[2, 4, 4, 4], [4, 1, 3, 3]])
+    #expect(try model.multiplyAdds(height: 11, width: 9) == 99 * 2 * 4 * 16 + 35 * 4 * 9)
   }
 
   @Test func paddingSameKeepsTheSizeAndValidShrinksIt() throws {

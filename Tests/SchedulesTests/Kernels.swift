@@ -119,6 +119,33 @@ extension KernelCase {
       input: [1, inputs, size.0, size.1], parameters: [("w", [outputs, inputs, kernel, kernel])])
   }
 
+  /// One convolution in groups, with so many channels of a group's image and result, or with taps `distance` apart.
+  static func grouped(
+    _ groups: Int, _ inputs: Int, _ outputs: Int, kernel: Int = 3, size: (Int, Int) = (4, 9),
+    distance: (Int, Int) = (1, 1), strides: (Int, Int) = (1, 1), pooled: Bool = false
+  ) -> KernelCase {
+    let border = (kernel / 2 * distance.0, kernel / 2 * distance.1)
+    let (height, width) = ((size.0 - 1) / strides.0 + 1, (size.1 - 1) / strides.1 + 1)
+    func type(_ height: Int, _ width: Int) -> String {
+      "tensor<1x\(groups * outputs)x\(height)x\(width)xf32>"
+    }
+    let dilation = distance == (1, 1) ? "" : ", rhs_dilation = [\(distance.0), \(distance.1)]"
+    let count = groups == 1 ? "" : ", feature_group_count = \(groups)"
+    let last =
+      pooled
+      ? "%y = reduce_window %c {reducer = max, window = [2, 2], strides = [2, 2]} : \(type(height / 2, width / 2))"
+      : "%y = relu %c : \(type(height, width))"
+    return KernelCase(
+      testDescription:
+        "convolution \(kernel)x\(kernel) in \(groups) groups \(inputs)->\(outputs), \(size), distance \(distance), strides \(strides)\(pooled ? ", pooled" : "")",
+      body: """
+        %c = convolution %x, %w, %b {padding = [\(border.0), \(border.0), \(border.1), \(border.1)], strides = [\(strides.0), \(strides.1)]\(dilation)\(count)} : \(type(height, width))
+        \(last)
+        """,
+      input: [1, groups * inputs, size.0, size.1],
+      parameters: [("w", [groups * outputs, inputs, kernel, kernel]), ("b", [groups * outputs])])
+  }
+
   /// The gradient of a kernel from `inputs` to `outputs` channels, of images with so many channels.
   static func kernelGradient(
     _ inputs: Int, _ outputs: Int, kernel: Int = 3, size: (Int, Int) = (5, 7), batch: Int = 2,
@@ -185,6 +212,16 @@ extension KernelCase {
     transposed(2, 9, kernel: 3, size: (4, 5), distance: (3, 5), padding: [0, 0, 0, 0]),
     transposed(
       4, 17, kernel: 3, size: (4, 9), distance: (2, 2), strides: (1, 3), padding: [2, 1, 2, 1]),
+  ]
+
+  /// Depthwise convolutions and others, dilated ones, and what fits no tile.
+  static let groupedConvolutions: [KernelCase] = [
+    grouped(3, 1, 1), grouped(19, 1, 1), grouped(16, 1, 1, kernel: 7, size: (3, 13)),
+    grouped(8, 1, 2), grouped(2, 8, 16, size: (3, 13)), grouped(3, 5, 20), grouped(5, 3, 1),
+    grouped(2, 16, 1), grouped(1, 16, 1, distance: (2, 2)), grouped(1, 8, 16, distance: (2, 3)),
+    grouped(16, 1, 1, distance: (3, 1)), grouped(2, 4, 8, distance: (1, 2), strides: (2, 1)),
+    grouped(20, 1, 1, strides: (2, 2)), grouped(1, 4, 8, distance: (2, 2), strides: (2, 2)),
+    grouped(16, 1, 1, pooled: true), grouped(2, 3, 8, pooled: true),
   ]
 
   /// Kernels that sum no products: schedules keep every bit.
@@ -274,7 +311,8 @@ extension KernelCase {
     }.joined(separator: "\n"),
     input: [1, 8, 10, 10])
 
-  static let all = convolutions + transposedConvolutions + others + chains + [poolings]
+  static let all =
+    convolutions + transposedConvolutions + groupedConvolutions + others + chains + [poolings]
 }
 
 extension KernelCase {

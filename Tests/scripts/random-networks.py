@@ -62,19 +62,25 @@ class Network:
         columns = choose([rows, rows, rows, 1, 3])
         strides = choose([[1, 1]] * 4 + [[2, 2], [1, 2], [3, 1]])
         apart = choose([[1, 1]] * 3 + [[2, 2], [1, 3], [3, 2]])
-        padding = [(rows - 1) // 2, rows // 2, (columns - 1) // 2, columns // 2]
+        taps_apart = choose([[1, 1]] * 4 + [[2, 2], [1, 3]])
+        spans = [(taps - 1) * taps_apart[axis] + 1 for axis, taps in enumerate((rows, columns))]
+        padding = [(spans[0] - 1) // 2, spans[0] // 2, (spans[1] - 1) // 2, spans[1] // 2]
         if self.random.random() < 0.4:
             padding = [self.random.randrange(4) for _ in range(4)]
         extents = [
-            ((shape[2 + axis] - 1) * apart[axis] + 1 + sum(padding[2 * axis:2 * axis + 2]) - taps) // strides[axis] + 1
-            for axis, taps in enumerate((rows, columns))]
-        result = [shape[0], choose(CHANNELS), *extents]
-        if self.too_large(result) or math.prod(result) * shape[1] * rows * columns > 2e5 * self.largest:
+            ((shape[2 + axis] - 1) * apart[axis] + 1 + sum(padding[2 * axis:2 * axis + 2]) - spans[axis]) // strides[axis] + 1
+            for axis in range(2)]
+        groups = choose([1] * 4 + [choose([count for count in range(1, shape[1] + 1) if shape[1] % count == 0]), shape[1]])
+        result = [shape[0], choose(CHANNELS) if groups == 1 else groups * choose([1, 1, 2, shape[1] // groups]), *extents]
+        inputs = shape[1] // groups
+        if self.too_large(result) or math.prod(result) * inputs * rows * columns > 2e5 * self.largest:
             return None
-        operands = [x, self.parameter([result[1], shape[1], rows, columns])]
+        operands = [x, self.parameter([result[1], inputs, rows, columns])]
         if self.random.random() < 0.6:
             operands.append(self.parameter([result[1]]))
         dilation = "" if apart == [1, 1] else f", lhs_dilation = {apart}"
+        dilation += "" if taps_apart == [1, 1] else f", rhs_dilation = {taps_apart}"
+        dilation += "" if groups == 1 else f", feature_group_count = {groups}"
         text = f"convolution {', '.join(operands)} {{padding = {padding}, strides = {strides}{dilation}}}"
         return self.add(text, result), result
 

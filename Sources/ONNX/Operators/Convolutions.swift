@@ -9,16 +9,11 @@ enum Convolutions {
   static func convolution(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     let (x, window, kernel) = (try call.image(), try self.window(call), try call.value(1))
     let borders = window.borders(of: call.shape(of: x))
-    let operation = Convolution(padding: borders[0] + borders[1], strides: window.strides)
-    let dilated = try self.dilated(kernel, window, call)
-    let groups = try self.groups(call, channels: call.shape(of: kernel)[0])
-    let bias = try call.optionalValue(2)
-    let results = try parts(groups, call) { (part) throws(Diagnostic) in
-      var operands = [try part(x, 1), try part(dilated, 0)]
-      if let bias { operands.append(try part(bias, 0)) }
-      return try call.apply(operation, operands)
-    }
-    return [.value(results)]
+    let operation = Convolution(
+      padding: borders[0] + borders[1], strides: window.strides, rhsDilation: window.dilations,
+      featureGroupCount: try groups(call, channels: call.shape(of: kernel)[0]))
+    let bias = try call.optionalValue(2).map { [$0] } ?? []
+    return [.value(try call.apply(operation, [x, kernel] + bias))]
   }
 
   /// Kernels are [inputs, outputs / groups, rows, columns]: each pixel is spread as the gradient of a convolution
@@ -30,16 +25,13 @@ enum Convolutions {
     let (outputs, overflow) = call.shape(of: kernel)[1].multipliedReportingOverflow(by: groups)
     guard !overflow else { throw Diagnostic("it has too many channels") }
     let (size, borders) = try transposedSize(of: image, window, call)
-    let operation = Convolution(padding: borders[0] + borders[1], strides: window.strides)
-    let shape = try Shape([image[0], outputs / groups] + size)
-    let dilated = try self.dilated(kernel, window, call)
-    let bias = try call.optionalValue(2)
-    let results = try parts(groups, call) { (part) throws(Diagnostic) in
-      let own = try bias.map { (bias) throws(Diagnostic) in try part(bias, 0) }
-      return try operation.imageGradient(
-        try part(x, 1), try part(dilated, 0), shape, bias: own, &call.graph.builder)
-    }
-    return [.value(results)]
+    let operation = Convolution(
+      padding: borders[0] + borders[1], strides: window.strides, rhsDilation: window.dilations,
+      featureGroupCount: groups)
+    let result = try operation.imageGradient(
+      x, kernel, try Shape([image[0], outputs] + size), bias: try call.optionalValue(2),
+      &call.graph.builder)
+    return [.value(result)]
   }
 
   private static func window(_ call: NodeCall) throws(Diagnostic) -> WindowAttributes {
@@ -77,46 +69,11 @@ enum Convolutions {
     return (size, borders)
   }
 
-  /// The kernel with zeros between its elements; they are multiplied too.
-  private static func dilated(
-    _ kernel: ValueID, _ window: WindowAttributes, _ call: NodeCall
-  ) throws(Diagnostic) -> ValueID {
-    guard window.dilations != [1, 1] else { return kernel }
-    let zeros = [0, 0, 0, 0]
-    return try call.apply(
-      Pad(low: zeros, high: zeros, interior: [0, 0] + window.dilations.map { $0 - 1 }), kernel)
-  }
-
-  // MARK: Groups
-
   private static func groups(_ call: NodeCall, channels: Int) throws(Diagnostic) -> Int {
     let groups = try call.integer("group", 1)
     guard groups >= 1, channels.isMultiple(of: groups) else {
       throw Diagnostic("\(groups) groups do not divide \(channels) channels")
     }
     return groups
-  }
-
-  /// One part of a tensor along a dimension.
-  private typealias Part = (_ value: ValueID, _ dimension: Int) throws(Diagnostic) -> ValueID
-
-  /// Each group by itself, one after the other: right for any number of groups, slow for many.
-  private static func parts(
-    _ count: Int, _ call: NodeCall, _ convolve: (Part) throws(Diagnostic) -> ValueID
-  ) throws(Diagnostic) -> ValueID {
-    guard count > 1 else { return try convolve { (value, _) throws(Diagnostic) in value } }
-    var results: [ValueID] = []
-    for group in 0..<count {
-      results.append(
-        try convolve { (value, dimension) throws(Diagnostic) in
-          let extent = call.shape(of: value)[dimension]
-          guard extent.isMultiple(of: count) else {
-            throw Diagnostic("\(count) groups do not divide \(extent) channels")
-          }
-          let share = extent / count
-          return try Slicing.cut(value, dimension, group * share..<(group + 1) * share, call)
-        })
-    }
-    return try Layout.joined(results, dimension: 1, call)
   }
 }

@@ -25,19 +25,11 @@ enum Layout {
     return call.inputs.isEmpty ? nil : .integers(try .list(values))
   }
 
-  /// One after the other, in groups: an operation takes 64 at once.
+  /// One after the other.
   static func joined(
     _ values: [ValueID], dimension: Int, _ call: NodeCall
   ) throws(Diagnostic) -> ValueID {
-    if values.count == 1 { return values[0] }
-    let operation = Concatenate(dimension: dimension)
-    guard values.count > 64 else { return try call.apply(operation, values) }
-    var groups: [ValueID] = []
-    for start in stride(from: 0, to: values.count, by: 64) {
-      let group = values[start..<min(start + 64, values.count)]
-      groups.append(try joined(Array(group), dimension: dimension, call))
-    }
-    return try joined(groups, dimension: dimension, call)
+    try call.graph.builder.concatenated(values, dimension: dimension)
   }
 
   static func transpose(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {

@@ -211,7 +211,8 @@ struct KernelLowering {
 }
 
 /// Readable kernel names: the operations and the shape of the result, e.g. `convolution3x3_32_relu_1x32x192x128`; before
-/// a convolution, how far apart its pixels are, if they are: `lhs2x2`.
+/// a convolution its groups, if there are several, and how far apart its taps and its pixels are, if they are:
+/// `groups4_rhs2x2_lhs2x2`.
 enum KernelNames {
   static func name(of group: Function) -> String {
     var parts: [String] = []
@@ -220,8 +221,13 @@ enum KernelNames {
       case is Constant, is BroadcastInDim: continue
       case let convolution as Convolution:
         let kernel = group.type(of: node.operands[1]).shape
-        let apart = convolution.lhsDilation
-        if apart != [1, 1] { parts.append("lhs\(apart[0])x\(apart[1])") }
+        let groups = convolution.featureGroupCount
+        if groups > 1 { parts.append("groups\(groups)") }
+        for (side, apart) in [
+          ("rhs", convolution.rhsDilation), ("lhs", convolution.lhsDilation),
+        ] where apart != [1, 1] {
+          parts.append("\(side)\(apart[0])x\(apart[1])")
+        }
         parts.append("convolution\(kernel[2])x\(kernel[3])_\(kernel[1])")
       default: parts.append(node.operation.mnemonic)
       }

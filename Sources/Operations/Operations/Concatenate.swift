@@ -11,6 +11,8 @@ public struct Concatenate: TensorOperation {
 
   public var dimension: Int
 
+  static let mostOperands = 64
+
   public init(dimension: Int) { self.dimension = dimension }
 
   public init(_ reader: inout AttributeReader) throws(Diagnostic) {
@@ -20,7 +22,7 @@ public struct Concatenate: TensorOperation {
   public var attributes: [Attribute] { [Attribute("dimension", .integer(dimension))] }
 
   public func inferResults(_ operands: [TensorType]) throws(Diagnostic) -> [TensorType] {
-    try Require.count(operands, 1...64, mnemonic)
+    try Require.count(operands, 1...Self.mostOperands, mnemonic)
     try Require.float(operands, mnemonic)
     var extents = operands[0].shape.extents
     guard extents.indices.contains(dimension) else {

@@ -7,9 +7,9 @@ import Tensors
 public struct Convolution: TensorOperation {
   public static let mnemonic = "convolution"
   public static let summary =
-    "y[n,o,y,x] = bias[o] + sum over i, ky, kx of x[n, i, (y sy + ky - top) / dy, (x sx + kx - left) / dx] w[o,i,ky,kx]; operands x (NCHW), w (OIHW) and, optionally, bias; what lies outside the image or between its pixels is not accumulated. padding = [top, bottom, left, right]; lhs_dilation = [dy, dx], which may be left out, is the distance of neighbouring pixels (a transposed convolution with these strides)."
+    "y[n,o,y,x] = bias[o] + sum over i, ky, kx of x[n, g I + i, (y sy + ky ry - top) / dy, (x sx + kx rx - left) / dx] w[o,i,ky,kx]; operands x (NCHW), w (OIHW) and, optionally, bias; what lies outside the image or between its pixels is not accumulated. padding = [top, bottom, left, right]. The others may be left out: lhs_dilation = [dy, dx] is the distance of neighbouring pixels (a transposed convolution with these strides), rhs_dilation = [ry, rx] that of neighbouring taps; feature_group_count is the number of groups into which the channels of image and result are divided in order: o is in group g, which sees the I channels of the image that are its own."
 
-  public static let optionalAttributes = ["lhs_dilation"]
+  public static let optionalAttributes = ["lhs_dilation", "rhs_dilation", "feature_group_count"]
 
   /// Top, bottom, left, right.
   public var padding: [Int]
@@ -17,36 +17,57 @@ public struct Convolution: TensorOperation {
   public var strides: [Int]
   /// The distance of neighbouring pixels, down and across.
   public var lhsDilation: [Int]
+  /// The distance of neighbouring taps, down and across.
+  public var rhsDilation: [Int]
+  /// Groups of channels that see nothing of each other.
+  public var featureGroupCount: Int
 
   public init(
-    padding: [Int] = [0, 0, 0, 0], strides: [Int] = [1, 1], lhsDilation: [Int] = [1, 1]
+    padding: [Int] = [0, 0, 0, 0], strides: [Int] = [1, 1], lhsDilation: [Int] = [1, 1],
+    rhsDilation: [Int] = [1, 1], featureGroupCount: Int = 1
   ) {
     self.padding = padding
     self.strides = strides
     self.lhsDilation = lhsDilation
+    self.rhsDilation = rhsDilation
+    self.featureGroupCount = featureGroupCount
   }
 
   public init(_ reader: inout AttributeReader) throws(Diagnostic) {
     padding = try reader.integers("padding", count: 4)
     strides = try reader.integers("strides", count: 2)
     lhsDilation = try reader.integers("lhs_dilation", count: 2, default: [1, 1])
+    rhsDilation = try reader.integers("rhs_dilation", count: 2, default: [1, 1])
+    featureGroupCount = try reader.integer("feature_group_count", default: 1)
     for value in padding where value < 0 || value > 1024 {
       throw Diagnostic("padding must lie between 0 and 1024, not \(value)")
     }
-    for (name, values) in [("strides", strides), ("lhs_dilation", lhsDilation)] {
+    let distances = [
+      ("strides", strides), ("lhs_dilation", lhsDilation), ("rhs_dilation", rhsDilation),
+    ]
+    for (name, values) in distances {
       for value in values where value < 1 || value > 1024 {
         throw Diagnostic("\(name) must lie between 1 and 1024, not \(value)")
       }
     }
+    guard featureGroupCount >= 1 else {
+      throw Diagnostic("feature_group_count must be at least 1, not \(featureGroupCount)")
+    }
   }
 
   public var attributes: [Attribute] {
-    let dilation = [Attribute("lhs_dilation", .integers(lhsDilation))]
-    return [Attribute("padding", .integers(padding)), Attribute("strides", .integers(strides))]
-      + (isDilated ? dilation : [])
+    var all = [
+      Attribute("padding", .integers(padding)), Attribute("strides", .integers(strides)),
+    ]
+    for (name, values) in [("lhs_dilation", lhsDilation), ("rhs_dilation", rhsDilation)]
+    where values != [1, 1] {
+      all.append(Attribute(name, .integers(values)))
+    }
+    if featureGroupCount != 1 {
+      all.append(Attribute("feature_group_count", .integer(featureGroupCount)))
+    }
+    return all
   }
-
-  private var isDilated: Bool { lhsDilation != [1, 1] }
 
   public func inferResults(_ operands: [TensorType]) throws(Diagnostic) -> [TensorType] {
     try Require.count(operands, 2...3, mnemonic)
@@ -55,11 +76,7 @@ public struct Convolution: TensorOperation {
     try Require.rank(4, image, "image")
     try Require.rank(4, kernel, "kernel")
     try Require.element(image.element, kernel, "kernel")
-    guard image.shape[1] == kernel.shape[1] else {
-      throw Diagnostic(
-        "the kernel \(kernel) takes \(kernel.shape[1]) channels, but the image \(image) has \(image.shape[1])"
-      )
-    }
+    try checkChannels(image, kernel)
     if operands.count == 3 {
       try Require.shape([kernel.shape[0]], operands[2], "bias")
       try Require.element(image.element, operands[2], "bias")
@@ -67,12 +84,33 @@ public struct Convolution: TensorOperation {
     var extents = [image.shape[0], kernel.shape[0]]
     for axis in 0..<2 {
       let padded = dilated(image.shape, axis) + padding[2 * axis] + padding[2 * axis + 1]
-      guard padded >= kernel.shape[axis + 2] else {
+      let span = span(kernel.shape, axis)
+      guard padded >= span else {
         throw Diagnostic("the kernel \(kernel) is larger than the padded image \(image)")
       }
-      extents.append((padded - kernel.shape[axis + 2]) / strides[axis] + 1)
+      extents.append((padded - span) / strides[axis] + 1)
     }
     return [TensorType(try Shape(extents), image.element)]
+  }
+
+  private func checkChannels(_ image: TensorType, _ kernel: TensorType) throws(Diagnostic) {
+    for (type, role, dimension) in [(image, "image", 1), (kernel, "kernel", 0)]
+    where !type.shape[dimension].isMultiple(of: featureGroupCount) {
+      throw Diagnostic(
+        "\(featureGroupCount) groups do not divide the \(type.shape[dimension]) channels of the \(role) \(type)",
+        help: "choose a feature_group_count that divides the channels of image and result")
+    }
+    guard image.shape[1] / featureGroupCount == kernel.shape[1] else {
+      let groups = featureGroupCount == 1 ? "" : " in \(featureGroupCount) groups"
+      throw Diagnostic(
+        "the kernel \(kernel) takes \(kernel.shape[1]) channels, but the image \(image) has \(image.shape[1])\(groups)"
+      )
+    }
+  }
+
+  /// Rows or columns from the kernel's first tap to its last.
+  private func span(_ kernel: Shape, _ axis: Int) -> Int {
+    (kernel[axis + 2] - 1) * rhsDilation[axis] + 1
   }
 
   /// Rows or columns from the image's first pixel to its last.
@@ -84,7 +122,7 @@ public struct Convolution: TensorOperation {
     [
       ReferenceConvolution(
         image: operands[0], kernel: operands[1], bias: operands.count == 3 ? operands[2] : nil,
-        padding: padding, strides: strides, dilation: lhsDilation, result: results[0].shape
+        convolution: self, result: results[0].shape
       ).run()
     ]
   }
@@ -93,7 +131,9 @@ public struct Convolution: TensorOperation {
     let (image, kernel) = (operands[0].shape, operands[1].shape)
     /// Row or column under a tap, in the dilated image.
     func place(_ axis: Int, _ index: [Expression], _ tap: Expression) -> Expression {
-      index[axis + 2] * .integer(strides[axis]) + tap - .integer(padding[2 * axis])
+      let distance = rhsDilation[axis]
+      let reached = distance == 1 ? tap : tap * .integer(distance)
+      return index[axis + 2] * .integer(strides[axis]) + reached - .integer(padding[2 * axis])
     }
     /// Row or column of the image's pixel there.
     func pixel(_ axis: Int, _ index: [Expression], _ tap: Expression) -> Expression {
@@ -125,10 +165,21 @@ public struct Convolution: TensorOperation {
           operands.count == 3 ? operand(2, [index[1]]) : .real(0, result.element)
         },
         update: { sum, index, taps, operand in
+          let channel = inputChannel(taps[2], of: index[1], kernel)
           let pixel = operand(
-            0, [index[0], taps[2], pixel(0, index, taps[0]), pixel(1, index, taps[1])])
+            0, [index[0], channel, pixel(0, index, taps[0]), pixel(1, index, taps[1])])
           return .fma(pixel, operand(1, [index[1], taps[2], taps[0], taps[1]]), sum)
         }))
+  }
+
+  /// The image's channel that is the `input`-th of the result channel's group.
+  func inputChannel(
+    _ input: Expression, of output: Expression, _ kernel: Shape
+  ) -> Expression {
+    if featureGroupCount == 1 { return input }
+    let (outputs, inputs) = (kernel[0] / featureGroupCount, kernel[1])
+    let group = outputs == 1 ? output : .binary(.divide, output, .integer(outputs))
+    return inputs == 1 ? group : group * .integer(inputs) + input
   }
 
   /// The image's is a convolution with the kernel turned around, the kernel's an operation of its own.
@@ -143,7 +194,9 @@ public struct Convolution: TensorOperation {
     if call.wanted[1] {
       let extents = Array(builder.shape(of: kernel).extents[2...])
       gradients[1] = try builder.apply(
-        ConvolutionKernelGradient(kernel: extents, padding: padding, strides: strides),
+        ConvolutionKernelGradient(
+          kernel: extents, padding: padding, strides: strides, rhsDilation: rhsDilation,
+          featureGroupCount: featureGroupCount),
         try spread(image, &builder), dy)
     }
     if call.operands.count == 3 {
@@ -156,7 +209,7 @@ public struct Convolution: TensorOperation {
   private func spread(
     _ image: ValueID, _ builder: inout GraphBuilder
   ) throws(Diagnostic) -> ValueID {
-    guard isDilated else { return image }
+    guard lhsDilation != [1, 1] else { return image }
     let zeros = [0, 0, 0, 0]
     return try builder.apply(
       Pad(low: zeros, high: zeros, interior: [0, 0] + lhsDilation.map { $0 - 1 }), image)
@@ -170,25 +223,56 @@ public struct Convolution: TensorOperation {
     _ dy: ValueID, _ kernel: ValueID, _ image: Shape, bias: ValueID? = nil,
     _ builder: inout GraphBuilder
   ) throws(Diagnostic) -> ValueID {
-    let (result, taps) = (builder.shape(of: dy), builder.shape(of: kernel))
+    let (result, window) = (builder.shape(of: dy), builder.shape(of: kernel))
     var edges = Pad(low: [0, 0, 0, 0], high: [0, 0, 0, 0], interior: [0, 0, 0, 0])
     var borders: [Int] = []
     for axis in 0..<2 {
       let spread = (result[axis + 2] - 1) * strides[axis] + 1
-      let low = taps[axis + 2] - 1 - padding[2 * axis]
-      let high = dilated(image, axis) + taps[axis + 2] - 1 - spread - low
+      let span = span(window, axis)
+      let low = span - 1 - padding[2 * axis]
+      let high = dilated(image, axis) + span - 1 - spread - low
       (edges.low[axis + 2], edges.high[axis + 2]) = (min(low, 0), min(high, 0))
       borders += [max(low, 0), max(high, 0)]
     }
-    let exchanged = try builder.apply(Transpose([1, 0, 2, 3]), kernel)
-    let turned = try builder.apply(Reverse(dimensions: [2, 3]), exchanged)
-    var gradient = Convolution(padding: borders, strides: lhsDilation, lhsDilation: strides)
+    let turned = try builder.apply(
+      Reverse(dimensions: [2, 3]), try exchanged(kernel, &builder))
+    var gradient = Convolution(
+      padding: borders, strides: lhsDilation, lhsDilation: strides, rhsDilation: rhsDilation,
+      featureGroupCount: featureGroupCount)
     let weights = [turned] + (bias.map { [$0] } ?? [])
     if edges.isIdentity { return try builder.results(gradient, [dy] + weights)[0] }
     // Cut off between pixels: then the zeros have to be there.
     edges.interior = [0, 0] + strides.map { $0 - 1 }
     gradient.lhsDilation = [1, 1]
     return try builder.results(gradient, [try builder.apply(edges, dy)] + weights)[0]
+  }
+
+  /// The kernel with the inputs and outputs of each group in each other's place.
+  private func exchanged(
+    _ kernel: ValueID, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> ValueID {
+    let shape = builder.shape(of: kernel)
+    let outputs = shape[0] / featureGroupCount
+    if featureGroupCount == 1 { return try builder.apply(Transpose([1, 0, 2, 3]), kernel) }
+    if outputs == 1 && shape[1] == 1 { return kernel }
+    var pieces: [ValueID] = []
+    if shape[1] == 1 {
+      // The outputs with the same number in all groups are a column of the result.
+      for output in 0..<outputs {
+        pieces.append(
+          try builder.apply(
+            Slice(
+              start: [output, 0, 0, 0], limit: shape.extents, strides: [outputs, 1, 1, 1]), kernel))
+      }
+      return try builder.concatenated(pieces, dimension: 1)
+    }
+    for first in stride(from: 0, to: shape[0], by: outputs) {
+      let group = Slice(
+        start: [first, 0, 0, 0], limit: [first + outputs] + shape.extents[1...])
+      pieces.append(
+        try builder.apply(Transpose([1, 0, 2, 3]), try builder.apply(group, kernel)))
+    }
+    return try builder.concatenated(pieces, dimension: 0)
   }
 
   public static var samples: [OperationSample] {
@@ -215,6 +299,35 @@ public struct Convolution: TensorOperation {
       OperationSample(
         Convolution(padding: [2, 3, 0, 1], strides: [1, 2], lhsDilation: [2, 3]),
         [.sample([2, 3, 4, 5], .f64), .sample([2, 3, 3, 4], .f64)]),
+    ] + groupedSamples
+  }
+
+  private static var groupedSamples: [OperationSample] {
+    let same = [1, 1, 1, 1]
+    return [
+      OperationSample(
+        Convolution(padding: [2, 2, 2, 2], rhsDilation: [2, 2]),
+        [.sample([1, 8, 6, 19]), .sample([16, 8, 3, 3]), .sample([16])],
+        refused: [[.sample([1, 8, 1, 19]), .sample([16, 8, 4, 3])]]),
+      OperationSample(
+        Convolution(padding: same, featureGroupCount: 20),
+        [.sample([2, 20, 5, 9]), .sample([20, 1, 3, 3]), .sample([20])],
+        refused: [
+          [.sample([2, 20, 5, 9]), .sample([30, 1, 3, 3])],
+          [.sample([2, 30, 5, 9]), .sample([20, 1, 3, 3])],
+          [.sample([2, 20, 5, 9]), .sample([20, 20, 3, 3])],
+        ]),
+      OperationSample(
+        Convolution(padding: same, strides: [1, 2], featureGroupCount: 2),
+        [.sample([1, 8, 4, 7]), .sample([24, 4, 3, 3]), .sample([24])]),
+      OperationSample(
+        Convolution(
+          padding: [2, 3, 0, 1], strides: [1, 2], lhsDilation: [2, 1], rhsDilation: [3, 2],
+          featureGroupCount: 3),
+        [.sample([2, 6, 4, 5], .f64), .sample([3, 2, 2, 3], .f64)]),
+      OperationSample(
+        Convolution(padding: [1, 0, 0, 1], strides: [2, 1], featureGroupCount: 3),
+        [.sample([1, 3, 4, 5], .f64), .sample([6, 1, 2, 3], .f64)]),
     ]
   }
 }

@@ -7,18 +7,23 @@ import Tensors
 public struct ConvolutionKernelGradient: TensorOperation {
   public static let mnemonic = "convolution_kernel_gradient"
   public static let summary =
-    "dw[o,i,ky,kx] = sum over n, y, x of x[n, i, y sy + ky - top, x sx + kx - left] dy[n,o,y,x]: what the kernel of a convolution with these attributes receives; operands x (the image, NCHW) and dy (the cotangent of the convolution's result). kernel = [rows, columns]."
+    "dw[o,i,ky,kx] = sum over n, y, x of x[n, g I + i, y sy + ky ry - top, x sx + kx rx - left] dy[n,o,y,x]: what the kernel of a convolution with these attributes receives; operands x (the image, NCHW) and dy (the cotangent of the convolution's result). kernel = [rows, columns]."
+
+  public static let optionalAttributes = ["rhs_dilation", "feature_group_count"]
 
   /// Rows and columns of the kernel.
   public var kernel: [Int]
   /// Of the convolution.
-  public var padding: [Int]
-  public var strides: [Int]
+  private var convolution: Convolution
 
-  public init(kernel: [Int], padding: [Int], strides: [Int]) {
+  public init(
+    kernel: [Int], padding: [Int], strides: [Int], rhsDilation: [Int] = [1, 1],
+    featureGroupCount: Int = 1
+  ) {
     self.kernel = kernel
-    self.padding = padding
-    self.strides = strides
+    convolution = Convolution(
+      padding: padding, strides: strides, rhsDilation: rhsDilation,
+      featureGroupCount: featureGroupCount)
   }
 
   public init(_ reader: inout AttributeReader) throws(Diagnostic) {
@@ -26,19 +31,15 @@ public struct ConvolutionKernelGradient: TensorOperation {
     for value in kernel where value < 1 || value > 1 << 20 {
       throw Diagnostic("kernel must lie between 1 and 2^20, not \(value)")
     }
-    let convolution = try Convolution(&reader)
+    convolution = try Convolution(&reader)
     guard convolution.lhsDilation == [1, 1] else {
       throw Diagnostic("\(Self.mnemonic) takes no lhs_dilation", help: "pad the image instead")
     }
-    padding = convolution.padding
-    strides = convolution.strides
   }
 
   public var attributes: [Attribute] {
     [Attribute("kernel", .integers(kernel))] + convolution.attributes
   }
-
-  private var convolution: Convolution { Convolution(padding: padding, strides: strides) }
 
   public func inferResults(_ operands: [TensorType]) throws(Diagnostic) -> [TensorType] {
     try Require.count(operands, 2...2, mnemonic)
@@ -48,8 +49,8 @@ public struct ConvolutionKernelGradient: TensorOperation {
     }
     let (image, cotangent) = (operands[0], operands[1])
     try Require.element(image.element, cotangent, "cotangent")
-    let type = TensorType(
-      try Shape([cotangent.shape[1], image.shape[1]] + kernel), image.element)
+    let inputs = max(1, image.shape[1] / convolution.featureGroupCount)
+    let type = TensorType(try Shape([cotangent.shape[1], inputs] + kernel), image.element)
     let result = try convolution.inferResults([image, type])
     try Require.shape(result[0].shape.extents, cotangent, "cotangent")
     return [type]
@@ -59,26 +60,33 @@ public struct ConvolutionKernelGradient: TensorOperation {
     let (image, cotangent) = (operands[0], operands[1])
     var result = Tensor<Double>(results[0].shape, repeating: 0)
     var index = [Int](repeating: 0, count: 4)
+    let outputs = cotangent.shape[1] / convolution.featureGroupCount
     for position in result.values.indices {
-      result.values[position] = element(index, image, cotangent)
+      let channel = index[0] / outputs * results[0].shape[1] + index[1]
+      result.values[position] = element(index, channel, image, cotangent)
       Odometer.advance(&index, results[0].shape.extents)
     }
     return [result]
   }
 
+  /// `channel` is the image's.
   private func element(
-    _ index: [Int], _ image: Tensor<Double>, _ cotangent: Tensor<Double>
+    _ index: [Int], _ channel: Int, _ image: Tensor<Double>, _ cotangent: Tensor<Double>
   ) -> Double {
     let (source, target) = (image.shape, cotangent.shape)
+    func place(_ axis: Int, _ pixel: Int) -> Int {
+      pixel * convolution.strides[axis] + index[axis + 2] * convolution.rhsDilation[axis]
+        - convolution.padding[2 * axis]
+    }
     var sum = 0.0
     for n in 0..<target[0] {
       for row in 0..<target[2] {
-        let y = row * strides[0] + index[2] - padding[0]
+        let y = place(0, row)
         guard y >= 0, y < source[2] else { continue }
-        let from = ((n * source[1] + index[1]) * source[2] + y) * source[3]
+        let from = ((n * source[1] + channel) * source[2] + y) * source[3]
         let to = ((n * target[1] + index[0]) * target[2] + row) * target[3]
         for column in 0..<target[3] {
-          let x = column * strides[1] + index[3] - padding[2]
+          let x = place(1, column)
           guard x >= 0, x < source[3] else { continue }
           sum += image.values[from + x] * cotangent.values[to + column]
         }
@@ -89,8 +97,11 @@ public struct ConvolutionKernelGradient: TensorOperation {
 
   public func computation(operands: [TensorType], result: TensorType) -> Computation {
     let (image, cotangent) = (operands[0].shape, operands[1].shape)
+    let (padding, strides) = (convolution.padding, convolution.strides)
     func place(_ axis: Int, _ index: [Expression], _ pixel: Expression) -> Expression {
-      pixel * .integer(strides[axis]) + index[axis + 2] - .integer(padding[2 * axis])
+      let (tap, distance) = (index[axis + 2], convolution.rhsDilation[axis])
+      let reached = distance == 1 ? tap : tap * .integer(distance)
+      return pixel * .integer(strides[axis]) + reached - .integer(padding[2 * axis])
     }
     func inside(_ axis: Int, _ index: [Expression], _ pixel: Expression) -> [Expression] {
       if padding[2 * axis] == 0 && padding[2 * axis + 1] == 0 { return [] }
@@ -110,8 +121,9 @@ public struct ConvolutionKernelGradient: TensorOperation {
         ],
         initial: { _, _ in .real(0, result.element) },
         update: { sum, index, pixel, operand in
+          let channel = convolution.inputChannel(index[1], of: index[0], result.shape)
           let source = operand(
-            0, [pixel[0], index[1], place(0, index, pixel[1]), place(1, index, pixel[2])])
+            0, [pixel[0], channel, place(0, index, pixel[1]), place(1, index, pixel[2])])
           return .fma(source, operand(1, [pixel[0], index[0], pixel[1], pixel[2]]), sum)
         }))
   }
@@ -144,6 +156,19 @@ public struct ConvolutionKernelGradient: TensorOperation {
       OperationSample(
         ConvolutionKernelGradient(kernel: [4, 2], padding: [2, 0, 1, 3], strides: [2, 3]),
         [.sample([1, 2, 7, 8], .f64), .sample([1, 3, 3, 4], .f64)]),
+      OperationSample(
+        ConvolutionKernelGradient(
+          kernel: [3, 3], padding: [1, 1, 1, 1], strides: [1, 1], featureGroupCount: 20),
+        [.sample([2, 20, 5, 9]), .sample([2, 20, 5, 9])],
+        refused: [
+          [.sample([2, 20, 5, 9]), .sample([2, 30, 5, 9])],
+          [.sample([2, 10, 5, 9]), .sample([2, 20, 5, 9])],
+        ]),
+      OperationSample(
+        ConvolutionKernelGradient(
+          kernel: [2, 3], padding: [2, 3, 0, 1], strides: [1, 2], rhsDilation: [3, 2],
+          featureGroupCount: 2),
+        [.sample([1, 4, 3, 6], .f64), .sample([1, 6, 5, 2], .f64)]),
     ]
   }
 }
