@@ -228,7 +228,8 @@ struct ScheduleReduction {
     }
     return ReductionTile(
       nest: nest, channelVariable: channel.name, columnVariable: column.name,
-      channels: groups?.placed(channels) ?? channels, columns: columns, lanes: lanes, unrollLimit: Self.unrollLimit
+      channels: groups?.placed(channels) ?? channels, columns: columns, lanes: lanes,
+      unrollLimit: Self.unrollLimit
     ).statements(&names)
   }
 }
