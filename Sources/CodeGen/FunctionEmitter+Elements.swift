@@ -195,32 +195,14 @@ extension FunctionEmitter {
     _ operation: UnaryOperator, _ value: LLVMValueRef, _ type: ElementType, _ wide: Bool
   ) throws(EmitFailure) -> LLVMValueRef {
     try checkArithmetic(type, operation.rawValue)
-    if unit.target.gpu != nil, [.exp, .log, .tanh].contains(operation) {
-      throw complain(
-        "kernel \(kernel.name): '\(operation.rawValue)' is not there yet on GPUs",
-        help: "choose a CPU target")
-    }
     switch operation {
     case .negate: return LLVMBuildFNeg(builder, value, "")
     case .abs: return intrinsic("llvm.fabs", [value])
     case .sqrt: return intrinsic("llvm.sqrt", [value])
-    case .exp: return intrinsic("llvm.exp", [value])
-    case .log: return intrinsic("llvm.log", [value])
-    case .tanh: return hyperbolicTangent(value, type, wide)
+    case .exp, .log, .tanh, .erf: return try elementary(operation, value, type, wide)
     case .tf32: return roundedToTF32(value, wide)
     case .tf32TowardsZero: return cutToTF32(value, wide)
     case .not: throw mixed("not")
-    }
-  }
-
-  /// One call of libm's function per lane.
-  private func hyperbolicTangent(
-    _ value: LLVMValueRef, _ type: ElementType, _ wide: Bool
-  ) -> LLVMValueRef {
-    let (signature, function) = unit.libraryFunction(type == .f64 ? "tanh" : "tanhf", type)
-    return perLane(value, wide) { scalar in
-      var arguments: [LLVMValueRef?] = [scalar]
-      return LLVMBuildCall2(builder, signature, function, &arguments, 1, "")
     }
   }
 

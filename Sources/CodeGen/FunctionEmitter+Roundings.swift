@@ -118,7 +118,7 @@ extension FunctionEmitter {
   }
 
   /// The type of one value or of one for each lane.
-  private func elements(_ scalar: LLVMTypeRef, _ wide: Bool) -> LLVMTypeRef {
+  func elements(_ scalar: LLVMTypeRef, _ wide: Bool) -> LLVMTypeRef {
     guard wide, let lanes else { return scalar }
     return LLVMVectorType(scalar, UInt32(lanes))
   }
@@ -127,7 +127,7 @@ extension FunctionEmitter {
     constant(LLVMConstInt(unit.i32, value, 0), wide)
   }
 
-  private func constant(_ value: LLVMValueRef, _ wide: Bool) -> LLVMValueRef {
+  func constant(_ value: LLVMValueRef, _ wide: Bool) -> LLVMValueRef {
     guard wide, let lanes else { return value }
     return splat(value, lanes)
   }

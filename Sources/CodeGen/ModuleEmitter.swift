@@ -124,20 +124,6 @@ final class ModuleEmitter {
       LLVMGetParam(function, UInt32(position)), slot.buffer.name, slot.buffer.name.utf8.count)
   }
 
-  /// A function of the C library on one element, without side effects.
-  func libraryFunction(
-    _ name: String, _ element: ElementType
-  ) -> (type: LLVMTypeRef, function: LLVMValueRef) {
-    let scalar: LLVMTypeRef =
-      element == .f64 ? LLVMDoubleTypeInContext(context) : LLVMFloatTypeInContext(context)
-    var parameters: [LLVMTypeRef?] = [scalar]
-    let signature: LLVMTypeRef = LLVMFunctionType(scalar, &parameters, 1, 0)
-    if let known = LLVMGetNamedFunction(module, name) { return (signature, known) }
-    let function: LLVMValueRef = LLVMAddFunction(module, name, signature)
-    add("nounwind", to: function)
-    return (signature, function)
-  }
-
   /// `parallel->run(parallel->user, count, task, captures)`.
   func callRuntime(
     _ builder: LLVMBuilderRef, _ parallel: LLVMValueRef, _ count: LLVMValueRef,

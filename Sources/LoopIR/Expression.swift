@@ -35,7 +35,7 @@ public indirect enum Expression: Hashable, Sendable {
 
 /// Raw values are the text form: `sqrt(x)`.
 public enum UnaryOperator: String, Hashable, Sendable, CaseIterable {
-  case negate, abs, sqrt, exp, log, tanh
+  case negate, abs, sqrt, exp, log, tanh, erf
   /// An f32 rounded to the 11 significant bits of tf32, ties away from zero.
   case tf32
   /// An f32 cut off after those bits, towards zero.

@@ -1,12 +1,11 @@
 import Diagnostics
-import Foundation
 import Tensors
 
 /// Floating-point arithmetic as the machine does it: values are held as Double, and every operation rounds to the
 /// element type once.
 ///
 /// f16 and bf16 are computed in Float, which has more than twice their digits plus two, so the second rounding
-/// changes nothing for + - * / and sqrt. exp, log and tanh are Double's, rounded.
+/// changes nothing for + - * / and sqrt.
 extension ElementType {
   /// The nearest value of the type, ties to even.
   func rounded(_ value: Double) -> Double {
@@ -36,9 +35,7 @@ extension ElementType {
     case .abs: return { Swift.abs($0) }
     case .sqrt:
       return self == .f64 ? { $0.squareRoot() } : { rounded(Double(Float($0).squareRoot())) }
-    case .exp: return { rounded(Foundation.exp($0)) }
-    case .log: return { rounded(Foundation.log($0)) }
-    case .tanh: return { rounded(Foundation.tanh($0)) }
+    case .exp, .log, .tanh, .erf: return elementary(op)
     case .tf32: return { Double(Self.roundedToTF32(Float($0))) }
     case .tf32TowardsZero: return { Double(Self.cutToTF32(Float($0))) }
     case .not: return nil

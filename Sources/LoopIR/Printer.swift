@@ -205,7 +205,8 @@ extension LoopPrinter {
       if case .integer = operand { return "-(\(text(operand)))" }
       return "-" + text(operand, atLeast: BinaryOperator.unaryPrecedence)
     case .not: return "!" + text(operand, atLeast: BinaryOperator.unaryPrecedence)
-    case .abs, .sqrt, .exp, .log, .tanh, .tf32, .tf32TowardsZero: return call(op.rawValue, operand)
+    case .abs, .sqrt, .exp, .log, .tanh, .erf, .tf32, .tf32TowardsZero:
+      return call(op.rawValue, operand)
     }
   }
 

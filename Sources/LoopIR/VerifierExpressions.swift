@@ -68,7 +68,7 @@ extension KernelVerifier {
     let fits: Bool
     switch op {
     case .negate, .abs: fits = operand != .boolean
-    case .sqrt, .exp, .log, .tanh: fits = operand != .boolean && operand != .index
+    case .sqrt, .exp, .log, .tanh, .erf: fits = operand != .boolean && operand != .index
     case .tf32, .tf32TowardsZero: fits = operand == .element(.f32)
     case .not: fits = operand == .boolean
     }

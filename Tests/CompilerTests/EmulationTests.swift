@@ -153,6 +153,32 @@ import Testing
     #expect(try emulated.run(inputs: [x]).map(\.values) == [joined, joined.map { -$0 }])
   }
 
+  /// Elementary functions have no library on GPUs.
+  @Test func elementaryFunctionsAreThoseOfTheInterpreter() throws {
+    let model = try DumpReader.read(
+      """
+      rephase_ir 1
+      func @f(%x: tensor<1x2x3x5xf32>) -> tensor<1x8x6x5xf32> {
+        %0 = logistic %x : tensor<1x2x3x5xf32>
+        %1 = log %0 : tensor<1x2x3x5xf32>
+        %2 = tanh %x : tensor<1x2x3x5xf32>
+        %3 = erf %x : tensor<1x2x3x5xf32>
+        %4 = concatenate %0, %1, %2, %3 {dimension = 1} : tensor<1x8x3x5xf32>
+        %5 = resize_linear %4 {dimension = 2, size = 6, coordinates = half_pixel} : tensor<1x8x6x5xf32>
+        return %5
+      }
+      """, file: "model.rir")
+    let target = try Targets.resolve("sm_90")
+    let x = try input([1, 2, 3, 5]).map { 3 * $0 }
+    let expected = try LoopInterpreter.run(
+      try Pipeline(target: target, precision: .standard).scheduled(model), parameters: [:],
+      inputs: [x.map(Double.init)])
+    let emulated = try EmulatedModel(
+      model, target: target, precision: .standard, weights: [:]
+    ).run(inputs: [x])
+    #expect(emulated.map { $0.map(Double.init) } == expected)
+  }
+
   /// What rounding and splitting make of such a pixel can be NaN instead of infinite, but no number.
   @Test(arguments: Precision.allCases, [Float.nan, .infinity, -.infinity])
   func noNaNOrInfinityIsHidden(_ precision: Precision, _ pixel: Float) throws {

@@ -1,3 +1,4 @@
+import Glibc
 import Tensors
 import Testing
 
@@ -26,6 +27,75 @@ import Testing
     try check("Cast", [.init("to", 1)], gives: x)
   }
 
+  @Test func elementaryFunctions() throws {
+    try check("Exp", gives: [1, 1, 1, 1], of: [0, 0, -0.0, 0])
+    try check("Log", gives: [0, -.infinity, .infinity, 0], of: [1, 0, .infinity, 1])
+    try check("Tanh", gives: [0, 1, -1, 0], of: [0, 99, -99, 0])
+    try check("Erf", gives: [0, 1, -1, 0], of: [0, 99, -99, 0])
+    try check("Sigmoid", gives: [0.5, 1, 0, 0.5], of: [0, 999, -999, 0])
+    try check("Sign", gives: [-1, -1, 0, 1])
+  }
+
+  @Test func activations() throws {
+    try check(
+      "HardSigmoid", [.init("alpha", real: 0.25)], gives: [0, 0.375, 0.5, 1],
+      of: [-2, -0.5, 0, 3])
+    try check("HardSwish", gives: [0, 0, 3, 0], of: [-3, 0, 3, -7])
+    try check("Elu", [.init("alpha", real: 2)], gives: [-2, 0, 3, -2], of: [-999, 0, 3, -999])
+    try check("Celu", [.init("alpha", real: 2)], gives: [-2, 0, 3, -2], of: [-999, 0, 3, -999])
+    try check(
+      "Selu", [.init("alpha", real: 2), .init("gamma", real: 0.5)], gives: [-1, 0, 1, 5],
+      of: [-999, 0, 2, 10])
+    try check("Softplus", gives: [0, 999, 50, 0], of: [-999, 999, 50, -800])
+    try check("Softsign", gives: [-0.5, 0, 0.75, 0.5], of: [-1, 0, 3, 1])
+    try check("Mish", gives: [0, 99, 50, 0], of: [0, 99, 50, -0.0])
+    try check("Gelu", gives: [0, 99, 50, 0], of: [0, 99, 50, -99])
+    try check(
+      "Gelu", [.init("approximate", word: "tanh")], gives: [0, 99, 50, 0], of: [0, 99, 50, -99])
+  }
+
+  @Test func softmaxes() throws {
+    let x = try tensor([1, 2, 2], [0, 0, 900, 900 + log(2)])
+    let last = try result("Softmax", x).values
+    #expect(last[..<2] == [0.5, 0.5] && abs(last[3] - 2.0 / 3) < 1e-9)
+    #expect(try result("Softmax", x, [.init("axis", 1)]).values == [0, 0, 1, 1])
+    let all = try result("Softmax", x, operatorSet: 12).values
+    #expect(all[..<2] == [0, 0] && abs(all[2] - 1.0 / 3) < 1e-9)
+    #expect(try result("LogSoftmax", x).values[0] == -log(2))
+  }
+
+  @Test func comparisonsAndChoices() throws {
+    let limits = [Onnx_TensorProto("l", [4], floats: [-2, 0, 0, 1])]
+    try check("Equal", [], limits, gives: [1, 0, 1, 0])
+    try check("Greater", [], limits, gives: [0, 0, 0, 1])
+    try check("GreaterOrEqual", [], limits, gives: [1, 0, 1, 1])
+    try check("Less", [], limits, gives: [0, 1, 0, 0])
+    try check("LessOrEqual", [], limits, gives: [1, 1, 1, 0])
+    let truths = [Onnx_TensorProto("t", [4], floats: [0, 0, 1, 1])]
+    try check("And", [], truths, gives: [0, 0, 0, 1], of: [0, 1, 0, 1])
+    try check("Or", [], truths, gives: [0, 1, 1, 1], of: [0, 1, 0, 1])
+    try check("Not", gives: [0, 0, 1, 0])
+    try check("Cast", [.init("to", 9)], gives: [1, 1, 0, 1])
+    try check(
+      "Where", [], [.init("a", [1], floats: [7]), .init("b", [4], floats: [1, 2, 3, 4])],
+      gives: [7, 7, 3, 7])
+  }
+
+  /// As exporters write `expand`: -1 stands for what there is.
+  @Test func integersAreChosenAtOnce() throws {
+    let nodes: [Onnx_NodeProto] = [
+      .init("Equal", ["asked", "open"], ["is"]), .init("Where", ["is", "one", "asked"], ["shape"]),
+      .init("Expand", ["x", "shape"]),
+    ]
+    let model = Onnx_ModelProto(
+      nodes, x: [1, 2],
+      [
+        .init("asked", integers: [2, -1]), .init("open", integer: -1),
+        .init("one", integers: [1, 1]),
+      ])
+    #expect(try model.outputs(try tensor([1, 2], [3, 4]))[0] == tensor([2, 2], [3, 4, 3, 4]))
+  }
+
   @Test func rectifiersWithSlopes() throws {
     try check("LeakyRelu", [.init("alpha", real: 0.25)], gives: [-0.5, -0.125, 0, 3])
     try check("LeakyRelu", [.init("alpha", real: 2)], gives: [-4, -1, 0, 3])
@@ -50,7 +120,7 @@ import Testing
 
   @Test func powers() throws {
     for (exponent, expected) in [
-      (2, [16, 4, 1, 0.25]), (1, [4, 2, 1, 0.5]), (-1, [0.25, 0.5, 1, 2]),
+      (3, [64, 8, 1, 0.125]), (2, [16, 4, 1, 0.25]), (1, [4, 2, 1, 0.5]), (-1, [0.25, 0.5, 1, 2]),
     ] as [(Float, [Double])] {
       try check(
         "Pow", [], [.init("e", [], floats: [exponent])], gives: expected, of: [4, 2, 1, 0.5])
@@ -93,6 +163,10 @@ import Testing
     let own = try result(
       "InstanceNormalization", x, [.init("epsilon", real: 0)], [c("s", [2, 1]), c("b", [1, 0])])
     #expect(own.values == [-1, 3, -1, 1])
+    let rows = try result(
+      "LayerNormalization", x, [.init("axis", -1), .init("epsilon", real: 0)],
+      [c("s", [2, 1]), c("b", [1, 0])])
+    #expect(rows.values == [-1, 1, -1, 1])
   }
 
   /// As PyTorch writes it: a shape of groups and back.
@@ -126,5 +200,11 @@ import Testing
     #expect(
       try result("ReduceSum", x, [.init("axes", [2])], operatorSet: 12).values == [4, 6, 12, 14])
     #expect(try result("ReduceSum", x, [.init("noop_with_empty_axes", 1)]) == x)
+    #expect(try result("ReduceMax", x, [], [axes]).values == [4, 8])
+    #expect(
+      try result("ReduceMin", x, [.init("axes", [0, 1])], operatorSet: 17).values == [1, 2, 3, 4])
+    #expect(try result("ReduceL1", x, [], [axes]).values == [10, 26])
+    #expect(try result("ReduceSumSquare", x, [], [axes]).values == [30, 174])
+    #expect(try result("ReduceL2", try tensor([1, 2], [3, -4])).values == [5])
   }
 }

@@ -12,9 +12,9 @@ import Testing
   ]
   private static let numbers = [0, 1, 2, 3, 7, -1, -2, -9, 1 << 40, Int.max, Int.min]
   private static let words = [
-    ("mode", ["reflect", "edge", "nearest", "wrap"]),
+    ("mode", ["reflect", "edge", "nearest", "linear", "wrap"]),
     ("auto_pad", ["SAME_UPPER", "SAME_LOWER", "VALID"]),
-    ("coordinate_transformation_mode", ["asymmetric", "half_pixel"]),
+    ("coordinate_transformation_mode", ["asymmetric", "half_pixel", "align_corners"]),
   ]
   private static let shapes = [[], [3], [2, 1], [1, 2, 4, 4], [2, 4, 1, 5]]
 

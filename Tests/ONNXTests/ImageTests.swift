@@ -1,3 +1,4 @@
+import Diagnostics
 import Tensors
 import Testing
 
@@ -154,5 +155,25 @@ import Testing
       try result(
         "Resize", x, legacy + [.init("axes", [3, 2])],
         [leftOut, .init("f", [2], floats: [3, 2])]) == expected)
+  }
+
+  @Test func bilinearEnlargement() throws {
+    let x = try tensor([1, 1, 1, 2], [0, 8])
+    func row(_ mode: String?, _ factor: Float) throws -> [Double] {
+      let mode = mode.map { [Onnx_AttributeProto("coordinate_transformation_mode", word: $0)] }
+      let factors = Onnx_TensorProto("f", [4], floats: [1, 1, 2, factor])
+      let y = try result(
+        "Resize", x, [.init("mode", word: "linear")] + (mode ?? []), [leftOut, factors])
+      #expect(y.values[..<(y.values.count / 2)] == y.values[(y.values.count / 2)...])
+      return Array(y.values[..<(y.values.count / 2)])
+    }
+    #expect(try row(nil, 2) == [0, 2, 6, 8])
+    #expect(try row("half_pixel_symmetric", 2) == [0, 2, 6, 8])
+    #expect(try row("align_corners", 1.5) == [0, 4, 8])
+    #expect(try row("asymmetric", 2) == [0, 4, 8, 8])
+    #expect(try row("half_pixel", 0.5) == [4])
+    #expect(try row("pytorch_half_pixel", 0.5) == [0])
+    #expect(throws: Diagnostic.self) { try row("half_pixel", 1.3) }
+    #expect(throws: Diagnostic.self) { try row("tf_crop_and_resize", 2) }
   }
 }

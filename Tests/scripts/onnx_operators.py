@@ -30,6 +30,15 @@ def node(operator, x, *inputs, operator_set=18, **attributes):
     return f"{operator} {attributes or ''}", model([made], x, constants, operator_set)
 
 
+def _side_by_side(operators, x, operator_set):
+    """A model that applies each operator to the image, and puts what they give one after the other."""
+    names = [f"y{i}" for i in range(len(operators))]
+    nodes = [
+        helper.make_node(operator, ["x"], [name], **attributes)
+        for name, (operator, attributes) in zip(names, operators)]
+    return model([*nodes, helper.make_node("Concat", names, ["y"], axis=0)], x, {}, operator_set)
+
+
 def weights(*shape):
     return random.normal(size=shape)
 
@@ -71,12 +80,27 @@ def _arithmetic():
     yield node("Max", image, channels, weights(5), weights(2, 1, 1, 1))
     for operator in ["Abs", "Neg", "Relu", "LeakyRelu", "Identity", "Dropout", "Reciprocal"]:
         yield node(operator, image)
+    yield "activations", _side_by_side([
+        ("Sigmoid", {}), ("Tanh", {}), ("Exp", {}), ("Erf", {}), ("Sign", {}), ("Elu", {"alpha": 0.5}), ("Selu", {}),
+        ("Celu", {"alpha": 2.0}), ("HardSigmoid", {}), ("HardSwish", {}), ("Softplus", {}), ("Softsign", {}),
+        ("Mish", {}), ("Gelu", {}), ("Gelu", {"approximate": "tanh"}), ("Softmax", {"axis": 1}), ("Softmax", {}),
+        ("LogSoftmax", {"axis": 2})], image, 20)
+    yield "Softmax of all", _side_by_side([("Softmax", {"axis": 1}), ("LogSoftmax", {"axis": 2})], image, 11)
+    yield "Log", model(
+        [helper.make_node("Abs", ["x"], ["a"]), helper.make_node("Log", ["a"], ["y"])], image, {}, 13)
+    yield "comparisons", model(
+        [helper.make_node("Greater", ["x", "c"], ["g"]), helper.make_node("Less", ["x", "zero"], ["l"]),
+         helper.make_node("Not", ["l"], ["n"]), helper.make_node("And", ["g", "n"], ["a"]),
+         helper.make_node("Where", ["a", "x", "c"], ["y"])], image, {"c": channels, "zero": numpy.zeros(1)}, 18)
     yield node("Pow", image, numpy.float32(2))
     yield node("PRelu", image, channels)
     yield node("Clip", image, min=-0.25, max=0.5, operator_set=9)
     yield node("Clip", image, None, numpy.float32(0.5))
     yield node("InstanceNormalization", image, weights(3), weights(3), epsilon=1e-3)
     yield node("BatchNormalization", image, weights(3), weights(3), weights(3), weights(3) ** 2 + 1)
+    yield node("LayerNormalization", image, weights(4, 5), weights(4, 5), axis=-2)
+    yield "extrema, norms", _side_by_side(
+        [(f"Reduce{name}", {"axes": [1, -1]}) for name in ["Max", "Min", "L1", "L2", "SumSquare"]], image, 17)
     for operator in ["ReduceMean", "ReduceSum"]:
         yield node(operator, image, axes=[1, -1], operator_set=11)
         yield node(operator, image, numpy.array([2]), keepdims=0)
@@ -102,6 +126,9 @@ def _layouts():
     yield node("Resize", image, None, numpy.float32([1, 1, 3, 2]))
     yield node("Resize", image, None, None, numpy.array([1, 2, 12, 20]), nearest_mode="round_prefer_ceil")
     yield node("Resize", image, numpy.float32([1, 1, 2, 4]), operator_set=10)
+    for mode in ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]:
+        yield node("Resize", image, None, numpy.float32([1, 1, 2, 3]), mode="linear", coordinate_transformation_mode=mode)
+    yield node("Resize", image, None, None, numpy.array([1, 2, 3, 8]), mode="linear", coordinate_transformation_mode="align_corners")
     yield node("Upsample", image, numpy.float32([1, 1, 3, 1]), operator_set=9)
     made = [
         helper.make_node("Split", ["x"], ["a", "b", "c"], axis=2, num_outputs=3),

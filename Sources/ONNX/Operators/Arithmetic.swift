@@ -72,9 +72,10 @@ enum Arithmetic {
 
   // MARK: Broadcasting
 
-  private typealias IntegerFunction = (Int, Int) -> (partialValue: Int, overflow: Bool)
+  typealias IntegerFunction = (Int, Int) -> (partialValue: Int, overflow: Bool)
 
-  private static func combined(
+  /// Of two inputs or more, from the first on.
+  static func combined(
     _ call: NodeCall, _ operation: any Operation, integers: IntegerFunction,
     floats: (Float, Float) -> Float
   ) throws(Diagnostic) -> [ImportedValue] {

@@ -61,7 +61,7 @@ enum Constants {
     return [call.input(0)]
   }
 
-  /// Between float32 and integers that are known; images stay float32.
+  /// Between float32, integers that are known, and truth values; images stay float32.
   static func cast(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     let number = try call.integer("to", 0)
     let type = Onnx_TensorProto.DataType(rawValue: number)
@@ -70,6 +70,11 @@ enum Constants {
       return [.floats(try Tensor(try Shape(known.extents), known.values.map { Float($0) }))]
     case (.float, let value): return [value]
     case (.int64, .integers), (.int32, .integers): return [call.input(0)]
+    case (.bool, .integers(let known)):
+      return [.integers(try KnownIntegers(known.extents, known.values.map { $0 == 0 ? 0 : 1 }))]
+    case (.bool, _):
+      let x = try call.value(0)
+      return [.value(try call.apply(Compare(.NE), x, try call.constant(0, call.shape(of: x))))]
     case (.int64, .floats(let known)), (.int32, .floats(let known)):
       return [.integers(try truncated(known))]
     default:

@@ -13,6 +13,22 @@ enum Elementwise {
     [.value(try call.apply(Sqrt(), try call.value(0)))]
   }
 
+  static func sign(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    [.value(try call.apply(Sign(), try call.value(0)))]
+  }
+
+  static func exponential(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    [.value(try call.apply(Exponential(), try call.value(0)))]
+  }
+
+  static func logarithm(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    [.value(try call.apply(Log(), try call.value(0)))]
+  }
+
+  static func errorFunction(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    [.value(try call.apply(Erf(), try call.value(0)))]
+  }
+
   static func abs(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     [.value(try call.apply(Abs(), try call.value(0)))]
   }
@@ -63,22 +79,25 @@ enum Elementwise {
     return [.value(x)]
   }
 
+  private static let exponents = "3, 2, 1, 0.5, -0.5 or -1"
+
   /// Powers that are products, quotients and roots.
   static func power(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     let x = try call.value(0)
     let exponent = try call.floats(1) ?? []
     guard let first = exponent.first, exponent.allSatisfy({ $0 == first }) else {
-      throw Diagnostic("the exponent must be one number", help: "use 2, 1, 0.5, -0.5 or -1")
+      throw Diagnostic("the exponent must be one number", help: "use \(exponents)")
     }
     let one = try call.constant(1, call.shape(of: x))
     switch first {
     case 1: return [.value(x)]
     case 2: return [.value(try call.apply(Multiply(), x, x))]
+    case 3: return [.value(try call.apply(Multiply(), try call.apply(Multiply(), x, x), x))]
     case 0.5: return [.value(try call.apply(Sqrt(), x))]
     case -0.5: return [.value(try call.apply(Rsqrt(), x))]
     case -1: return [.value(try call.apply(Divide(), one, x))]
     default:
-      throw Diagnostic("the exponent \(first) is not supported", help: "use 2, 1, 0.5, -0.5 or -1")
+      throw Diagnostic("the exponent \(first) is not supported", help: "use \(exponents)")
     }
   }
 }

@@ -58,57 +58,48 @@ enum Normalization {
     _ x: ValueID, _ dimensions: [Int], _ scale: ValueID, _ offset: ValueID, _ call: NodeCall
   ) throws(Diagnostic) -> ValueID {
     let shape = call.shape(of: x)
-    let kept = [0, 1].filter { !dimensions.contains($0) }
+    let (centred, inverse) = try deviations(of: x, over: dimensions, call)
+    let planes = try Shape([shape[0], call.shape(of: scale)[0]])
+    let factor = try call.apply(
+      Multiply(), try call.broadcast(scale, to: planes, dimensions: [1]),
+      try call.broadcast(
+        inverse, to: planes, dimensions: [0, 1].filter { !dimensions.contains($0) }))
+    let scaled = try call.apply(
+      Multiply(), centred, try call.broadcast(factor, to: shape, dimensions: [0, 1]))
+    return try call.apply(
+      Add(), scaled, try call.broadcast(offset, to: shape, dimensions: [1]))
+  }
+
+  /// (x - mean) / sqrt(variance + epsilon) * scale + offset over the last dimensions, which scale and offset have.
+  static func layer(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let x = try call.value(0)
+    let shape = call.shape(of: x)
+    let first = try call.dimension(try call.integer("axis", -1), rank: shape.rank)
+    let (centred, inverse) = try deviations(of: x, over: Array(first..<shape.rank), call)
+    let wide = try call.broadcast(inverse, to: shape, dimensions: Array(0..<first))
+    let scale = try Arithmetic.stretched(try call.value(1), to: shape, call)
+    var result = try call.apply(Multiply(), try call.apply(Multiply(), centred, wide), scale)
+    if let offset = try call.optionalValue(2) {
+      result = try call.apply(Add(), result, try Arithmetic.stretched(offset, to: shape, call))
+    }
+    return [.value(result)]
+  }
+
+  /// x - mean, and 1 / sqrt(variance + epsilon) of what `dimensions` leave.
+  private static func deviations(
+    of x: ValueID, over dimensions: [Int], _ call: NodeCall
+  ) throws(Diagnostic) -> (centred: ValueID, inverse: ValueID) {
+    let shape = call.shape(of: x)
     func mean(_ value: ValueID) throws(Diagnostic) -> ValueID {
       let count = dimensions.reduce(1) { $0 * shape[$1] }
       return try call.graph.builder.multiply(
         try call.apply(Reduce(dimensions: dimensions), value), 1 / Double(count))
     }
-    func wide(_ value: ValueID, _ dimensions: [Int]) throws(Diagnostic) -> ValueID {
-      try call.broadcast(value, to: shape, dimensions: dimensions)
-    }
-    let centred = try call.apply(Subtract(), x, try wide(try mean(x), kept))
+    let kept = (0..<shape.rank).filter { !dimensions.contains($0) }
+    let centred = try call.apply(
+      Subtract(), x, try call.broadcast(try mean(x), to: shape, dimensions: kept))
     let variance = try mean(try call.apply(Multiply(), centred, centred))
     let shifted = try call.graph.builder.add(variance, try call.real("epsilon", epsilon))
-    let inverse = try call.apply(Rsqrt(), shifted)
-    let planes = try Shape([shape[0], call.shape(of: scale)[0]])
-    let factor = try call.apply(
-      Multiply(), try call.broadcast(scale, to: planes, dimensions: [1]),
-      try call.broadcast(inverse, to: planes, dimensions: Array(kept)))
-    let scaled = try call.apply(Multiply(), centred, try wide(factor, [0, 1]))
-    return try call.apply(Add(), scaled, try wide(offset, [1]))
-  }
-}
-
-/// Sums and means over whole dimensions.
-enum Reductions {
-  static func sum(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    [.value(try reduced(call, axesAreInputSince: 13).value)]
-  }
-
-  static func mean(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let (value, count) = try reduced(call, axesAreInputSince: 18)
-    return [.value(try call.graph.builder.multiply(value, 1 / Double(count)))]
-  }
-
-  /// The sum, and over how many elements each of its elements is.
-  private static func reduced(
-    _ call: NodeCall, axesAreInputSince version: Int
-  ) throws(Diagnostic) -> (value: ValueID, count: Int) {
-    let x = try call.value(0)
-    let shape = call.shape(of: x)
-    var axes = try call.operatorSet < version ? call.integers("axes") : call.integers(1)
-    if axes?.isEmpty ?? true {
-      if try call.integer("noop_with_empty_axes", 0) != 0 { return (x, 1) }
-      axes = Array(0..<shape.rank)
-    }
-    let dimensions = try call.dimensions(axes ?? [], rank: shape.rank)
-    guard !dimensions.isEmpty else { return (x, 1) }
-    let total = try call.apply(Reduce(dimensions: dimensions), x)
-    let count = dimensions.reduce(1) { $0 * shape[$1] }
-    guard try call.integer("keepdims", 1) != 0 else { return (total, count) }
-    let kept = (0..<shape.rank).filter { !dimensions.contains($0) }
-    let extents = (0..<shape.rank).map { dimensions.contains($0) ? 1 : shape[$0] }
-    return (try call.broadcast(total, to: try Shape(extents), dimensions: kept), count)
+    return (centred, try call.apply(Rsqrt(), shifted))
   }
 }

@@ -3,7 +3,7 @@ import GraphIR
 import Operations
 import Tensors
 
-/// Images enlarged so that each pixel is repeated.
+/// Images enlarged so that each pixel is repeated, or resized by bilinear interpolation.
 enum Resizing {
   /// Version 9: a factor for each dimension, and nearest neighbours as `asymmetric` and `floor` have them since.
   static func upsample(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
@@ -15,9 +15,11 @@ enum Resizing {
   static func resize(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     if call.operatorSet < 11 { return try upsample(call) }
     let shape = call.shape(of: try call.image())
-    try call.require("mode", try call.word("mode", "nearest"), among: ["nearest"])
+    let mode = try call.word("mode", "nearest")
+    try call.require("mode", mode, among: ["nearest", "linear"])
     let policy = try call.word("keep_aspect_ratio_policy", "stretch")
     try call.require("keep_aspect_ratio_policy", policy, among: ["stretch"])
+    try call.require("antialias", "\(try call.integer("antialias", 0))", among: ["0"])
     var axes: [Int] = []
     for axis in try call.integers("axes") ?? [0, 1, 2, 3] {
       axes.append(try call.dimension(axis, rank: 4))
@@ -32,9 +34,52 @@ enum Resizing {
     }
     var factors = [1.0, 1, 1, 1]
     for (dimension, factor) in zip(axes, given) { factors[dimension] = factor }
+    if mode == "linear" { return [.value(try interpolated(call, factors))] }
     let result = try enlarged(call, factors: factors)
     for factor in factors { try checkRepeats(factor, call) }
     return [result]
+  }
+
+  /// Rows and columns one after the other.
+  private static func interpolated(
+    _ call: NodeCall, _ factors: [Double]
+  ) throws(Diagnostic) -> ValueID {
+    var x = try call.image()
+    let coordinates = try coordinates(call)
+    guard factors[0] == 1, factors[1] == 1 else {
+      throw Diagnostic("batch and channels cannot be resized, as by \(factors)")
+    }
+    for dimension in 2...3 {
+      let extent = call.shape(of: x)[dimension]
+      let exact = Double(extent) * factors[dimension]
+      let size = exact.rounded()
+      guard size >= 1, size < 0x1p24, abs(size - exact) < 1e-5 * size else {
+        throw Diagnostic(
+          "\(extent) pixels cannot be resized by \(factors[dimension])",
+          help: "use factors that give whole numbers of pixels")
+      }
+      // One pixel is the first of the image there.
+      let isFirst = size == 1 && coordinates == nil
+      let operation = ResizeLinear(
+        dimension: dimension, size: Int(size),
+        coordinates: isFirst ? .asymmetric : coordinates ?? .half_pixel)
+      if Int(size) != extent { x = try call.apply(operation, x) }
+    }
+    return x
+  }
+
+  /// Nothing for `pytorch_half_pixel`.
+  private static func coordinates(
+    _ call: NodeCall
+  ) throws(Diagnostic) -> LinearPlaces.Coordinates? {
+    let mode = try call.word("coordinate_transformation_mode", "half_pixel")
+    try call.require(
+      "coordinate_transformation_mode", mode,
+      among: [
+        "half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric",
+      ])
+    if mode == "half_pixel_symmetric" { return .half_pixel }
+    return LinearPlaces.Coordinates(rawValue: mode)
   }
 
   private static func enlarged(

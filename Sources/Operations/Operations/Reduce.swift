@@ -3,24 +3,34 @@ import GraphIR
 import LoopIR
 import Tensors
 
-/// Sums over whole dimensions.
+/// Sums over whole dimensions, or the largest of their elements.
 public struct Reduce: TensorOperation {
   public static let mnemonic = "reduce"
   public static let summary =
-    "The sum (reducer = add) over the given dimensions, which the result no longer has."
+    "The sum (reducer = add) or the largest element (reducer = max; NaN where one is NaN) over the given dimensions, which the result no longer has."
 
+  public typealias Reducer = ReduceWindow.Reducer
+
+  public var reducer: Reducer
   /// Ascending.
   public var dimensions: [Int]
 
-  public init(dimensions: [Int]) { self.dimensions = dimensions }
+  public init(_ reducer: Reducer = .add, dimensions: [Int]) {
+    self.reducer = reducer
+    self.dimensions = dimensions
+  }
 
   public init(_ reader: inout AttributeReader) throws(Diagnostic) {
-    _ = try reader.word("reducer", of: ["add"])
+    let word = try reader.word("reducer", of: Reducer.allCases.map(\.rawValue))
+    reducer = Reducer(rawValue: word) ?? .add
     dimensions = try reader.integers("dimensions")
   }
 
   public var attributes: [Attribute] {
-    [Attribute("reducer", .word("add")), Attribute("dimensions", .integers(dimensions))]
+    [
+      Attribute("reducer", .word(reducer.rawValue)),
+      Attribute("dimensions", .integers(dimensions)),
+    ]
   }
 
   public func inferResults(_ operands: [TensorType]) throws(Diagnostic) -> [TensorType] {
@@ -43,35 +53,51 @@ public struct Reduce: TensorOperation {
     let source = operands[0].shape
     let kept = kept(source.rank)
     let strides = results[0].shape.rowMajorStrides
-    var result = Tensor<Double>(results[0].shape, repeating: 0)
+    var result = Tensor<Double>(results[0].shape, repeating: initial)
     var index = [Int](repeating: 0, count: source.rank)
     for value in operands[0].values {
       let place = zip(kept, strides).reduce(0) { $0 + index[$1.0] * $1.1 }
-      result.values[place] += value
+      result.values[place] =
+        reducer == .max
+        ? Maximum.reference(result.values[place], value) : result.values[place] + value
       Odometer.advance(&index, source.extents)
     }
     return [result]
   }
+
+  /// What no element changes.
+  private var initial: Double { reducer == .max ? -.infinity : 0 }
 
   public func computation(operands: [TensorType], result: TensorType) -> Computation {
     let kept = kept(operands[0].shape.rank)
     return .reduction(
       Reduction(
         ranges: dimensions.map { .init("r\($0)", operands[0].shape[$0]) },
-        initial: { _, _ in .real(0, result.element) },
-        update: { sum, index, reduced, operand in
+        initial: { _, _ in .real(initial, result.element) },
+        update: { accumulated, index, reduced, operand in
           var place = [Expression](repeating: .integer(0), count: operands[0].shape.rank)
           for (dimension, expression) in zip(kept, index) { place[dimension] = expression }
           for (dimension, expression) in zip(dimensions, reduced) { place[dimension] = expression }
-          return sum + operand(0, place)
+          return .binary(reducer == .max ? .maximum : .add, accumulated, operand(0, place))
         }))
   }
 
+  /// That of the largest element is shared among all that are as large.
   public func gradient(
     _ call: Application, _ builder: inout GraphBuilder
   ) throws(Diagnostic) -> [ValueID?] {
-    let shape = builder.shape(of: call.operands[0])
-    return [try builder.broadcast(call.cotangent, to: shape, dimensions: kept(shape.rank))]
+    let x = call.operands[0]
+    let shape = builder.shape(of: x)
+    let kept = kept(shape.rank)
+    guard reducer == .max else {
+      return [try builder.broadcast(call.cotangent, to: shape, dimensions: kept)]
+    }
+    let largest = try builder.broadcast(call.results[0], to: shape, dimensions: kept)
+    let mask = try builder.apply(Compare(.EQ), x, largest)
+    let share = try builder.divide(call.cotangent, try builder.sum(mask, over: dimensions))
+    return [
+      try builder.multiply(mask, try builder.broadcast(share, to: shape, dimensions: kept))
+    ]
   }
 
   public static var samples: [OperationSample] {
@@ -83,6 +109,8 @@ public struct Reduce: TensorOperation {
       OperationSample(Reduce(dimensions: [0, 1, 2, 3]), [.sample([2, 1, 8, 16])]),
       OperationSample(Reduce(dimensions: [1]), [.sample([3, 4], .f64)]),
       OperationSample(Reduce(dimensions: [0]), [.sample([19])]),
+      OperationSample(Reduce(.max, dimensions: [1]), [.sample([2, 3, 4, 5])]),
+      OperationSample(Reduce(.max, dimensions: [0, 2]), [.sample([3, 2, 17], .f64)]),
     ]
   }
 }
