@@ -114,6 +114,8 @@ def networks(folder):
         "fastmri": onnx_networks.randomized(onnx_networks.FastMRIUnet(), 3),
         "prelu": onnx_networks.randomized(onnx_networks.ResidualPReLU(), 4),
         "dilated": onnx_networks.randomized(onnx_networks.DilatedGroups(), 5),
+        "attention": onnx_networks.randomized(onnx_networks.AttentionUnet(), 7),
+        "squeeze": onnx_networks.randomized(onnx_networks.SqueezeExcitation(), 8),
     }
 
 

@@ -96,6 +96,52 @@ class DilatedGroups(nn.Module):
         return first[:, :, :, 1:] * gain - second[..., :-1] / (1 + gain)
 
 
+class AttentionUnet(nn.Module):
+    """One level of a U-Net with an attention gate (Oktay et al. 2018, arXiv:1804.03999): sigmoid of two 1x1 convolutions'
+    sum, enlarged bilinearly; SiLU and tanh beside it."""
+
+    def __init__(self, channels=6):
+        super().__init__()
+        self.first = nn.Conv2d(1, channels, 3, padding=1)
+        self.bottom = nn.Conv2d(channels, 2 * channels, 3, padding=1)
+        self.query = nn.Conv2d(channels, channels, 1, stride=2)
+        self.gate = nn.Conv2d(2 * channels, channels, 1)
+        self.weight = nn.Conv2d(channels, 1, 1)
+        self.last = nn.Conv2d(3 * channels, 1, 3, padding=1)
+
+    def forward(self, x):
+        skip = functional.silu(self.first(x))
+        deep = functional.elu(self.bottom(functional.max_pool2d(skip, 2)))
+        attention = torch.sigmoid(self.weight(functional.relu(self.query(skip) + self.gate(deep))))
+        wide = functional.interpolate(attention, scale_factor=2, mode="bilinear", align_corners=False)
+        deep = functional.interpolate(deep, size=skip.shape[2:], mode="bilinear", align_corners=True)
+        return x + torch.tanh(self.last(torch.cat([wide * skip, deep], dim=1)))
+
+
+class SqueezeExcitation(nn.Module):
+    """Residual blocks whose channels are weighted (Hu et al. 2018, arXiv:1709.01507), with GELU; softmax over channels."""
+
+    def __init__(self, channels=8, blocks=2):
+        super().__init__()
+        self.head = nn.Conv2d(1, channels, 3, padding=1)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(channels, channels, 3, padding=1), nn.GELU(), nn.Conv2d(channels, channels, 3, padding=1))
+            for _ in range(blocks))
+        self.excitations = nn.ModuleList(
+            nn.Sequential(
+                nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, 2, 1), nn.ReLU(), nn.Conv2d(2, channels, 1), nn.Sigmoid())
+            for _ in range(blocks))
+        self.tail = nn.Conv2d(channels, 1, 1)
+
+    def forward(self, x):
+        y = self.head(x)
+        for block, excitation in zip(self.blocks, self.excitations):
+            z = block(y)
+            y = y + z * excitation(z)
+        return self.tail(y * y.softmax(dim=1))
+
+
 class Zoo(nn.Module):
     """A network of Rephase's zoo, as pytorch_networks.py has it, with weights of its own."""
 
