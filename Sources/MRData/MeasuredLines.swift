@@ -29,4 +29,17 @@ public struct MeasuredLines: Sendable {
       )
     }
   }
+
+  /// Throws where a training set was under-sampled otherwise, or before its images were cropped.
+  public func check(_ set: PreparedManifest, at path: String) throws(Diagnostic) {
+    guard try SamplingPattern(parsing: set.mask) == pattern, set.axis == axis.rawValue,
+      set.crop == CropTime.before.rawValue
+    else {
+      throw Diagnostic(
+        "the network puts the lines of \(text) along \(axis.rawValue) back into images, but the set was "
+          + "sampled by \(set.mask) along \(set.axis), cropped \(set.crop ?? CropTime.after.rawValue) that",
+        at: SourceLocation(file: path),
+        help: "prepare it with --crop before --mask \(text) --axis \(axis.rawValue)")
+    }
+  }
 }

@@ -56,6 +56,7 @@ public struct Preparation: Sendable {
     let mask = try masks.mask(frame: frame)
     let input = try ReconstructionFrame(
       try scan.kSpace(frame: frame), mask: mask, size: size, recipe: recipe)
+    if recipe.channels == 2 { return try complexPair(scan, input, mask, frame: frame, size) }
     let target = try Self.reference(scan, frame: frame, size: size, recipe: recipe)
     guard let least = input.magnitude.values.min(), let greatest = input.magnitude.values.max(),
       greatest > least, greatest.isFinite, target.values.allSatisfy({ $0.isFinite })
@@ -66,6 +67,33 @@ public struct Preparation: Sendable {
     return PreparedPair(
       input: input.magnitude.map(input.scaling.apply), target: target.map(targetScaling.apply),
       scaling: input.scaling, targetScaling: targetScaling, keptShare: 1 / mask.trueAcceleration)
+  }
+
+  /// Real and imaginary part of the only coil's images; both scaled by the zero-filled one's greatest magnitude.
+  private func complexPair(
+    _ scan: Scan, _ input: ReconstructionFrame, _ mask: SamplingMask, frame: Int, _ size: ImageSize
+  ) throws(Diagnostic) -> PreparedPair? {
+    guard scan.coils == 1 else {
+      throw Diagnostic(
+        "images of 2 channels need one complex image, but the scan has \(scan.coils) coils",
+        at: SourceLocation(file: scan.path),
+        help: "prepare 1 channel, or combine the coils first")
+    }
+    let full = try SamplingPattern.none.mask(
+      rows: scan.rows, columns: scan.columns, axis: recipe.axis)
+    let target = try ReconstructionFrame(
+      try scan.kSpace(frame: frame), mask: full, size: size, recipe: recipe)
+    let scaling = input.scaling
+    let shape = try Shape([2, size.height, size.width])
+    let images = try [input, target].map { (image) throws(Diagnostic) in
+      try Tensor(shape, try image.networkInput(channels: 2, scaling: scaling))
+    }
+    guard let greatest = input.magnitude.values.max(), greatest > 0, greatest.isFinite,
+      images[1].values.allSatisfy({ $0.isFinite })
+    else { return nil }
+    return PreparedPair(
+      input: images[0], target: images[1], scaling: scaling, targetScaling: scaling,
+      keptShare: 1 / mask.trueAcceleration)
   }
 
   /// The fully sampled magnitude of a frame, cropped.
@@ -84,7 +112,7 @@ public struct Preparation: Sendable {
   }
 }
 
-/// An input and its target, [row, column].
+/// An input and its target: [row, column], or [channel, row, column] of two channels.
 struct PreparedPair {
   let input: Tensor<Float>
   let target: Tensor<Float>

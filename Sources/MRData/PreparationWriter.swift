@@ -44,7 +44,7 @@ struct PreparationWriter {
     var open = OpenScan(survey, preparation)
     var constants: [[Float]] = [[], [], [], []]
     var kept = 0.0
-    let shape = try Shape([1, 1] + size)
+    let shape = try Shape([1, preparation.recipe.channels] + size)
     for (row, place) in places.enumerated() {
       let pair = try open.pair(place)
       try writer.write(pair.input.reshaped(shape), to: "\(part.rawValue)/input", at: row)
@@ -72,7 +72,8 @@ struct PreparationWriter {
   ) throws(Diagnostic) {
     try writer.group(part.rawValue)
     for name in ["input", "target"] {
-      try writer.dataset("\(part.rawValue)/\(name)", [places.count, 1] + size)
+      try writer.dataset(
+        "\(part.rawValue)/\(name)", [places.count, preparation.recipe.channels] + size)
     }
     try writer.write(places.map { Int32($0.subject) }, "\(part.rawValue)/subject")
     try writer.write(places.map { Int32($0.scan) }, "\(part.rawValue)/scan")
@@ -92,7 +93,7 @@ struct PreparationWriter {
       )
     }
     return PreparedManifest(
-      shape: [1] + size, mask: preparation.maskText, axis: recipe.axis.rawValue,
+      shape: [recipe.channels] + size, mask: preparation.maskText, axis: recipe.axis.rawValue,
       crop: (preparation.cropsFirst ? CropTime.before : .after).rawValue,
       nominalAcceleration: mask.nominalAcceleration, trueAcceleration: trueAcceleration,
       scale: recipe.scaling.rawValue, combination: recipe.combination.rawValue,

@@ -6,7 +6,7 @@ import Tensors
 /// A data set for training: pairs of zero-filled and fully sampled images, in three parts without a common subject.
 ///
 /// A folder with `manifest.json` and `images.h5`. Each part is a group of the latter with `input` and `target`, float32
-/// [image, 1, row, column] as a network sees them; `scale`, `offset`, `target_scale`, `target_offset`, float32 [image]
+/// [image, channel, row, column] as a network sees them; `scale`, `offset`, `target_scale`, `target_offset`, float32 [image]
 /// (scanner units = value x scale + offset); `subject`, `scan`, `frame`, int32 [image] (numbers of the manifest's lists).
 public final class PreparedSet: Sendable {
   public enum Part: String, Sendable, Hashable, CaseIterable, Codable {
@@ -54,7 +54,7 @@ public final class PreparedSet: Sendable {
   /// Of one image: [channels, rows, columns].
   public var shape: [Int] { manifest.shape }
 
-  /// Zero-filled and fully sampled images [indices.count, 1, row, column], scaled; read from the file now.
+  /// Zero-filled and fully sampled images [indices.count, channel, row, column], scaled; read from the file now.
   ///
   /// Throws where an index is out of range or the file is damaged.
   public func images(

@@ -37,8 +37,9 @@ struct ReconstructionFrame {
     try Cropping.centre(image, to: size, padding: 0).map { Float($0) }
   }
 
-  /// What the network takes: [channel, row, column], scaled.
-  func networkInput(channels: Int) throws(Diagnostic) -> [Float] {
+  /// What the network takes: [channel, row, column], scaled, by its own constants unless others are given.
+  func networkInput(channels: Int, scaling: Scaling? = nil) throws(Diagnostic) -> [Float] {
+    let scaling = scaling ?? self.scaling
     if channels == 1 { return magnitude.values.map(scaling.apply) }
     let plane = Array(coilImages.values.prefix(mask.rows * mask.columns))
     let image = try Cropping.centre(

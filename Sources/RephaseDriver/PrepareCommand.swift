@@ -40,6 +40,9 @@ struct PrepareCommand: ParsableCommand {
   )
   var scale: ScalingMode = .input
 
+  @Option(help: "1: magnitudes; 2: real and imaginary part, of scans with one coil.")
+  var channels = 1
+
   @Option(help: "A subject for validation; may be repeated. All not named are for training.")
   var validation: [String] = []
 
@@ -65,6 +68,14 @@ struct PrepareCommand: ParsableCommand {
     if let trainImages, trainImages < 1 {
       throw ValidationError("--train-images must be at least 1, not \(trainImages)")
     }
+    guard (1...2).contains(channels) else {
+      throw ValidationError("--channels must be 1 or 2, not \(channels)")
+    }
+    guard channels == 1 || scale == .input || scale == .none else {
+      throw ValidationError(
+        "complex images are scaled by their greatest magnitude (--scale input) or not (none), so --channels 2 takes no \(scale)"
+      )
+    }
     do { _ = try SamplingPattern(parsing: mask) } catch {
       throw ValidationError("\(error.message); \(error.help ?? "")")
     }
@@ -89,6 +100,7 @@ struct PrepareCommand: ParsableCommand {
     preparation.recipe.axis = axis
     preparation.recipe.size = size.size
     preparation.recipe.scaling = scale
+    preparation.recipe.channels = channels
     preparation.cropsFirst = crop == .before
     preparation.reading = try reading.options()
     let isNamed = !validation.isEmpty || !test.isEmpty

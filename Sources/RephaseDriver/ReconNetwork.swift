@@ -46,10 +46,7 @@ extension ReconNetwork {
       model.staged.name, inputs: interface.inputs, outputs: interface.outputs)
     name = model.network?.name ?? model.staged.name
     engine = "jit"
-    lines = try (model.network?.network as? Cascade).map { (cascade) throws(Diagnostic) in
-      let mask = cascade.mask
-      return try MeasuredLines(mask.text, axis: mask.axis == .rows ? .rows : .columns)
-    }
+    lines = try (model.network?.network as? Cascade)?.measuredLines()
     weights = try options.weightsPath(orTrained: true)
     let target = try options.resolvedTarget()
     guard target.gpu == nil else {

@@ -115,7 +115,7 @@ struct SetEvaluation {
       let indices = Array(start..<min(start + Self.batch, set.count(part)))
       let (input, target) = try set.images(part, indices)
       let scores = try Scores(
-        try ImageStack(.float32(try network(input))), reference: try ImageStack(.float32(target)))
+        try Self.magnitudes(try network(input)), reference: try Self.magnitudes(target))
       if all == nil { all = scores } else { all?.append(scores) }
       progress.show(start + indices.count)
     }
@@ -127,6 +127,19 @@ struct SetEvaluation {
     return all
   }
 
+  /// Images [image, channel, row, column] as readers see them: of real and imaginary part the magnitude.
+  private static func magnitudes(_ images: Tensor<Float>) throws(Diagnostic) -> ImageStack {
+    let extents = images.shape.extents
+    guard extents[1] == 2 else { return try ImageStack(.float32(images)) }
+    var result = Tensor<Float>(try Shape([extents[0], 1] + extents[2...]), repeating: 0)
+    let plane = extents[2] * extents[3]
+    for place in result.values.indices {
+      let real = place / plane * 2 * plane + place % plane
+      result.values[place] = hypot(images.values[real], images.values[real + plane])
+    }
+    return try ImageStack(.float32(result))
+  }
+
   private func comparison(
     _ study: Study, _ networks: [NetworkFunction]
   ) throws(Diagnostic) -> Figure {
@@ -134,11 +147,11 @@ struct SetEvaluation {
     let order = snr.indices.sorted { (snr[$0], $0) < (snr[$1], $1) }
     let chosen = Set([order[0], order[order.count / 2], order[order.count - 1]]).sorted()
     let (input, target) = try set.images(part, chosen)
-    var stacks = [try ImageStack(.float32(input))]
-    for network in networks { stacks.append(try ImageStack(.float32(try network(input)))) }
+    var stacks = [try Self.magnitudes(input)]
+    for network in networks { stacks.append(try Self.magnitudes(try network(input))) }
     return try ComparisonSheet(
       names: study.techniques.map(\.name), series: stacks,
-      reference: try ImageStack(.float32(target)), frames: Array(chosen.indices)
+      reference: try Self.magnitudes(target), frames: Array(chosen.indices)
     ).figure()
   }
 
@@ -148,20 +161,20 @@ struct SetEvaluation {
   ) throws(Diagnostic) {
     guard let cine = try set.cine(part) else { return }
     let (input, target) = try set.images(part, cine)
-    var stacks = [try ImageStack(.float32(input))]
+    var stacks = [try Self.magnitudes(input)]
     for network in networks {
       var values: [Float] = []
       for start in stride(from: 0, to: cine.count, by: Self.batch) {
         let count = min(Self.batch, cine.count - start)
         values += try network(try input.images(start, count)).values
       }
-      stacks.append(try ImageStack(.float32(try Tensor(input.shape, values))))
+      stacks.append(try Self.magnitudes(try Tensor(input.shape, values)))
     }
     let row = set.shape[1] / 2
     report.add(
       try TemporalProfile.figure(
         names: study.techniques.map(\.name) + ["reference"],
-        series: stacks + [try ImageStack(.float32(target))], line: .row(row)),
+        series: stacks + [try Self.magnitudes(target)], line: .row(row)),
       name: "profile", caption: "Row \(row) of one cine over its \(cine.count) frames.")
   }
 

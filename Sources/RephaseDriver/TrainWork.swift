@@ -37,6 +37,8 @@ struct TrainWork {
     (data, validation) = try Self.data(command)
     model = try Self.model(command, data)
     try Self.check(validation, data)
+    try (model.network as? Cascade)?.check(
+      sets: command.data + [command.validation].compactMap { $0 }, augmentation)
     let order = SampleOrder(
       count: data.count, batch: command.options.batch ?? 32, seed: command.seed,
       shuffles: !command.isUnshuffled)
@@ -196,6 +198,7 @@ extension TrainWork {
     let channels = data.shape[0]
     if let name = options.model, Zoo.contains(name), command.initialWeights == nil, channels == 2,
       options.settingValues["channels"] == nil,
+      try Zoo.network(named: name).settings.contains(where: { $0.name == "channels" }),
       let setting = SettingOption(argument: "channels=2")
     {
       options.settings.append(setting)

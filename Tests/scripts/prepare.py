@@ -157,6 +157,24 @@ for status, part, arguments in [
     now = sorted(p.name for p in scratch.path.iterdir())
     check(now == before, f"{arguments}: files came or went: {set(now) ^ set(before)}")
 
+# Complex pairs: real and imaginary part, sampled at the images' size, scaled by the zero-filled one's maximum.
+shape = (2, HEIGHT, WIDTH)
+space = random.normal(size=shape) + 1j * random.normal(size=shape)
+np.savez(scratch.path / "complex.npz", kspace=space.astype(np.complex64))
+_, parts = prepare("complex.npz", *mask, "--channels", 2, "--crop", "before")
+whole = inverse(space)
+zero_filled = inverse(space * kept(HEIGHT, WIDTH, "columns", 4, 8))
+for name, images in [("input", zero_filled), ("target", whole)]:
+    got = parts["train"][name] * parts["train"]["scale"][:, None, None, None]
+    close(got, np.stack([images.real, images.imag], axis=1), 1e-5, f"complex {name}")
+close(parts["train"]["scale"], abs(zero_filled).max(axis=(1, 2)), 1e-5, "complex scale")
+cascade = ["train", "cascade1", "--set", "filters=2", "--loss", "l2", "--batch", "1", "--steps", "1"]
+scratch.succeed(*cascade, "--set", "mask=regular:4:8", "--data", "set", "--augment", "shift", "-o", "cascade")
+scratch.succeed("evaluate", "--set", "set", "--models", "cascade", "--part", "train", "-o", "report")
+for part, arguments in [("was sampled by", []), ("mirrors", ["--set", "mask=regular:4:8", "--augment", "flip"])]:
+    done = scratch.run(*cascade, *arguments, "--data", "set", "-o", "other")
+    check(done.returncode == 1 and part in done.stderr, f"{arguments}: {done.stderr}")
+
 # Memory does not grow with the set: 60 scans of 20 images take no more than a few.
 for number in range(60):
     shutil.copy(scratch.path / "many.npz", scratch.path / f"copy{number:02}.npz")
