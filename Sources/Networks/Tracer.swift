@@ -50,6 +50,22 @@ final class Tracer {
     }
   }
 
+  /// Appends what a few operations make of `operand`.
+  func record(
+    like operand: Value, at location: SourceLocation?,
+    _ build: (ValueID, inout GraphBuilder) throws(Diagnostic) -> ValueID
+  ) -> Value {
+    guard failure == nil, let id = operand.id else {
+      return Value(tracer: self, id: nil, type: operand.type)
+    }
+    var builder = GraphBuilder(function, at: location)
+    do {
+      let result = try build(id, &builder)
+      function = builder.function
+      return Value(tracer: self, id: result, type: function.type(of: result))
+    } catch { return fail(error.located(at: location), like: operand) }
+  }
+
   /// The parameter's value; each parameter stands in the graph once.
   func value(of parameter: Parameter, like: Value, at location: SourceLocation?) -> Value {
     let identity = ObjectIdentifier(parameter)

@@ -31,6 +31,43 @@ public struct Value {
     unary(ReLU(), .place(fileID, line))
   }
 
+  /// x where x >= 0, else `slope` x, for slopes of 0 to 1.
+  public func leakyReLU(
+    _ slope: Double = 0.01, fileID: String = #fileID, line: Int = #line
+  ) -> Value {
+    let place = SourceLocation.place(fileID, line)
+    guard (0...1).contains(slope) else {
+      return refuse("a leaky ReLU of slope \(slope)", "0 to 1", place)
+    }
+    return tracer.record(like: self, at: place) { (x, builder) throws(Diagnostic) in
+      try builder.apply(Maximum(), x, try builder.multiply(x, slope))
+    }
+  }
+
+  /// The logistic function: 1 / (1 + e^-x).
+  public func sigmoid(fileID: String = #fileID, line: Int = #line) -> Value {
+    unary(Logistic(), .place(fileID, line))
+  }
+
+  /// The hyperbolic tangent.
+  public func tanh(fileID: String = #fileID, line: Int = #line) -> Value {
+    unary(Tanh(), .place(fileID, line))
+  }
+
+  /// The mean of each `size` x `size` pixels, which do not overlap; rows and columns that are left over count for
+  /// nothing.
+  public func averagePooled(_ size: Int = 2, fileID: String = #fileID, line: Int = #line) -> Value {
+    let place = SourceLocation.place(fileID, line)
+    guard (1...1024).contains(size) else {
+      return refuse("a pooling window of \(size) pixels", "1 to 1024", place)
+    }
+    return tracer.record(like: self, at: place) { (x, builder) throws(Diagnostic) in
+      let sums = try builder.apply(
+        ReduceWindow(.add, window: [size, size], strides: [size, size]), x)
+      return try builder.multiply(sums, 1 / Double(size * size))
+    }
+  }
+
   /// The largest of each `size` x `size` pixels, which do not overlap; rows and columns that are left over count
   /// for nothing.
   public func maxPooled(_ size: Int = 2, fileID: String = #fileID, line: Int = #line) -> Value {

@@ -111,7 +111,8 @@ struct TracingTests {
       { [$0.convolved(with: $0, bias: nil, padding: [1])] },
       { [$0.convolved(with: $0, bias: nil, padding: [0, 0, 0, 0], strides: [0, 1])] },
       { [$0.convolved(with: $0, bias: $0, padding: [0, 0, 0, -1])] },
-      { [$0.concatenated(with: $0.maxPooled())] },
+      { [$0.concatenated(with: $0.maxPooled())] }, { [$0.leakyReLU(2)] },
+      { [$0.averagePooled(0)] }, { [$0.averagePooled(5)] },
     ]
     for (index, formula) in formulas.enumerated() {
       let error = diagnostic { _ = try trace(Formula(formula)) }
@@ -160,6 +161,45 @@ struct TracingTests {
     let image = try Tensor(Shape([1, 1, 4, 4]), (0..<16).map(Double.init))
     let results = try Reference.evaluate(try trace(network), inputs: [image])
     #expect(results.map { $0.values[5] } == [6, -4, 12.5, -2, 15])
+  }
+
+  @Test func functionsMeanWhatTheySay() throws {
+    let network = Formula { x in
+      [
+        x.leakyReLU(0.5), x.averagePooled(), (x * 0).sigmoid(), (x * 100).tanh(),
+        InstanceNorm(epsilon: 0)(x),
+      ]
+    }
+    let image = try Tensor(Shape([1, 1, 4, 4]), (0..<16).map { $0 < 8 ? -2.0 : 2 })
+    let results = try Reference.evaluate(try trace(network), inputs: [image])
+    #expect(results.map { $0.values[0] } == [-1, -2, 0.5, -1, -1])
+    #expect(results.map { $0.values[$0.values.count - 1] } == [2, 2, 0.5, 1, 1])
+    #expect(results[1].shape.extents == [1, 1, 2, 2])
+  }
+
+  /// Numbers of `torch.nn.functional.conv_transpose2d`.
+  @Test func transposedLayer() throws {
+    struct Layers: Network {
+      let inputChannels = 2
+      let up = ConvTranspose2D(2, 1, kernel: 3)
+      func callAsFunction(_ x: Value) -> Value { up(x) }
+    }
+    let model = try NetworkModel(Layers())
+    #expect(model.parameters.map(\.name) == ["up.weight", "up.bias"])
+    let graph = try model.graph(batch: 1, height: 1, width: 2)
+    let result = try Reference.evaluate(
+      graph, inputs: [try Tensor(Shape([1, 2, 1, 2]), [1, 2, 3, 4])],
+      parameters: [
+        "up.weight": try Tensor(Shape([2, 1, 3, 3]), (1...18).map(Double.init)),
+        "up.bias": try Tensor(Shape([1]), [0.5]),
+      ])[0]
+    #expect(result.shape.extents == [1, 1, 3, 5])
+    #expect(
+      result.values == [
+        31.5, 35.5, 81.5, 48.5, 54.5, 43.5, 47.5, 111.5, 66.5, 72.5, 55.5, 59.5, 141.5, 84.5, 90.5,
+      ])
+    let wrong = diagnostic { _ = try trace(Formula { [ConvTranspose2D(2, 1)($0)] }) }
+    #expect(wrong != nil)
   }
 
   /// As `torch.nn.Conv2d` counts: sizes, channels of a kernel, and which channels see each other.

@@ -9,6 +9,7 @@ import Testing
     "axes", "axis", "perm", "pads", "strides", "dilations", "kernel_shape", "output_shape",
     "output_padding", "group", "split", "num_outputs", "starts", "ends", "start", "end", "to",
     "ceil_mode", "count_include_pad", "keepdims", "allowzero", "noop_with_empty_axes", "value_ints",
+    "blocksize", "num_groups", "transA",
   ]
   private static let numbers = [0, 1, 2, 3, 7, -1, -2, -9, 1 << 40, Int.max, Int.min]
   private static let words = [

@@ -105,4 +105,37 @@ import Testing
     let model = Onnx_ModelProto(nodes, x: [3, 5, 1], [.init("two", integers: [2])])
     #expect(try model.outputs(try counted([3, 5, 1]))[0].shape.extents == [3, 5, 2])
   }
+
+  @Test func anyShape() throws {
+    let y = try result("Reshape", try counted([2, 3, 2]), [], [.init("s", integers: [4, -1])])
+    #expect(y == (try counted([4, 3])))
+    #expect(try result("Flatten", try counted([2, 3, 2])) == counted([2, 6]))
+  }
+
+  @Test func blocksOfPixels() throws {
+    let x = try counted([1, 4, 1, 2])
+    let size = Onnx_AttributeProto("blocksize", 2)
+    let wide = try result("DepthToSpace", x, [size])
+    #expect(wide == (try tensor([1, 1, 2, 4], [1, 3, 2, 4, 5, 7, 6, 8])))
+    #expect(try result("SpaceToDepth", wide, [size]) == x)
+    #expect(throws: (any Error).self) { try result("SpaceToDepth", x, [size]) }
+  }
+
+  @Test func products() throws {
+    let x = try counted([2, 3])
+    let w = Onnx_TensorProto("w", [3, 2], floats: [1, 0, 0, 1, 1, 1])
+    #expect(try result("MatMul", x, [], [w]) == tensor([2, 2], [4, 5, 10, 11]))
+    let c = Onnx_TensorProto("c", [2], floats: [1, -1])
+    let all: [Onnx_AttributeProto] = [
+      .init("alpha", real: 2), .init("beta", real: 3), .init("transA", 1), .init("transB", 1),
+    ]
+    let turned = Onnx_TensorProto("w", [2, 2], floats: [1, 0, 1, 1])
+    #expect(
+      try result("Gemm", x, all, [turned, c]) == tensor([3, 2], [5, 7, 7, 11, 9, 15]))
+    let batch = Onnx_TensorProto("b", [2, 1, 3, 1], floats: [1, 0, 0, 0, 0, 2])
+    #expect(
+      try result("MatMul", try counted([2, 1, 3]), [], [batch])
+        == tensor([2, 2, 1, 1], [1, 4, 6, 12]))
+    #expect(throws: (any Error).self) { try result("MatMul", x, [], [turned]) }
+  }
 }

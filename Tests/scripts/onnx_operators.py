@@ -98,6 +98,8 @@ def _arithmetic():
     yield node("Clip", image, None, numpy.float32(0.5))
     yield node("InstanceNormalization", image, weights(3), weights(3), epsilon=1e-3)
     yield node("BatchNormalization", image, weights(3), weights(3), weights(3), weights(3) ** 2 + 1)
+    yield node("GroupNormalization", [2, 6, 4, 5], weights(3), weights(3), num_groups=3)
+    yield node("GroupNormalization", [2, 6, 4, 5], weights(6), weights(6), num_groups=2, operator_set=21)
     yield node("LayerNormalization", image, weights(4, 5), weights(4, 5), axis=-2)
     yield "extrema, norms", _side_by_side(
         [(f"Reduce{name}", {"axes": [1, -1]}) for name in ["Max", "Min", "L1", "L2", "SumSquare"]], image, 17)
@@ -120,6 +122,17 @@ def _layouts():
     yield node("Flatten", [2, 7, 1, 1])
     yield node("Reshape", [2, 1, 7, 1], numpy.array([1, 2, -1]))
     yield node("Squeeze", image, numpy.array([0]))
+    yield node("Reshape", image, numpy.array([4, -1, 3]))
+    yield node("SpaceToDepth", [1, 2, 6, 4], blocksize=2)
+    for mode in ["DCR", "CRD"]:
+        yield node("DepthToSpace", [2, 8, 3, 5], blocksize=2, mode=mode)
+    yield node("MatMul", [2, 3, 7, 20], weights(20, 33))
+    yield node("MatMul", [2, 3, 34, 5], weights(3, 5, 6))
+    yield node("Gemm", [20, 18], weights(20, 9), weights(9), transA=1, alpha=0.5, beta=2.0)
+    made = [
+        helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 1]), helper.make_node("MatMul", ["x", "t"], ["p"]),
+        helper.make_node("Softmax", ["p"], ["s"]), helper.make_node("MatMul", ["s", "x"], ["y"])]
+    yield "attention", model(made, [3, 24, 8], {}, 18)
     yield node("Unsqueeze", image, numpy.array([-1, 2]))
     yield node("Expand", [1, 2, 1, 5], numpy.array([3, 1, 4, 1]))
     yield node("Gather", image, numpy.int64(-2), axis=2)

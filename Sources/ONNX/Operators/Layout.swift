@@ -3,7 +3,7 @@ import GraphIR
 import Operations
 import Tensors
 
-/// Tensors side by side, dimensions in another order, and dimensions of one element.
+/// Tensors side by side, dimensions in another order, and other shapes.
 enum Layout {
   static func concat(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     if let known = try joinedIntegers(call) { return [known] }
@@ -145,7 +145,6 @@ enum Layout {
     }
   }
 
-  /// Of images only dimensions of one element can be added and dropped: their elements stay where they are.
   private static func reshaped(
     _ call: NodeCall, _ extents: [Int], to result: [Int]
   ) throws(Diagnostic) -> ImportedValue {
@@ -178,8 +177,13 @@ enum Layout {
     _ x: ValueID, _ extents: [Int], to result: [Int], _ call: NodeCall
   ) throws(Diagnostic) -> ValueID {
     if extents == result { return x }
+    // Adding and dropping dimensions of one element is part of what reads the result.
     guard extents.filter({ $0 != 1 }) == result.filter({ $0 != 1 }) else {
-      throw misfit(extents, result)
+      let shape = try Shape(result)
+      guard shape.elementCount == call.shape(of: x).elementCount else {
+        throw misfit(extents, result)
+      }
+      return try call.apply(Reshape(shape), x)
     }
     let units = extents.indices.filter { extents[$0] == 1 }
     let dense = units.isEmpty ? x : try call.apply(Reduce(dimensions: units), x)
@@ -190,6 +194,6 @@ enum Layout {
   private static func misfit(_ extents: [Int], _ result: [Int]) -> Diagnostic {
     Diagnostic(
       "a tensor of shape \(extents) cannot be given the shape \(result)",
-      help: "only dimensions of one element can be added and dropped")
+      help: "it has not as many elements")
   }
 }

@@ -23,24 +23,43 @@ enum Normalization {
   /// (x - mean) / sqrt(variance + epsilon) * scale + offset, where mean and variance are those of each channel of
   /// each image, or of each group of channels.
   static func instance(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let (scale, offset) = (try call.value(1), try call.value(2))
+    let parameters = [try call.value(1), try call.value(2)]
     guard case .grouped(let image, let extents) = call.input(0) else {
       let x = try call.image()
-      try check([scale, offset], count: call.shape(of: x)[1], call)
-      return [.value(try normalized(x, [2, 3], scale, offset, call))]
+      let channels = call.shape(of: x)[1]
+      try check(parameters, count: channels, call)
+      return [.value(try normalized(x, groups: channels, parameters, call))]
     }
-    try check([scale, offset], count: extents[1], call)
-    let share = call.shape(of: image)[1] / extents[1]
-    var groups: [ValueID] = []
-    for group in 0..<extents[1] {
-      let part = try Slicing.cut(image, 1, group * share..<(group + 1) * share, call)
-      let one = group..<group + 1
-      groups.append(
-        try normalized(
-          part, [1, 2, 3], try Slicing.cut(scale, 0, one, call),
-          try Slicing.cut(offset, 0, one, call), call))
+    try check(parameters, count: extents[1], call)
+    let wide = try repeated(parameters, channels: call.shape(of: image)[1], call)
+    return [
+      .grouped(try normalized(image, groups: extents[1], wide, call), extents: extents)
+    ]
+  }
+
+  /// Scale and offset are one for each group in version 18, one for each channel since 21.
+  static func group(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let (x, groups) = (try call.image(), try call.integer("num_groups", 1))
+    let channels = call.shape(of: x)[1]
+    guard groups >= 1, channels.isMultiple(of: groups) else {
+      throw Diagnostic("\(groups) groups do not divide \(channels) channels")
     }
-    return [.grouped(try Layout.joined(groups, dimension: 1, call), extents: extents)]
+    var parameters = [try call.value(1), try call.value(2)]
+    try check(parameters, count: call.operatorSet < 21 ? groups : channels, call)
+    if call.operatorSet < 21 { parameters = try repeated(parameters, channels: channels, call) }
+    return [.value(try normalized(x, groups: groups, parameters, call))]
+  }
+
+  /// Numbers for each group as numbers for each channel.
+  private static func repeated(
+    _ parameters: [ValueID], channels: Int, _ call: NodeCall
+  ) throws(Diagnostic) -> [ValueID] {
+    try parameters.map { (parameter) throws(Diagnostic) in
+      let groups = call.shape(of: parameter)[0]
+      let wide = try call.broadcast(
+        parameter, to: try Shape([groups, channels / groups]), dimensions: [0])
+      return try call.apply(Reshape(try Shape([channels])), wide)
+    }
   }
 
   private static func check(
@@ -53,21 +72,43 @@ enum Normalization {
     }
   }
 
-  /// With one mean for what `dimensions` leave, and scale and offset for each channel, or one for all.
+  /// With one mean for each group of channels; `parameters` are scale and offset for each channel.
   private static func normalized(
-    _ x: ValueID, _ dimensions: [Int], _ scale: ValueID, _ offset: ValueID, _ call: NodeCall
+    _ x: ValueID, groups: Int, _ parameters: [ValueID], _ call: NodeCall
   ) throws(Diagnostic) -> ValueID {
     let shape = call.shape(of: x)
-    let (centred, inverse) = try deviations(of: x, over: dimensions, call)
-    let planes = try Shape([shape[0], call.shape(of: scale)[0]])
+    let planes = try Shape([shape[0], shape[1]])
+    func wide(_ value: ValueID) throws(Diagnostic) -> ValueID {
+      try call.broadcast(value, to: shape, dimensions: [0, 1])
+    }
+    func mean(_ value: ValueID) throws(Diagnostic) -> ValueID {
+      let sums = try call.apply(Reduce(dimensions: [2, 3]), value)
+      let total = try groupSum(sums, groups, call)
+      let count = shape[1] / groups * shape[2] * shape[3]
+      return try call.graph.builder.multiply(total, 1 / Double(count))
+    }
+    let centred = try call.apply(Subtract(), x, try wide(try mean(x)))
+    let variance = try mean(try call.apply(Multiply(), centred, centred))
+    let shifted = try call.graph.builder.add(variance, try call.real("epsilon", epsilon))
     let factor = try call.apply(
-      Multiply(), try call.broadcast(scale, to: planes, dimensions: [1]),
-      try call.broadcast(
-        inverse, to: planes, dimensions: [0, 1].filter { !dimensions.contains($0) }))
-    let scaled = try call.apply(
-      Multiply(), centred, try call.broadcast(factor, to: shape, dimensions: [0, 1]))
+      Multiply(), try call.broadcast(parameters[0], to: planes, dimensions: [1]),
+      try call.apply(Rsqrt(), shifted))
+    let scaled = try call.apply(Multiply(), centred, try wide(factor))
     return try call.apply(
-      Add(), scaled, try call.broadcast(offset, to: shape, dimensions: [1]))
+      Add(), scaled, try call.broadcast(parameters[1], to: shape, dimensions: [1]))
+  }
+
+  /// The sum over each group of [N, C], at all of its channels.
+  private static func groupSum(
+    _ sums: ValueID, _ groups: Int, _ call: NodeCall
+  ) throws(Diagnostic) -> ValueID {
+    let planes = call.shape(of: sums)
+    guard groups < planes[1] else { return sums }
+    let grouped = try Shape([planes[0], groups, planes[1] / groups])
+    let total = try call.apply(
+      Reduce(dimensions: [2]), try call.apply(Reshape(grouped), sums))
+    return try call.apply(
+      Reshape(planes), try call.broadcast(total, to: grouped, dimensions: [0, 1]))
   }
 
   /// (x - mean) / sqrt(variance + epsilon) * scale + offset over the last dimensions, which scale and offset have.
