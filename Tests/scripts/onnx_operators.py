@@ -51,7 +51,7 @@ def _convolutions():
         yield node("ConvTranspose", image, weights(4, 3, 3, 2), auto_pad=mode, strides=[2, 1])
     yield node("Conv", image, weights(6, 2, 3, 3), weights(6), group=2, dilations=[2, 1])
     yield node("Conv", [1, 70, 4, 4], weights(70, 1, 3, 3), group=70, pads=[1, 1, 1, 1])
-    yield node("Conv", image, weights(8, 1, 3, 3), weights(8), group=4, strides=[1, 2], auto_pad="SAME_UPPER", dilations=[1, 3])
+    yield node("Conv", image, weights(8, 1, 3, 3), weights(8), group=4, strides=[1, 2], pads=[1, 2, 1, 3], dilations=[1, 3])
     kernel = weights(4, 3, 3, 4)
     yield node("ConvTranspose", image, kernel, weights(3), strides=[3, 2], output_padding=[2, 1])
     yield node("ConvTranspose", image, kernel, strides=[2, 2], pads=[1, 2, 0, 1], dilations=[1, 2])
