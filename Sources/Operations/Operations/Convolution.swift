@@ -251,28 +251,17 @@ public struct Convolution: TensorOperation {
   private func exchanged(
     _ kernel: ValueID, _ builder: inout GraphBuilder
   ) throws(Diagnostic) -> ValueID {
-    let shape = builder.shape(of: kernel)
-    let outputs = shape[0] / featureGroupCount
     if featureGroupCount == 1 { return try builder.apply(Transpose([1, 0, 2, 3]), kernel) }
-    if outputs == 1 && shape[1] == 1 { return kernel }
-    var pieces: [ValueID] = []
-    if shape[1] == 1 {
-      // The outputs with the same number in all groups are a column of the result.
-      for output in 0..<outputs {
-        pieces.append(
-          try builder.apply(
-            Slice(
-              start: [output, 0, 0, 0], limit: shape.extents, strides: [outputs, 1, 1, 1]), kernel))
-      }
-      return try builder.concatenated(pieces, dimension: 1)
-    }
-    for first in stride(from: 0, to: shape[0], by: outputs) {
-      let group = Slice(
-        start: [first, 0, 0, 0], limit: [first + outputs] + shape.extents[1...])
-      pieces.append(
-        try builder.apply(Transpose([1, 0, 2, 3]), try builder.apply(group, kernel)))
-    }
-    return try builder.concatenated(pieces, dimension: 0)
+    let shape = builder.shape(of: kernel)
+    let (outputs, inputs, taps) = (
+      shape[0] / featureGroupCount, shape[1], Array(shape.extents[2...])
+    )
+    if outputs == 1 && inputs == 1 { return kernel }
+    let groups = try builder.apply(
+      Reshape(try Shape([featureGroupCount, outputs, inputs] + taps)), kernel)
+    let turned = try builder.apply(Transpose([0, 2, 1, 3, 4]), groups)
+    return try builder.apply(
+      Reshape(try Shape([featureGroupCount * inputs, outputs] + taps)), turned)
   }
 
   public static var samples: [OperationSample] {
