@@ -3,6 +3,7 @@ import CodeGen
 import Diagnostics
 import Foundation
 import LoopIR
+import Networks
 import Schedules
 
 /// SHA-256 as lower-case hexadecimal digits, and as bytes.
@@ -23,6 +24,8 @@ struct Manifest {
   static let compilerVersion = "0.1.0"
 
   var name: String
+  /// Nothing where the model is a dump or an ONNX file.
+  var description: ModelDescription?
   var module: LoopModule
   var target: Target
   var source: String
@@ -61,6 +64,8 @@ struct Manifest {
       var rephase: String
       var llvm: String
       var name: String
+      var network: String?
+      var settings: String?
       var target: String
       var processor: String
       var precision: String
@@ -75,7 +80,8 @@ struct Manifest {
       var workspaceAlignment: Int
       var gpuCode: GPUCode?
       enum CodingKeys: String, CodingKey {
-        case rephase, llvm, name, target, processor, precision, inputs, outputs, weights
+        case rephase, llvm, name, network, settings, target, processor, precision, inputs, outputs,
+          weights
         case promiseUlps = "promise_ulps"
         case sourceSha256 = "source_sha256"
         case weightsSha256 = "weights_sha256"
@@ -89,8 +95,9 @@ struct Manifest {
       Entry(name: name, shape: buffer.extents, type: buffer.element.rawValue)
     }
     let content = Content(
-      rephase: Self.compilerVersion, llvm: "19", name: name, target: target.name,
-      processor: target.processor, precision: precision.rawValue, promiseUlps: precision.promise,
+      rephase: Self.compilerVersion, llvm: "19", name: name, network: description?.network,
+      settings: description?.settingsText, target: target.name, processor: target.processor,
+      precision: precision.rawValue, promiseUlps: precision.promise,
       inputs: module.buffers.compactMap {
         if case .input(let name) = $0.role { return entry($0.buffer, name) } else { return nil }
       },

@@ -14,6 +14,8 @@ public final class LoadedLibrary {
 
   public var inputShapes: [Shape] { tensors.inputs.map(\.shape) }
   public var outputShapes: [Shape] { tensors.outputs.map(\.shape) }
+  /// The network and its settings, as in the metadata of weight files; empty where the library is of none.
+  public var metadata: [String: String] { tensors.metadata }
 
   /// Loads `libN.so`; throws where the file is no model library. Loading runs the file's code: it must be trusted.
   public init(path: String) throws(Diagnostic) {

@@ -7,6 +7,8 @@ import Tensors
 struct Manifest {
   var inputs: [HostTensor]
   var outputs: [HostTensor]
+  /// The network and its settings, as in the metadata of weight files; empty for other models and older libraries.
+  var metadata: [String: String]
 
   init(_ json: String) throws(Diagnostic) {
     let parsed = try? JSONSerialization.jsonObject(with: Data(json.utf8))
@@ -15,6 +17,8 @@ struct Manifest {
     }
     inputs = try Self.tensors(object, "inputs")
     outputs = try Self.tensors(object, "outputs")
+    metadata = object.filter { ["network", "settings"].contains($0.key) }
+      .compactMapValues { $0 as? String }
   }
 
   private static func tensors(

@@ -4,6 +4,7 @@ import Compiler
 import Diagnostics
 import Execution
 import Foundation
+import Networks
 import Schedules
 
 /// Where a compiled model's weights are.
@@ -64,7 +65,9 @@ struct CompileCommand: ParsableCommand {
     Console.progress("compiling \(name) for \(target.name)", quiet: quiet)
     let files = try model.locating {
       try compiler.compile(
-        model.staged, name: name, source: model.sourceText, weights: model.weights, to: output)
+        model.staged, name: name,
+        description: model.network.map { ModelDescription(of: $0.network) },
+        source: model.sourceText, weights: model.weights, to: output)
     }
     let paths = files.map { URL(fileURLWithPath: output).appendingPathComponent($0).relativePath }
     if json {

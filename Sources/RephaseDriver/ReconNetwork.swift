@@ -16,7 +16,7 @@ struct ReconNetwork {
   var weights: String?
   /// Of its input and its output: [batch, channels, rows, columns].
   var shape: Shape
-  /// The lines that it puts back itself, where that is known: not of dumps and libraries.
+  /// The lines that it puts back itself, where that is known: not of dumps.
   var lines: MeasuredLines?
   var function: NetworkFunction
 
@@ -32,6 +32,7 @@ extension ReconNetwork {
       library.name, inputs: library.inputShapes, outputs: library.outputShapes)
     name = library.name
     engine = "library"
+    lines = try Self.lines(of: library, path)
     self.weights = weights
     function = { (input) throws(Diagnostic) in
       try Self.only(try context.run(inputs: [input]))
@@ -65,6 +66,17 @@ extension ReconNetwork {
       runner.runOnce()
       return try Self.only(try runner.results())
     }
+  }
+
+  /// Those of the cascade that a library was compiled from.
+  private static func lines(
+    of library: LoadedLibrary, _ path: String
+  ) throws(Diagnostic) -> MeasuredLines? {
+    guard let description = try ModelDescription(metadata: library.metadata, file: path),
+      Zoo.contains(description.network)
+    else { return nil }
+    let network = try Zoo.network(named: description.network, settings: description.settings)
+    return try (network as? Cascade)?.measuredLines()
   }
 
   /// Throws where a model of a fixed shape was asked to take another.

@@ -2,6 +2,7 @@ import CodeGen
 import Diagnostics
 import Foundation
 import LoopIR
+import Networks
 import Tensors
 import TestSupport
 import Testing
@@ -62,7 +63,9 @@ import Testing
     let module = try Pipeline(target: try v3()).scheduled(try sampleModel())
     let constants = [UInt8]("abc".utf8)
     let manifest = Manifest(
-      name: "small", module: module, target: try v3(), source: "abc", constants: constants,
+      name: "small",
+      description: ModelDescription(network: "net", settings: ["b": "2", "a": "1"]),
+      module: module, target: try v3(), source: "abc", constants: constants,
       embedsConstants: false, precision: .strict, workspaceBytes: 128)
     let json = try manifest.json()
     #expect(json == (try manifest.json()), "the same text each time")
@@ -70,11 +73,13 @@ import Testing
       try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
     #expect(
       object.keys.sorted() == [
-        "inputs", "llvm", "name", "outputs", "precision", "processor", "promise_ulps", "rephase",
-        "source_sha256", "target", "weight_bytes", "weights", "weights_sha256",
-        "workspace_alignment", "workspace_bytes",
+        "inputs", "llvm", "name", "network", "outputs", "precision", "processor", "promise_ulps",
+        "rephase", "settings", "source_sha256", "target", "weight_bytes", "weights",
+        "weights_sha256", "workspace_alignment", "workspace_bytes",
       ])
     #expect(object["name"] as? String == "small")
+    #expect(object["network"] as? String == "net")
+    #expect(object["settings"] as? String == "a=1,b=2")
     #expect(object["target"] as? String == "x86-64-v3")
     #expect(object["llvm"] as? String == "19")
     #expect(object["precision"] as? String == "strict")

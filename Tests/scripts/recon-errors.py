@@ -44,6 +44,8 @@ scratch.succeed("compile", "--weights", "w1.safetensors", "--name", "net", "--si
                 "-o", ".", "--quiet")  # fmt: skip
 scratch.succeed("compile", "--weights", "w1.safetensors", "--name", "apart", "--size", "40x36",
                 "--weights-mode", "separate", "-o", ".", "--quiet")  # fmt: skip
+scratch.succeed("compile", "--weights", "cascade.safetensors", "--name", "lines", "--size", "40x36",
+                "-o", ".", "--quiet")  # fmt: skip
 before = sorted(path.name for path in scratch.path.iterdir())
 
 none = ["--model", "none"]
@@ -95,6 +97,7 @@ refused = [
     (1, "no reconstruction network", ["good.npy", "--weights", "vgg.safetensors"]),
     (1, "nofile.safetensors", ["good.npy", "--model", "resnet1", "--weights", "nofile.safetensors"]),
     (1, "sampled otherwise", ["good.npy", "--weights", "cascade.safetensors", "--size", "40x36", "--mask", "regular:4:8"]),
+    (1, "sampled otherwise", ["good.npy", "--model", "liblines.so", "--mask", "regular:4:8"]),
     (1, "along columns back", ["good.npy", *cascade, "--size", "40x36", "--axis", "rows"]),
     (1, "--crop before", ["good.npy", *cascade, "--size", "32x36"]),
     (1, "does not fit images of 8 columns", ["good.npy", *cascade, "--size", "40x8"]),
