@@ -20,7 +20,7 @@ struct ApplyWinograd {
   ) -> LoopModule {
     var rewrite = ApplyWinograd(module: module)
     for kernel in module.kernels { rewrite.replace(kernel, shape) }
-    rewrite.dropUnread()
+    rewrite.module.dropUnreadConstants()
     rewrite.module.dropUncalled(since: module)
     return rewrite.module
   }
@@ -72,18 +72,6 @@ struct ApplyWinograd {
     let call = Statement.call(kernel, [weights, name])
     if isConstant { module.prepare.append(call) } else { run.append(call) }
     return name
-  }
-
-  /// Constants that only `prepare` reads now are no part of the model any more.
-  private mutating func dropUnread() {
-    var read: Set<String> = []
-    for case .call(_, let arguments) in module.run { read.formUnion(arguments) }
-    for index in module.buffers.indices
-    where module.buffers[index].role == .constant
-      && !read.contains(module.buffers[index].buffer.name)
-    {
-      module.buffers[index].role = .scratch
-    }
   }
 }
 

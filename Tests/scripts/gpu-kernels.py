@@ -36,7 +36,11 @@ EMULATED = (
 FILLING = ([], ["--set", "filters=8"])
 # What reads fragments by `ldmatrix`: never the cost model's choice, so files choose it for all kernels that it fits.
 LDMATRIX = "matrix {tiles = %d, parts = 4, groups = 1, across = 2, down = 2, inputs = %d, ahead = 1, ldmatrix = 1}"
-LDMATRIX_NETWORKS = (("resnet4", []), ("unet", []), ("unet", ["--batch", "32"]))
+TILED_NETWORKS = (("resnet4", []), ("unet", []), ("unet", ["--batch", "32"]))
+# Likewise Winograd's algorithm on tensor cores, which has the standard precision alone.
+WINOGRAD = (
+    "winograd_matrix {outputs = 2, across = 8, down = 4, warps = 8, parts = 4, inputs = 16, ahead = 1}",
+    "winograd_matrix {outputs = 4, across = 4, down = 4, warps = 12, parts = 4, inputs = 8, ahead = 2}")
 
 
 def run(*command):
@@ -71,13 +75,16 @@ def assembled(folder, network, options, target, precision):
     return max(registers)
 
 
-def ldmatrix_schedule(folder, network, options, precision):
-    """A schedule file that reads the fragments of every kernel with whole matrices by `ldmatrix`, as options."""
+def ldmatrix_tile(precision):
+    return LDMATRIX % ((3, 8) if precision == "standard" else (4, 32 if precision == "bf16" else 16))
+
+
+def tile_schedule(folder, network, options, precision, tile):
+    """A schedule file with one tile for every kernel with whole matrices, as options."""
     loops = run(REPHASE, "emit", network, *options, "--stage", "loops", "-o", "-").stdout
     kernels = re.findall(r"^ *kernel @(\S*convolution3x3_(\d+)_\w*?_\d+x(\d+)x\d+x\d+)\(", loops, re.M)
     chosen = [name for name, *channels in kernels if all(int(count) % 32 == 0 for count in channels)]
-    tile = LDMATRIX % ((3, 8) if precision == "standard" else (4, 32 if precision == "bf16" else 16))
-    file = folder / "ldmatrix.schedule"
+    file = folder / "tile.schedule"
     head = (
         "rephase_schedule 1", 'target "sm_90" {processor = "sm_90", vector_bytes = 16}', f"precision {precision}")
     file.write_text("\n".join((*head, *(f"kernel @{name} {tile}" for name in chosen), "")))
@@ -152,17 +159,20 @@ def kernels(folder, target, precision):
         yield f"{target} {precision} {network} {' '.join(settings + options)}: {line}", good
 
 
-def kernels_by_ldmatrix(folder, precision):
-    for network, options in LDMATRIX_NETWORKS:
-        scheduled = options + ldmatrix_schedule(folder, network, options, precision)
+def kernels_by_tile(folder, precision, tile, instruction=""):
+    """Kernels by a tile that the cost model does not choose, and an instruction that it is about, if any."""
+    name = f"{precision} %s by {instruction or tile}"
+    for network, options in TILED_NETWORKS:
+        scheduled = options + tile_schedule(folder, network, options, precision, tile)
         found = assembled(folder, network, scheduled, "sm_90", precision)
-        if isinstance(found, int) and "ldmatrix.sync" not in (folder / "model.ptx").read_text():
-            found = "no ldmatrix"
-        yield f"sm_90 {precision} {network} {' '.join(options)} by ldmatrix: registers {found}", isinstance(found, int)
+        if isinstance(found, int) and instruction not in (folder / "model.ptx").read_text():
+            found = f"no {instruction}"
+        network = f"{network} {' '.join(options)}"
+        yield f"sm_90 {name % network}: registers {found}", isinstance(found, int)
     size = ["--size", "24x20"]
-    scheduled = size + ldmatrix_schedule(folder, "resnet2", size, precision)
+    scheduled = size + tile_schedule(folder, "resnet2", size, precision, tile)
     good, line = emulated(folder, "resnet2", [], scheduled, "sm_90", precision)
-    yield f"sm_90 {precision} resnet2 by ldmatrix: {line}", good
+    yield f"sm_90 {name % 'resnet2'}: {line}", good
 
 
 def kernels_by_warp_groups(folder, precision):
@@ -183,7 +193,9 @@ def main():
     if not PTXAS.exists():
         sys.exit(f"no {PTXAS}; run tools/setup")
     jobs = [(kernels, target, precision) for target in TARGETS for precision in PRECISIONS]
-    jobs += [(kernels_by_ldmatrix, precision) for precision in PRECISIONS[1:]]
+    jobs += [
+        (kernels_by_tile, precision, ldmatrix_tile(precision), "ldmatrix.sync") for precision in PRECISIONS[1:]]
+    jobs += [(kernels_by_tile, "standard", tile) for tile in WINOGRAD]
     jobs += [(kernels_by_warp_groups, precision) for precision in ("tf32", "bf16")]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as workers:
         counts = list(workers.map(checked, jobs))

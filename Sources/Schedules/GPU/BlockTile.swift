@@ -10,6 +10,8 @@ protocol BlockTile: GridTile {
   /// Elements of shared memory that one chunk's pixels and weights take.
   func pixelElements(_ form: StagedConvolution) -> Int
   func weightElements(_ form: StagedConvolution) -> Int
+  /// Bytes of shared memory besides the chunks'.
+  func ownSharedBytes(_ form: StagedConvolution) -> Int
   /// Chunks that are on their way before the first is multiplied; 0: as many as take no room from other blocks.
   var ahead: Int { get }
   /// Registers of a thread, estimated.
@@ -47,6 +49,8 @@ extension BlockTile {
     form.kernelRow.extent * form.kernelColumn.extent * inputs * blockChannels
   }
 
+  func ownSharedBytes(_ form: StagedConvolution) -> Int { 0 }
+
   /// Of one chunk of input channels.
   func chunkBytes(_ form: StagedConvolution) -> Int {
     (pixelElements(form) + weightElements(form)) * element(form).byteCount
@@ -56,7 +60,11 @@ extension BlockTile {
 
   /// Of the tile's ring, or of the least one.
   func leastSharedBytes(_ form: StagedConvolution) -> Int {
-    StagingRing(chunks: chunks(form), ahead: max(1, ahead)).slots * chunkBytes(form)
+    sharedBytes(form, StagingRing(chunks: chunks(form), ahead: max(1, ahead)))
+  }
+
+  private func sharedBytes(_ form: StagedConvolution, _ ring: StagingRing) -> Int {
+    ring.slots * chunkBytes(form) + ownSharedBytes(form)
   }
 
   /// Numbers of chunks ahead that can be chosen.
@@ -85,7 +93,7 @@ extension BlockTile {
     }
     return rings.first {
       gpu.residentBlocks(
-        threads: threads, registers: registers(form), sharedBytes: $0.slots * chunkBytes(form))
+        threads: threads, registers: registers(form), sharedBytes: sharedBytes(form, $0))
         >= wanted
     } ?? StagingRing(chunks: chunks, ahead: 1)
   }

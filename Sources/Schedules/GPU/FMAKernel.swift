@@ -104,7 +104,9 @@ extension FMAKernel {
     return guarded([less(first, form.channel.extent)], initial, otherwise: zero)
   }
 
-  func finish(_ thread: Expression) -> [Statement] {
+  func finish() -> [Statement] { [perThread(results)] }
+
+  private func results(_ thread: Expression) -> [Statement] {
     let place = position(thread)
     let (row, lane) = (names.fresh("p"), names.fresh("l"))
     let channel = .variable(at.firstChannel) + place.channel

@@ -166,8 +166,10 @@ extension FragmentKernel {
     return [.allocate(values)] + read + copies
   }
 
-  func finish(_ thread: Expression) -> [Statement] {
-    return overPixels(thread) { row, column, parts in
+  func finish() -> [Statement] { [perThread(writeResults)] }
+
+  private func writeResults(_ thread: Expression) -> [Statement] {
+    overPixels(thread) { row, column, parts in
       let y = .variable(at.firstRow) + row
       let x = .variable(at.firstColumn) + column
       let values = results("result")

@@ -41,22 +41,29 @@ struct GPUScheduler {
     result.separateNests()
     let storage = StoredFactors(result, tiles)
     result = storage.module
+    let count = result.kernels.count
     for index in result.kernels.indices where result.run.call(result.kernels[index].name) {
       let kernel = result.kernels[index]
-      result.kernels[index] = schedule(kernel, factors: storage.parameters(of: kernel))
+      let tiled = tiled(kernel, factors: storage.parameters(of: kernel))
+      result.kernels[index] = tiled?.scheduled() ?? elements(kernel)
+      if let weights = tiled?.transformedWeights {
+        result.transformWeights(of: kernel, weights)
+      }
     }
+    if result.kernels.count > count { result.dropUnreadConstants() }
     result = PlanMemory.apply(to: result)
     result.scheduledFor = target.name
     result.precision = precision
     return result
   }
 
-  private func schedule(_ kernel: Kernel, factors: Set<String>) -> Kernel {
-    if let form = StagedConvolution(kernel, factors: factors), let tiled = tiles.kernel(form) {
-      return tiled.scheduled()
-    }
-    if var elements = ElementPerThread(kernel) { return elements.scheduled() }
-    return kernel
+  private func tiled(_ kernel: Kernel, factors: Set<String>) -> (any TiledKernel)? {
+    StagedConvolution(kernel, factors: factors).flatMap(tiles.kernel)
+  }
+
+  private func elements(_ kernel: Kernel) -> Kernel {
+    guard var elements = ElementPerThread(kernel) else { return kernel }
+    return elements.scheduled()
   }
 }
 

@@ -55,6 +55,9 @@ enum MatrixArithmetic: Hashable {
   /// fit, so errors grow with the number of products that they add to one sum.
   var sumsApart: Bool { self == .splitTF32 }
 
+  /// Products of numbers that tensor cores may add to one such sum, at most.
+  static let mostProducts = 48
+
   /// Cycles for which a product keeps the tensor cores of a quarter of a multiprocessor busy (the H100's 67 TFLOP/s in
   /// float64 are 32 FMAs a cycle), and until a product of the same sum can follow.
   var productCycles: Double { self == .f64 ? 32 : 6.4 }

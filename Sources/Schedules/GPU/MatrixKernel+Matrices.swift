@@ -2,9 +2,6 @@ import LoopIR
 
 /// Fragments out of shared memory by `ldmatrix`.
 extension MatrixKernel {
-  /// Products that tensor cores may add to one sum of their own, at most.
-  private static let ownProducts = 48
-
   func accumulateMatrices() -> [Statement] {
     let (row, column) = (names.fresh(form.kernelRow.name), names.fresh(form.kernelColumn.name))
     let part = names.fresh("n")
@@ -16,7 +13,7 @@ extension MatrixKernel {
     func overRows(_ body: [Statement]) -> [Statement] {
       unrolled(row, form.kernelRow.extent, body)
     }
-    let isShort = form.kernelRow.extent * tile.inputs <= Self.ownProducts
+    let isShort = form.kernelRow.extent * tile.inputs <= MatrixArithmetic.mostProducts
     let parts =
       isShort
       ? overParts(part) { overRows(products($0, $1)) } : overRows(overParts(part, products))

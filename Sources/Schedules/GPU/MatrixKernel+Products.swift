@@ -3,9 +3,6 @@ import LoopIR
 /// Fragments out of shared memory, and their products.
 extension MatrixKernel {
   private static let unrollLimit = 5
-  /// Raises numbers by half a unit of tf32's last place, on average, so that what is cut off errs to both sides. That
-  /// takes half the instructions of rounding, and NaN stays NaN.
-  private static let raise = 1 + 0x1p-11 / 1.5
 
   func accumulate() -> [Statement] {
     tile.reads == .wide ? accumulateWide() : accumulateMatrices()
@@ -49,60 +46,11 @@ extension MatrixKernel {
     return [pixels] + overParts(part) { [weights] + multiply(to: $0, $1, left) { $0 } }
   }
 
-  /// For each part, what adds products to its sums, or to sums of their own that are added to them at the end.
+  /// For each part, what adds products to its sums.
   func overParts(
     _ part: String, _ products: (_ total: Buffer, _ part: [Expression]) -> [Statement]
   ) -> [Statement] {
-    let body = own.map { [clear($0)] + products($0, []) + [add($0, .variable(part))] }
-    return unrolled(part, tile.parts, body ?? products(sum, [.variable(part)]))
-  }
-
-  private func clear(_ own: Buffer) -> Statement {
-    perThread { thread in
-      overElements { [.store(own.name, [thread, $0, $1], .real(0, own.element))] }
-    }
-  }
-
-  private func add(_ own: Buffer, _ part: Expression) -> Statement {
-    perThread { thread in
-      overElements { tile, element in
-        let place = [thread, tile, part, element]
-        let total = Expression.load(sum.name, place) + .load(own.name, [thread, tile, element])
-        return [.store(sum.name, place, total)]
-      }
-    }
-  }
-
-  private func overElements(
-    _ body: (_ tile: Expression, _ element: Expression) -> [Statement]
-  ) -> [Statement] {
-    let (tile, element) = (names.fresh("m"), names.fresh("e"))
-    return unrolled(
-      tile, self.tile.tiles,
-      vector(element, MatrixShape.sumCount, body(.variable(tile), .variable(element))))
-  }
-
-  /// What is multiplied with what, the smallest products first.
-  private func factors(_ left: [Buffer]) -> [(left: Buffer, right: Buffer)] {
-    guard left.count == 2 else { return [(left[0], right[0])] }
-    return [(left[1], right[0]), (left[0], right[1]), (left[0], right[0])]
-  }
-
-  /// Neighbouring products have different sums, so that they need not wait for each other; a tile's fragments in `left`
-  /// have the number that `number` makes of it.
-  func multiply(
-    to total: Buffer, _ part: [Expression], _ left: [Buffer],
-    _ number: (_ tile: Expression) -> Expression
-  ) -> [Statement] {
-    factors(left).flatMap { left, right in
-      let (tile, step) = (names.fresh("m"), names.fresh("s"))
-      let product = MatrixProduct(
-        sum: .init(total.name, [.variable(tile)] + part),
-        left: .init(left.name, [number(.variable(tile)), .variable(step)]),
-        right: .init(right.name, [.variable(step)]))
-      return unrolled(
-        step, self.tile.steps, unrolled(tile, self.tile.tiles, [.multiply(product)]))
-    }
+    unrolled(part, tile.parts, addingUp([.variable(part)], products))
   }
 
   /// Rows of A are pixels: a thread has its column of pixels, in both rows of each tile.
@@ -171,46 +119,5 @@ extension MatrixKernel {
     } register: {
       $0
     }
-  }
-
-  /// Reads a thread's channels at once and puts them into fragments: `source` gives the value of a channel,
-  /// `register` which register of a fragment has the first or second half of the depth.
-  private func load(
-    _ member: Expression, to fragments: [Buffer], _ prefix: [Expression],
-    _ source: (Expression) -> Expression, register: (Expression) -> Expression
-  ) -> [Statement] {
-    let row = Buffer(
-      names.fresh("row"), tile.arithmetic.element, extents: [tile.span], space: .register)
-    let (lane, element) = (names.fresh("l"), names.fresh("i"))
-    let (step, half) = (names.fresh("s"), names.fresh("k"))
-    let channel = member * .integer(tile.span) + .variable(lane)
-    let read = vector(
-      lane, tile.span, [.store(row.name, [.variable(lane)], source(channel))])
-    let packing = Expression.integer(tile.shape.packing)
-    let first = (.variable(step) * .integer(2) + .variable(half)) * packing
-    let value = Expression.load(row.name, [first + .variable(element)])
-    let place =
-      prefix + [.variable(step), register(.variable(half)) * packing + .variable(element)]
-    let copy = vector(element, tile.shape.packing, store(value, to: fragments, place))
-    return [.allocate(row)] + read + unrolled(step, tile.steps, unrolled(half, 2, copy))
-  }
-
-  /// One value, in float64 where sums are, or its high and low part.
-  func store(
-    _ value: Expression, to fragments: [Buffer], _ place: [Expression]
-  ) -> [Statement] {
-    guard fragments.count == 2 else {
-      let element = tile.arithmetic.fragment
-      let converted = element == tile.arithmetic.element ? value : .cast(element, value)
-      return [.store(fragments[0].name, place, converted)]
-    }
-    let (whole, high) = (names.fresh("whole"), names.fresh("high"))
-    let raised = Expression.variable(whole) * .real(Self.raise, .f32)
-    let low = Expression.variable(whole) - .variable(high)
-    return [
-      .bind(whole, value), .bind(high, .unary(.tf32TowardsZero, raised)),
-      .store(fragments[0].name, place, .variable(high)),
-      .store(fragments[1].name, place, .unary(.tf32TowardsZero, low)),
-    ]
   }
 }

@@ -22,7 +22,7 @@ import LoopIR
 ///   for ky, part { ldmatrix right = weights[...]; for tile { mma sum[tile, part] += rows[tile + ky] * right[] } }
 /// }
 /// ```
-final class MatrixKernel: FragmentKernel {
+final class MatrixKernel: FragmentKernel, ProductKernel {
   let form: StagedConvolution
   let tile: MatrixTile
   let ring: StagingRing
@@ -66,31 +66,6 @@ final class MatrixKernel: FragmentKernel {
   var roundsWeights: Bool { true }
 
   var buffers: [Buffer] { [weights, sum] + (own.map { [$0] } ?? []) + left + rows + right }
-}
-
-extension MatrixTile {
-  var shape: MatrixShape { arithmetic.shape }
-
-  /// Products of matrices that use up what a thread reads at once.
-  var steps: Int { inputs / shape.depth }
-
-  fileprivate func sums(
-    _ name: String, _ counts: [Int], _ names: inout NameSupply
-  ) -> Buffer {
-    Buffer(
-      names.fresh(name), shape.sum, extents: [threads] + counts + [MatrixShape.sumCount],
-      space: .register)
-  }
-
-  fileprivate func factors(
-    _ name: String, _ counts: [Int], _ elements: Int, _ names: inout NameSupply
-  ) -> [Buffer] {
-    ["", "_low"].prefix(arithmetic.copies).map {
-      Buffer(
-        names.fresh(name + $0), arithmetic.fragment,
-        extents: [threads] + counts + [steps, elements], space: .register)
-    }
-  }
 }
 
 // MARK: Results

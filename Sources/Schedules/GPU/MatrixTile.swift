@@ -14,7 +14,7 @@ enum FragmentReads: Hashable {
 /// The 16 rows of a matrix are 8 neighbouring columns of 2 rows of pixels, or 16 columns of one row; its 8 columns are
 /// channels. A warp has `tiles` such below each other times `parts` beside each other; `groups` warps have neighbouring
 /// channels, then `across` warps neighbouring columns, then `down` warps neighbouring rows.
-struct MatrixTile: FragmentTile {
+struct MatrixTile: FragmentTile, ProductTile {
   var arithmetic: MatrixArithmetic
   var tiles: Int
   var parts: Int
@@ -37,8 +37,6 @@ struct MatrixTile: FragmentTile {
   var height: Int { rows * tiles * down }
   var warpChannels: Int { MatrixShape.columns * parts }
   var blockChannels: Int { warpChannels * groups }
-  /// Channels that a thread reads at once; all threads that read together then read different banks.
-  var span: Int { inputs / 4 }
   var pixelPitch: Int { inputs }
 
   var isInUnits: Bool { reads == .matrices }

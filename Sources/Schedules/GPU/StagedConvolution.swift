@@ -18,6 +18,8 @@ struct StagedConvolution {
   private let factor: Expression
   /// Parameters whose elements need no rounding before tensor cores multiply them.
   let factors: Set<String>
+  /// Whether the weights are known before the first run, wherever the kernel is called.
+  let hasConstantWeights: Bool
   let strideY: Int
   let strideX: Int
 
@@ -30,7 +32,7 @@ struct StagedConvolution {
   var input: LoopNest.Dimension { nest.reductions[2] }
 
   /// Nil where the kernel is of another form.
-  init?(_ kernel: Kernel, factors: Set<String> = []) {
+  init?(_ kernel: Kernel, factors: Set<String> = [], hasConstantWeights: Bool = true) {
     guard let nest = ReductionNest(kernel), nest.outer.dimensions.count == 4,
       nest.reductions.count == 3, nest.isSumOfProducts,
       case .fma(let pixel, let factor, _) = nest.update,
@@ -52,6 +54,7 @@ struct StagedConvolution {
     self.weights = weights
     self.factor = factor
     self.factors = factors
+    self.hasConstantWeights = hasConstantWeights
     self.strideY = strideY
     self.strideX = strideX
   }

@@ -41,7 +41,8 @@ protocol StagedKernel: BlockKernel where Tile: BlockTile {
   var arrived: [Statement] { get }
   /// `accumulate`, and `next`, which may overwrite the chunk before.
   func multiply(while next: [Statement]) -> [Statement]
-  func finish(_ thread: Expression) -> [Statement]
+  /// What all threads do with the sums when no chunk is left.
+  func finish() -> [Statement]
 }
 
 extension StagedKernel {
@@ -56,14 +57,16 @@ extension StagedKernel {
 
   func multiply(while next: [Statement]) -> [Statement] { next + accumulate() }
 
-  func scheduled() -> Kernel {
+  func scheduled() -> Kernel { onGrid(block()) }
+
+  /// What a block does.
+  func block() -> [Statement] {
     var body = places() + ([pixels] + buffers).map(Statement.allocate)
     body += startCopies()
     body.append(perThread(start))
     body.append(
       .loop(Loop(at.chunk, .integer(0), .integer(ring.chunks), body: round())))
-    body.append(perThread(finish))
-    return onGrid(body)
+    return body + finish()
   }
 
   /// Stages a chunk.

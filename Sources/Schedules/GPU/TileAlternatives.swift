@@ -23,7 +23,19 @@ public struct TileAlternatives {
     guard let kernel = module.kernel(named: kernel), module.run.call(kernel.name),
       !module.prepare.call(kernel.name)
     else { return nil }
-    return StagedConvolution(kernel)
+    return StagedConvolution(kernel).flatMap {
+      StagedConvolution(kernel, hasConstantWeights: isConstant($0.weights, of: kernel))
+    }
+  }
+
+  /// Whether every call gives a constant for a parameter.
+  private func isConstant(_ parameter: String, of kernel: Kernel) -> Bool {
+    module.run.allSatisfy { statement in
+      guard case .call(kernel.name, let arguments) = statement else { return true }
+      return zip(kernel.parameters, arguments).allSatisfy {
+        $0.buffer.name != parameter || module.buffer(named: $1)?.role == .constant
+      }
+    }
   }
 
   /// Throws where the kernel cannot be computed so.

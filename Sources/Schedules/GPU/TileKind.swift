@@ -57,16 +57,21 @@ protocol TiledKernel {
   var weightOrder: [Int] { get }
   /// Whether the weights are multiplied in the type of tensor cores, so that they may be stored so.
   var roundsWeights: Bool { get }
+  /// What the kernel takes in place of the weights, where it takes them transformed.
+  var transformedWeights: TransformedWeights? { get }
 }
 
 extension TiledKernel {
   var roundsWeights: Bool { false }
+  var transformedWeights: TransformedWeights? { nil }
 }
 
 /// All kinds, in the order in which the cost model asks them.
 enum TileKinds {
   static var all: [any TileKind.Type] {
-    [NarrowTile.self, MatrixTile.self, WarpGroupTile.self, GPUTile.self]
+    [
+      NarrowTile.self, MatrixTile.self, WarpGroupTile.self, WinogradTile.self, GPUTile.self,
+    ]
   }
 
   static func named(_ word: String) -> (any TileKind.Type)? { all.first { $0.word == word } }
