@@ -32,11 +32,10 @@ public struct LibraryCompiler {
 
   /// Writes the library into a folder and gives back the names of its files.
   ///
-  /// The same model, weights and options give the same bytes. `source` is the model's text, for the manifest's hash;
-  /// `description` says, in the manifest, which network it is of.
+  /// The same model, weights and options give the same bytes. `source` is the model's text, for the manifest's hash.
   public func compile(
-    _ model: StagedModel, name: String, description: ModelDescription? = nil, source: String,
-    weights: [String: Tensor<Float>], to folder: String
+    _ model: StagedModel, name: String, source: String, weights: [String: Tensor<Float>],
+    to folder: String
   ) throws(Diagnostic) -> [String] {
     try ModelName.check(name)
     let pipeline = Pipeline(target: target, precision: precision, choices: choices)
@@ -49,7 +48,7 @@ public struct LibraryCompiler {
       device == nil ? try self.object(model, module, name: name, pipeline) : nil
     let blob = try Preparation.constants(of: module, parameters: weights).bytes
     let manifest = Manifest(
-      name: name, description: description, module: module, target: target, source: source,
+      name: name, module: module, target: target, source: source,
       constants: blob, embedsConstants: embedsWeights, precision: precision,
       workspaceBytes: device == nil ? try module.workspaceByteCount() : 0,
       gpuCode: device.map { Manifest.GPUCode($0, assembler) })

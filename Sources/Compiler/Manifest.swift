@@ -24,8 +24,6 @@ struct Manifest {
   static let compilerVersion = "0.1.0"
 
   var name: String
-  /// Nothing where the model is a dump or an ONNX file.
-  var description: ModelDescription?
   var module: LoopModule
   var target: Target
   var source: String
@@ -95,8 +93,8 @@ struct Manifest {
       Entry(name: name, shape: buffer.extents, type: buffer.element.rawValue)
     }
     let content = Content(
-      rephase: Self.compilerVersion, llvm: "19", name: name, network: description?.network,
-      settings: description?.settingsText, target: target.name, processor: target.processor,
+      rephase: Self.compilerVersion, llvm: "19", name: name, network: module.origin?.network,
+      settings: module.origin?.settingsText, target: target.name, processor: target.processor,
       precision: precision.rawValue, promiseUlps: precision.promise,
       inputs: module.buffers.compactMap {
         if case .input(let name) = $0.role { return entry($0.buffer, name) } else { return nil }

@@ -2,6 +2,7 @@ import Diagnostics
 import GraphIR
 import LoopIR
 import Operations
+import Tensors
 
 /// The named stages of a model's path; every one has a text form that can be written and continued from.
 public enum Stage: String, CaseIterable, Sendable {
@@ -37,6 +38,15 @@ public enum StagedModel: Sendable {
     case .graph(let function): return function.name
     case .loops(let module), .llvm(_, let module), .assembly(_, let module), .ptx(_, let module):
       return module.name
+    }
+  }
+
+  /// The network that it was written from, where that is known.
+  public var origin: ModelDescription? {
+    switch self {
+    case .graph(let function): return function.origin
+    case .loops(let module), .llvm(_, let module), .assembly(_, let module), .ptx(_, let module):
+      return module.origin
     }
   }
 }

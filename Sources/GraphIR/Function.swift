@@ -31,6 +31,8 @@ public struct Node: Sendable {
 /// A list of operations in which each value is defined once, before its uses.
 public struct Function: Sendable {
   public var name: String
+  /// The network that it is the graph of, where that is known.
+  public var origin: ModelDescription?
   public private(set) var values: [ValueInfo] = []
   public private(set) var arguments: [ValueID] = []
   public var nodes: [Node] = []

@@ -67,6 +67,7 @@ public struct GraphParser {
     try tokens.expect("->")
     let place = tokens.location
     let declared = try types()
+    function.origin = try origin()
     try tokens.expect("{")
     try body(of: &function, &scope, depth: 0)
     let actual = function.types(of: function.results)
@@ -75,6 +76,14 @@ public struct GraphParser {
         "[G6] @\(function.name) returns \(list(actual)), but declares \(list(declared))", at: place)
     }
     return function
+  }
+
+  private mutating func origin() throws(Diagnostic) -> ModelDescription? {
+    do throws(Diagnostic) { return try tokens.modelDescription() } catch {
+      var broken = error
+      broken.message = "[G11] " + error.message
+      throw broken
+    }
   }
 
   private mutating func arguments(
@@ -260,61 +269,12 @@ public struct GraphParser {
   /// One type, or several in parentheses.
   private mutating func types() throws(Diagnostic) -> [TensorType] {
     guard tokens.isAt("(") else { return [try type()] }
-    return try tokens.list("(", ")") { (tokens) throws(Diagnostic) in try Self.type(&tokens) }
+    return try tokens.list("(", ")") { (tokens) throws(Diagnostic) in
+      try tokens.tensorType()
+    }
   }
 
-  private mutating func type() throws(Diagnostic) -> TensorType { try Self.type(&tokens) }
-
-  /// Longer than any type of 8 dimensions.
-  private static let maximumTypeLength = 128
-
-  /// `tensor<1x32x192x128xf32>`; the lexer hands over `1`, `x32x192x128xf32`.
-  private static func type(_ tokens: inout TokenStream) throws(Diagnostic) -> TensorType {
-    let place = tokens.location
-    try tokens.expectWord("tensor")
-    try tokens.expect("<")
-    var text = ""
-    while !tokens.isAt(">") {
-      switch tokens.token {
-      case .integer, .word:
-        guard text.utf8.count <= maximumTypeLength else {
-          throw Diagnostic("a type has more than \(maximumTypeLength) characters", at: place)
-        }
-        text += try tokens.take().text
-      default: throw tokens.unexpected("a type such as tensor<1x192x128xf32>")
-      }
-    }
-    try tokens.take()
-    var parts = text.split(separator: "x", omittingEmptySubsequences: false).map(String.init)
-    // `complex64` holds an `x` of its own.
-    if parts.count >= 2, parts[parts.count - 2].hasSuffix("comple") {
-      let last = parts.removeLast()
-      parts[parts.count - 1] += "x" + last
-    }
-    guard let element = ElementType(rawValue: parts.removeLast()) else {
-      throw Diagnostic(
-        "tensor<\(text)> names no element type", at: place,
-        help: "the element types are "
-          + ElementType.allCases.map(\.rawValue).joined(separator: ", "))
-    }
-    var extents: [Int] = []
-    for part in parts {
-      guard let extent = Int(part) else {
-        throw Diagnostic("'\(part)' in tensor<\(text)> is not an extent", at: place)
-      }
-      extents.append(extent)
-    }
-    do { return TensorType(try Shape(extents), element) } catch { throw error.located(at: place) }
-  }
+  private mutating func type() throws(Diagnostic) -> TensorType { try tokens.tensorType() }
 
   private func list(_ types: [TensorType]) -> String { TensorType.list(types) }
-}
-
-extension TensorType {
-  /// Types for a message: the first few, and how many more there are.
-  static func list(_ types: [TensorType]) -> String {
-    if types.isEmpty { return "nothing" }
-    let shown = types.prefix(8).map(\.description).joined(separator: ", ")
-    return types.count > 8 ? "\(shown) and \(types.count - 8) more" : shown
-  }
 }

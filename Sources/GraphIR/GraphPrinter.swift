@@ -22,6 +22,7 @@ public enum GraphPrinter {
     let results = function.types(of: function.results).map(\.description)
     printer.block(
       "func @\(ValueNames.readable(function.name))(\(arguments.joined(separator: ", "))) -> \(parenthesized(results))"
+        + (function.origin?.attributes ?? "")
     ) { printer in
       body(of: function, names, into: &printer)
     }

@@ -2,7 +2,7 @@ import Diagnostics
 import Tensors
 
 /// Checks a module that was built or rewritten in memory against the constraints that the parser enforces (G1 to
-/// G10 of IR/LanguageReference.md).
+/// G11 of IR/LanguageReference.md).
 public enum GraphVerifier {
   public static func verify(_ module: Module) throws(Diagnostic) {
     var names: Set<String> = []
@@ -20,6 +20,7 @@ public enum GraphVerifier {
 
   private static func verify(_ function: Function, depth: Int) throws(Diagnostic) {
     let place = depth == 0 ? "@\(function.name)" : "a region"
+    try verifyOrigin(of: function, place, depth: depth)
     var defined = Set(function.arguments)
     for node in function.nodes {
       let mnemonic = node.operation.mnemonic
@@ -45,6 +46,16 @@ public enum GraphVerifier {
       throw Diagnostic("[G3] \(place) returns a value that nothing defines")
     }
     guard !function.results.isEmpty else { throw Diagnostic("[G6] \(place) returns nothing") }
+  }
+
+  private static func verifyOrigin(
+    of function: Function, _ place: String, depth: Int
+  ) throws(Diagnostic) {
+    guard let origin = function.origin else { return }
+    guard depth == 0 else { throw Diagnostic("[G11] \(place) names a network") }
+    do throws(Diagnostic) { try origin.check() } catch {
+      throw Diagnostic("[G11] \(error.message)", help: error.help)
+    }
   }
 
   private static func verify(

@@ -122,6 +122,8 @@ public enum GraphPasses {
   ]
 
   /// Runs passes in order, verifying after each; `changed` hears of every one that changed something.
+  ///
+  /// The graph of a network stays one, unless a pass appends results.
   public static func run(
     _ passes: [any GraphPass.Type], on function: Function,
     changed: (_ pass: String, Function) throws(Diagnostic) -> Void = { _, _ in }
@@ -137,7 +139,9 @@ public enum GraphPasses {
         located.message = "after pass \(pass.name): " + located.message
         throw located
       }
+      let origin = pass.keepsResults ? current.origin : nil
       current = context.function
+      current.origin = origin
       if context.hasChanged { try changed(pass.name, current) }
     }
     return current

@@ -1,3 +1,5 @@
+import Tensors
+
 /// What a buffer of a module is for.
 public enum BufferRole: Hashable, Sendable {
   /// Weights as the user's file has them, read by `prepare` alone; the string is their name there.
@@ -31,6 +33,8 @@ public struct ModuleBuffer: Hashable, Sendable {
 /// Both are lists of kernel calls.
 public struct LoopModule: Hashable, Sendable {
   public var name: String
+  /// The network that was lowered, where that is known.
+  public var origin: ModelDescription?
   /// The target it is scheduled for (its text, see Schedules), or nil where no schedule has been applied.
   public var scheduledFor: String?
   /// The class that the schedule keeps to; means nothing where no schedule has been applied.
@@ -43,11 +47,13 @@ public struct LoopModule: Hashable, Sendable {
   public var run: [Statement]
 
   public init(
-    name: String, scheduledFor: String? = nil, precision: Precision = .standard,
+    name: String, origin: ModelDescription? = nil, scheduledFor: String? = nil,
+    precision: Precision = .standard,
     buffers: [ModuleBuffer] = [], kernels: [Kernel] = [], prepare: [Statement] = [],
     run: [Statement] = []
   ) {
     self.name = name
+    self.origin = origin
     self.scheduledFor = scheduledFor
     self.precision = precision
     self.buffers = buffers

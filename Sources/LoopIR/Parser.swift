@@ -93,6 +93,9 @@ extension LoopParser {
         module.precision = precision
       }
     }
+    do throws(Diagnostic) { module.origin = try tokens.modelDescription() } catch {
+      throw LoopVerifier.broken("L31", error.message, help: error.help).located(at: error.location)
+    }
     try tokens.expect("{")
     var names: Set<String> = []
     while let role = bufferRole {

@@ -15,7 +15,7 @@ public enum LoopPrinter {
       header += " scheduled for " + TextPrinter.quoted(target)
       if module.precision != .standard { header += " " + module.precision.rawValue }
     }
-    printer.block(header) { content(module, &$0) }
+    printer.block(header + (module.origin?.attributes ?? "")) { content(module, &$0) }
     return printer.text
   }
 

@@ -21,6 +21,9 @@ public enum LoopVerifier {
   /// `places`: of a module that was read from a text.
   static func verify(_ module: LoopModule, places: LoopPlaces?) throws(Diagnostic) {
     try checkName(module.name, of: "module")
+    do throws(Diagnostic) { try module.origin?.check() } catch {
+      throw broken("L31", error.message, help: error.help)
+    }
     try verifyBuffers(of: module, places?.buffers)
     var names: Set<String> = []
     for (number, kernel) in module.kernels.enumerated() {

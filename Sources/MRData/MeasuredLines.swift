@@ -32,14 +32,28 @@ public struct MeasuredLines: Sendable {
 
   /// Throws where a training set was under-sampled otherwise, or before its images were cropped.
   public func check(_ set: PreparedManifest, at path: String) throws(Diagnostic) {
-    guard try SamplingPattern(parsing: set.mask) == pattern, set.axis == axis.rawValue,
-      set.crop == CropTime.before.rawValue
+    try check(
+      mask: set.mask, axis: set.axis, crop: set.crop ?? CropTime.after.rawValue, at: path)
+  }
+
+  /// The same of the options that a set is to be prepared with.
+  public func check(
+    mask: String, axis: PhaseAxis, crop: CropTime, at path: String
+  ) throws(Diagnostic) {
+    try check(mask: mask, axis: axis.rawValue, crop: crop.rawValue, at: path)
+  }
+
+  private func check(
+    mask: String, axis: String, crop: String, at path: String
+  ) throws(Diagnostic) {
+    guard try SamplingPattern(parsing: mask) == pattern, axis == self.axis.rawValue,
+      crop == CropTime.before.rawValue
     else {
       throw Diagnostic(
-        "the network puts the lines of \(text) along \(axis.rawValue) back into images, but the set was "
-          + "sampled by \(set.mask) along \(set.axis), cropped \(set.crop ?? CropTime.after.rawValue) that",
+        "the network puts the lines of \(text) along \(self.axis.rawValue) back into images, but the set is "
+          + "sampled by \(mask) along \(axis), cropped \(crop) that",
         at: SourceLocation(file: path),
-        help: "prepare it with --crop before --mask \(text) --axis \(axis.rawValue)")
+        help: "prepare it with --crop before --mask \(text) --axis \(self.axis.rawValue)")
     }
   }
 }

@@ -28,11 +28,11 @@ public protocol Network: Sendable {
   /// Whether a weight file may hold tensors of further layers that this network has not; false unless defined.
   var ignoresOtherWeights: Bool { get }
 
-  /// The parameter that makes the network the identity where it is zero; nil, unless defined, where there is none.
+  /// The parameters that make the network the identity where all are zero; none unless defined.
   ///
   /// Training starts there: a correction that starts at zero never has to unlearn random images first (as in Goyal et
   /// al. 2017, arXiv:1706.02677, section 5.1, for each block).
-  var identityParameter: String? { get }
+  var identityParameters: [String] { get }
 
   /// Throws, with a remedy, where the network cannot take images of this size; takes all unless defined.
   func check(height: Int, width: Int) throws(Diagnostic)
@@ -48,7 +48,7 @@ extension Network {
   public var name: String { String(describing: Self.self) }
   public var settings: [Setting] { [] }
   public var ignoresOtherWeights: Bool { false }
-  public var identityParameter: String? { nil }
+  public var identityParameters: [String] { [] }
   public func check(height: Int, width: Int) throws(Diagnostic) {}
   public func outputs(_ x: Value) -> [Value] { [callAsFunction(x)] }
 }

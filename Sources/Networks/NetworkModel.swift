@@ -12,9 +12,11 @@ public struct NetworkModel: Sendable {
   /// 2^30 numbers are 4 GiB of weights: more than any network for these images needs.
   static let maximumParameters = 1 << 30
 
-  /// Throws where a parameter's shape is invalid, names clash, or all are larger than 4 GiB together.
+  /// Throws where a parameter's shape is invalid, names clash, or all are larger than 4 GiB together; and where files
+  /// could not say the network's settings.
   public init(_ network: any Network) throws(Diagnostic) {
     self.network = network
+    try ModelDescription(of: network).check()
     parameters = try ParameterWalk(network).parameters
     var total = 0
     for parameter in parameters {
@@ -54,7 +56,9 @@ public struct NetworkModel: Sendable {
     try network.check(height: height, width: width)
     let tracer = Tracer(functionName, parameters: parameters)
     let image = tracer.argument(TensorType(shape, .f32), name: "x")
-    return try tracer.finish(network.outputs(image))
+    var function = try tracer.finish(network.outputs(image))
+    function.origin = ModelDescription(of: network)
+    return function
   }
 
   /// The model's name as a function's: `vgg16_features` for `vgg16-features`.

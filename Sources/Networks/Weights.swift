@@ -14,14 +14,14 @@ public struct Weights: Sendable {
 
   /// Fresh weights; the same seed gives the same bytes everywhere.
   ///
-  /// `asIdentity` sets the network's `identityParameter`, where it has one, to zero.
+  /// `asIdentity` sets the network's `identityParameters` to zero.
   public static func initialized(
     _ model: NetworkModel, seed: UInt64, asIdentity: Bool = false
   ) -> Weights {
-    let zero = asIdentity ? model.network.identityParameter : nil
+    let zeros = asIdentity ? model.network.identityParameters : []
     var tensors: [String: Tensor<Float>] = [:]
     for parameter in model.parameters {
-      let initializer = parameter.name == zero ? .constant(0) : parameter.initializer
+      let initializer = zeros.contains(parameter.name) ? .constant(0) : parameter.initializer
       tensors[parameter.name] = initializer.values(
         parameter.shape, name: parameter.name, seed: seed)
     }

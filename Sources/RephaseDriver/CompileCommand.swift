@@ -66,7 +66,6 @@ struct CompileCommand: ParsableCommand {
     let files = try model.locating {
       try compiler.compile(
         model.staged, name: name,
-        description: model.network.map { ModelDescription(of: $0.network) },
         source: model.sourceText, weights: model.weights, to: output)
     }
     let paths = files.map { URL(fileURLWithPath: output).appendingPathComponent($0).relativePath }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Diagnostics
 import Foundation
 import MRData
+import Networks
 import Tensors
 
 struct ExperimentCommand: ParsableCommand {
@@ -10,7 +11,8 @@ struct ExperimentCommand: ParsableCommand {
     abstract: "Run a whole experiment from a YAML file: prepare, train, evaluate, report.",
     discussion: """
       Started again with the same file and output, it goes on where it was left. The output has set/, \
-      runs/NETWORK-LOSS/ and report/.
+      runs/NETWORK-LOSS/ and report/. With 'channels: 2' among the options of prepare, images are complex, \
+      for all networks; cascades need that, and 'crop: before'.
       """)
 
   @Argument(help: "The experiment's .yaml file.")
@@ -26,27 +28,30 @@ struct ExperimentCommand: ParsableCommand {
 
   func run() throws {
     let plan = try ExperimentConfig(config)
-    let runs = self.runs(plan)
+    let prepare = try step(PrepareCommand.self, plan.data + ["-o", set], plan.prepare)
+    let runs = try runs(plan).map { try step(TrainCommand.self, $0, plan.train) }
+    let evaluate = try step(
+      EvaluateCommand.self,
+      ["--set", set, "--models"] + runs.map(\.command.output) + ["-o", output + "/report"],
+      plan.evaluate)
+    for run in runs { try check(run.command, prepare.command) }
     try AtomicFile.makeDirectory(output)
     try keepConfig()
-    if !PreparedSet.isPreparedSet(set) {
-      try perform(PrepareCommand.self, plan.data + ["-o", set], plan.prepare)
+    if !PreparedSet.isPreparedSet(set) { try perform(prepare) }
+    for var run in runs {
+      if FileManager.default.fileExists(atPath: run.command.output) {
+        run.arguments.append("--resume")
+        run.command.resumes = true
+      }
+      try perform(run)
     }
-    for run in runs {
-      let started = FileManager.default.fileExists(atPath: run.directory)
-      try perform(
-        TrainCommand.self, run.arguments + (started ? ["--resume"] : []), plan.train)
-    }
-    try perform(
-      EvaluateCommand.self,
-      ["--set", set, "--models"] + runs.map(\.directory) + ["-o", output + "/report"],
-      plan.evaluate)
+    try perform(evaluate)
   }
 
   private var set: String { output + "/set" }
 
-  /// A run of 'train' for each network and loss.
-  private func runs(_ plan: ExperimentConfig) -> [(directory: String, arguments: [String])] {
+  /// The arguments of a run of 'train' for each network and loss.
+  private func runs(_ plan: ExperimentConfig) -> [[String]] {
     plan.networks.flatMap { network in
       plan.losses.map { loss in
         let directory = "\(output)/runs/\(network.name)-\(loss.name)"
@@ -54,10 +59,8 @@ struct ExperimentCommand: ParsableCommand {
           setting.values.flatMap { ["--set", "\(setting.name)=\($0)"] }
         }
         let own = ExperimentConfig.arguments(loss.options)
-        return (
-          directory,
-          [network.name] + settings + ["--data", set, "--loss", loss.name, "-o", directory] + own
-        )
+        return [network.name] + settings
+          + ["--data", set, "--loss", loss.name, "-o", directory] + own
       }
     }
   }
@@ -76,19 +79,40 @@ struct ExperimentCommand: ParsableCommand {
     }
   }
 
-  /// Runs a command of the driver; what it does not understand is the file's mistake.
-  private func perform<Command: ParsableCommand>(
+  /// Throws where a network cannot be trained on what 'prepare' will make: known now, not after hours.
+  private func check(_ train: TrainCommand, _ prepare: PrepareCommand) throws {
+    _ = try TrainWork.options(train)
+    let augmentation = try TrainWork.augmentation(train)
+    let network = try TrainWork.model(train, channels: prepare.channels, of: config)
+    guard let cascade = network.network as? Cascade else { return }
+    try cascade.check(augmentation)
+    try cascade.measuredLines().check(
+      mask: prepare.mask, axis: prepare.axis, crop: prepare.crop, at: config)
+  }
+
+  /// A command of the driver with the arguments that it was read from.
+  private struct Step<Command: ParsableCommand> {
+    var command: Command
+    var arguments: [String]
+  }
+
+  /// What a command does not understand is the file's mistake.
+  private func step<Command: ParsableCommand>(
     _ command: Command.Type, _ arguments: [String], _ options: ExperimentConfig.Options
-  ) throws {
-    let name = Command.configuration.commandName ?? ""
+  ) throws(Diagnostic) -> Step<Command> {
     let all = arguments + ExperimentConfig.arguments(options) + (quiet ? ["--quiet"] : [])
-    Console.progress("rephase \(name) \(all.joined(separator: " "))", quiet: quiet)
-    var parsed: Command
-    do { parsed = try Command.parse(all) } catch {
+    do { return Step(command: try Command.parse(all), arguments: all) } catch {
+      let name = Command.configuration.commandName ?? ""
       throw Diagnostic(
         "'\(name)' does not take these options: \(Command.message(for: error))",
         at: SourceLocation(file: config), help: "'rephase \(name) --help' lists its options")
     }
-    try parsed.run()
+  }
+
+  private func perform<Command: ParsableCommand>(_ step: Step<Command>) throws {
+    let name = Command.configuration.commandName ?? ""
+    Console.progress("rephase \(name) \(step.arguments.joined(separator: " "))", quiet: quiet)
+    var command = step.command
+    try command.run()
   }
 }

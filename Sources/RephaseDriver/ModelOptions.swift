@@ -105,33 +105,6 @@ struct ModelOptions: ParsableArguments {
   }
 }
 
-/// A MODEL with all that is known of it.
-struct ResolvedModel {
-  var staged: StagedModel
-  /// Where it is a network rather than a dump.
-  var network: NetworkModel?
-  /// Empty where no weight file was given or needed.
-  var weights: [String: Tensor<Float>]
-  /// The file of a dump.
-  var path: String?
-
-  /// Runs work on the model; its diagnostics without a place get the dump's.
-  func locating<Result>(_ work: () throws -> Result) throws -> Result {
-    do { return try work() } catch let diagnostic as Diagnostic {
-      throw diagnostic.located(at: path.map { SourceLocation(file: $0) })
-    }
-  }
-
-  /// The model as text, for hashes.
-  var sourceText: String {
-    switch staged {
-    case .graph(let function): return GraphPrinter.text(Module([function]))
-    case .loops(let module): return LoopPrinter.text(module)
-    case .llvm(let text, _), .assembly(let text, _), .ptx(let text, _): return text
-    }
-  }
-}
-
 extension ModelOptions {
   /// A weight file with what messages call it.
   private struct WeightFile {
@@ -234,6 +207,10 @@ extension ModelOptions {
     let signature = try Self.signature(of: staged)
     var values: [String: Tensor<Float>] = [:]
     if let file {
+      if let origin = staged.origin {
+        _ = try Weights.modelDescription(file.file.metadata, file: file.path)?
+          .merged(network: origin.network, settings: origin.settings, file: file.path)
+      }
       values = try Weights.read(file.file, path: file.path, signature: signature).tensors
     } else if needsWeights, !signature.isEmpty {
       throw ValidationError("\(path) needs --weights for \(signature.count) parameters")

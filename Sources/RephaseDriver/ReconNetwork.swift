@@ -16,7 +16,7 @@ struct ReconNetwork {
   var weights: String?
   /// Of its input and its output: [batch, channels, rows, columns].
   var shape: Shape
-  /// The lines that it puts back itself, where that is known: not of dumps.
+  /// The lines that it puts back itself, where that is known.
   var lines: MeasuredLines?
   var function: NetworkFunction
 
@@ -32,7 +32,7 @@ extension ReconNetwork {
       library.name, inputs: library.inputShapes, outputs: library.outputShapes)
     name = library.name
     engine = "library"
-    lines = try Self.lines(of: library, path)
+    lines = try ModelDescription(metadata: library.metadata, file: path)?.measuredLines(path)
     self.weights = weights
     function = { (input) throws(Diagnostic) in
       try Self.only(try context.run(inputs: [input]))
@@ -47,7 +47,7 @@ extension ReconNetwork {
       model.staged.name, inputs: interface.inputs, outputs: interface.outputs)
     name = model.network?.name ?? model.staged.name
     engine = "jit"
-    lines = try (model.network?.network as? Cascade)?.measuredLines()
+    lines = try model.staged.origin?.measuredLines(model.path)
     weights = try options.weightsPath(orTrained: true)
     let target = try options.resolvedTarget()
     guard target.gpu == nil else {
@@ -66,17 +66,6 @@ extension ReconNetwork {
       runner.runOnce()
       return try Self.only(try runner.results())
     }
-  }
-
-  /// Those of the cascade that a library was compiled from.
-  private static func lines(
-    of library: LoadedLibrary, _ path: String
-  ) throws(Diagnostic) -> MeasuredLines? {
-    guard let description = try ModelDescription(metadata: library.metadata, file: path),
-      Zoo.contains(description.network)
-    else { return nil }
-    let network = try Zoo.network(named: description.network, settings: description.settings)
-    return try (network as? Cascade)?.measuredLines()
   }
 
   /// Throws where a model of a fixed shape was asked to take another.

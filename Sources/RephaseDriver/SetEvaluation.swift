@@ -91,6 +91,7 @@ struct SetEvaluation {
       try ModelOptions.parse([
         "--weights", model.weights, "--batch", "\(Self.batch)", "--size", size,
       ]))
+    try network.lines?.check(set.manifest, at: set.directory)
     guard network.shape[1] == set.shape[0] else {
       throw Diagnostic(
         "the network takes \(network.shape[1]) channels, but the set has \(set.shape[0])",

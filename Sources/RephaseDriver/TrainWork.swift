@@ -29,16 +29,17 @@ struct TrainWork {
     let schedule = try UsageError.of { () throws(Diagnostic) in
       try LearningRateSchedule(parsing: command.schedule)
     }
-    let augmentation = try UsageError.of { () throws(Diagnostic) in
-      try Augmentation(parsing: command.augment)
-    }
+    let augmentation = try Self.augmentation(command)
     target = try command.options.resolvedTarget(allowsGPU: false)
     vgg = try Self.vgg(command, options.loss)
     (data, validation) = try Self.data(command)
-    model = try Self.model(command, data)
+    model = try Self.model(command, channels: data.shape[0], of: data.path)
+    try Self.check(command.options.size, data)
     try Self.check(validation, data)
-    try (model.network as? Cascade)?.check(
-      sets: command.data + [command.validation].compactMap { $0 }, augmentation)
+    if let cascade = model.network as? Cascade {
+      try cascade.check(augmentation)
+      try cascade.check(sets: command.data + [command.validation].compactMap { $0 })
+    }
     let order = SampleOrder(
       count: data.count, batch: command.options.batch ?? 32, seed: command.seed,
       shuffles: !command.isUnshuffled)
@@ -165,7 +166,11 @@ struct TrainWork {
 // MARK: Parts
 
 extension TrainWork {
-  private static func options(_ command: TrainCommand) throws(UsageError) -> TrainingOptions {
+  static func augmentation(_ command: TrainCommand) throws(UsageError) -> Augmentation {
+    try UsageError.of { () throws(Diagnostic) in try Augmentation(parsing: command.augment) }
+  }
+
+  static func options(_ command: TrainCommand) throws(UsageError) -> TrainingOptions {
     try UsageError.of { () throws(Diagnostic) in
       var loss = try LossFunction(parsing: command.loss)
       loss.preprocessing = command.preprocessing
@@ -189,13 +194,12 @@ extension TrainWork {
     return try VGGWeights.read(text)
   }
 
-  /// The network, for as many channels as the data has where the user leaves that open.
-  private static func model(
-    _ command: TrainCommand, _ data: any TrainingData
+  /// The network, for as many channels as the data of `path` has where the user leaves that open.
+  static func model(
+    _ command: TrainCommand, channels: Int, of path: String
   ) throws -> NetworkModel {
     var options = command.options
     options.weights = command.initialWeights
-    let channels = data.shape[0]
     if let name = options.model, Zoo.contains(name), command.initialWeights == nil, channels == 2,
       options.settingValues["channels"] == nil,
       try Zoo.network(named: name).settings.contains(where: { $0.name == "channels" }),
@@ -207,15 +211,20 @@ extension TrainWork {
     guard network.network.inputChannels == channels else {
       throw Diagnostic(
         "\(network.name) takes images of \(network.network.inputChannels) channels, the data has "
-          + "\(channels)", at: SourceLocation(file: data.path),
-        help: "check --set channels and the data")
-    }
-    if let size = options.size?.size, [size.height, size.width] != Array(data.shape.extents[1...]) {
-      throw Diagnostic(
-        "the data has images of \(data.shape[1])x\(data.shape[2]), not \(size)",
-        at: SourceLocation(file: data.path), help: "leave --size out")
+          + "\(channels)", at: SourceLocation(file: path),
+        help: "check the network's setting 'channels', and the option 'channels' of prepare")
     }
     return network
+  }
+
+  private static func check(
+    _ size: SizeOption?, _ data: any TrainingData
+  ) throws(Diagnostic) {
+    guard let size = size?.size, [size.height, size.width] != Array(data.shape.extents[1...])
+    else { return }
+    throw Diagnostic(
+      "the data has images of \(data.shape[1])x\(data.shape[2]), not \(size)",
+      at: SourceLocation(file: data.path), help: "leave --size out")
   }
 
   private static func check(batch: Int, _ processes: MPI?) throws(UsageError) {

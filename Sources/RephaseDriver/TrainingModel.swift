@@ -10,10 +10,18 @@ extension ModelOptions {
     guard let network = try network() else {
       throw Diagnostic(
         "\(model ?? "a dump") is no network that can be trained",
-        help: "give a zoo name, or 'self' in an executable of your own")
+        help: dumpedNetwork.map { "give its name, \($0)" }
+          ?? "give a zoo name, or 'self' in an executable of your own")
     }
     let size = size?.size ?? Self.standardSize
     return (network, size.height, size.width)
+  }
+
+  /// MODEL and `--set` of the network that the dump says it is of.
+  var dumpedNetwork: String? {
+    guard isDump, let model, let origin = (try? Self.dump(model))?.origin else { return nil }
+    let settings = origin.settings.sorted { $0.key < $1.key }.map { "--set \($0.key)=\($0.value)" }
+    return ([origin.network] + settings).joined(separator: " ")
   }
 
   /// The weights file's, or fresh ones.

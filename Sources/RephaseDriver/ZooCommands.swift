@@ -65,9 +65,9 @@ struct InitCommand: ParsableCommand {
     commandName: "init", abstract: "Make fresh weights (Glorot uniform, zero bias).",
     discussion: """
       With --identity they are those that 'train' starts with: the last kernel of a network with \
-      residual=true is zero, so that it gives its input. With --trained they are not fresh but \
-      those that come with rephase, or those in an .onnx file. Weights are the same for any --batch, \
-      --size, --target, --threads and --precision.
+      residual=true, or of each subnetwork of a cascade, is zero, so that it gives its input. With \
+      --trained they are not fresh but those that come with rephase, or those in an .onnx file. \
+      Weights are the same for any --batch, --size, --target, --threads and --precision.
       """)
 
   @OptionGroup var options: ModelOptions
@@ -110,10 +110,11 @@ struct InitCommand: ParsableCommand {
     guard let model = try options.network() else {
       throw Diagnostic(
         "fresh weights need a network of which rephase knows how they are made, not a file",
-        help: "give a zoo name, or your own network as 'self'; the weights in an .onnx file are "
-          + "written with --trained")
+        help: options.dumpedNetwork.map { "give its name, \($0)" }
+          ?? "give a zoo name, or your own network as 'self'; the weights in an .onnx file are written with --trained"
+      )
     }
-    guard !identity || model.network.identityParameter != nil else {
+    guard !identity || !model.network.identityParameters.isEmpty else {
       throw Diagnostic(
         "\(model.name) cannot be the identity: it does not add its input to its output",
         help: "give --set residual=true")

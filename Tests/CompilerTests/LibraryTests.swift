@@ -60,12 +60,11 @@ import Testing
   }
 
   @Test func theManifestSaysWhatTheLibraryIs() throws {
-    let module = try Pipeline(target: try v3()).scheduled(try sampleModel())
+    var module = try Pipeline(target: try v3()).scheduled(try sampleModel())
+    module.origin = ModelDescription(network: "net", settings: ["b": "2", "a": "1"])
     let constants = [UInt8]("abc".utf8)
     let manifest = Manifest(
-      name: "small",
-      description: ModelDescription(network: "net", settings: ["b": "2", "a": "1"]),
-      module: module, target: try v3(), source: "abc", constants: constants,
+      name: "small", module: module, target: try v3(), source: "abc", constants: constants,
       embedsConstants: false, precision: .strict, workspaceBytes: 128)
     let json = try manifest.json()
     #expect(json == (try manifest.json()), "the same text each time")

@@ -34,6 +34,14 @@ struct Refusal: Sendable, CustomTestStringConvertible {
     .line(what, "%1 = fused %x : tensor<2x3xf32> {\n\(lines)\n}", error)
   }
 
+  /// A function on line 2 with these attributes, from column 52.
+  static func origin(_ attributes: String, _ error: String) -> Refusal {
+    Refusal(
+      "attributes \(attributes)",
+      "rephase_ir 1\nfunc @f(%x: tensor<f32>) -> tensor<f32> attributes \(attributes) { return %x }",
+      error)
+  }
+
   static let texts: [Refusal] = [
     Refusal("empty", "", "a graph dump starts with 'rephase_ir 1' (t.rir:1:1)"),
     Refusal("no header", "func @f", "a graph dump starts with 'rephase_ir 1' (t.rir:1:1)"),
@@ -64,6 +72,27 @@ struct Refusal: Sendable, CustomTestStringConvertible {
       "two arguments",
       "rephase_ir 1\nfunc @f(%x: tensor<f32>, %x: tensor<f32>) -> tensor<f32> { return %x }",
       "[G2] %x is defined twice (t.rir:2:26)"),
+    origin("[network = \"a\"]", "[G11] expected '{', found '[' (t.rir:2:52)"),
+    origin("{}", "[G11] the attributes name no network (t.rir:2:41)"),
+    origin("{settings = \"a=1\"}", "[G11] the attributes name no network (t.rir:2:41)"),
+    origin("{network = 3}", "[G11] expected a text in quotes, found '3' (t.rir:2:63)"),
+    origin("{network = \"\"}", "[G11] the network has no name (t.rir:2:63)"),
+    origin(
+      "{network = \"a\", network = \"b\"}",
+      "[G11] there is no attribute 'network' here, or two of them (t.rir:2:68)"),
+    origin(
+      "{network = \"a\", name = \"b\"}",
+      "[G11] there is no attribute 'name' here, or two of them (t.rir:2:68)"),
+    origin(
+      "{network = \"a\", settings = \"b=1,b=2\"}",
+      "[G11] 'settings' has 'b=2' where a new name=value must stand (t.rir:2:79)"),
+    origin(
+      "{network = \"a\", settings = \"b\"}",
+      "[G11] 'settings' has 'b' where a new name=value must stand (t.rir:2:79)"),
+    origin(
+      "{network = \"a\tb\"}",
+      "[G11] the network's name and settings must each be one line of at most 4096 bytes (t.rir:2:63)"
+    ),
     Refusal("byte", "rephase_ir 1\n\u{7}", "byte 7 cannot stand here (t.rir:2:1)"),
     Refusal("sigil", "rephase_ir 1\nfunc @ f", "a name must follow '@' (t.rir:2:6)"),
   ]

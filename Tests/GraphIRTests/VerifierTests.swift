@@ -47,6 +47,24 @@ import Testing
     #expect(error?.message == "[G1] function @f is defined twice")
   }
 
+  @Test func origins() throws {
+    var function = try chain()
+    function.origin = ModelDescription(network: "net", settings: ["a": "1=2", "b": ""])
+    try GraphVerifier.verify(function)
+    let printed = GraphPrinter.text(Module([function]))
+    #expect(printed.contains(#" attributes {network = "net", settings = "a=1=2,b="} {"#))
+    let read = try GraphParser.parse(printed, file: "t.rir", table: OperationRegistry.table)
+    #expect(read.functions[0].origin == function.origin)
+    function.origin = ModelDescription(network: "net", settings: ["a": "1,2"])
+    expect(
+      function, "error: [G11] the setting 'a' of net, '1,2', cannot be written as name=value")
+    let region = try fused {
+      $0.results = try $0.append(ReLU(), $0.arguments)
+      $0.origin = ModelDescription(network: "net", settings: [:])
+    }
+    expect(region, "error: [G11] a region names a network (Net.swift:5)")
+  }
+
   @Test func definitions() throws {
     var function = try chain()
     function.nodes[1].results = function.nodes[0].results

@@ -32,13 +32,37 @@ struct WeightsTests {
   func aNetworkThatAddsItsInputCanStartAsTheIdentity(_ name: String) throws {
     let network = try Zoo.network(named: name, settings: ["residual": "true"])
     let residual = try NetworkModel(network)
-    let zero = try #require(network.identityParameter)
-    let plain = Weights.initialized(residual, seed: 7).tensors
-    let identity = Weights.initialized(residual, seed: 7, asIdentity: true).tensors
-    #expect(plain[zero]?.values.contains { $0 != 0 } == true)
-    #expect(identity[zero]?.values.allSatisfy { $0 == 0 } == true)
-    for (name, tensor) in plain where name != zero { #expect(identity[name] == tensor) }
-    #expect(try model(name).network.identityParameter == nil)
+    #expect(network.identityParameters.count == 1)
+    try expectIdentity(residual)
+    #expect(try model(name).network.identityParameters == [])
+  }
+
+  @Test func aCascadeCanStartAsTheIdentity() throws {
+    let cascade = try model("cascade2", ["filters": "2", "mask": "regular:3:2"])
+    #expect(cascade.network.identityParameters.count == 2)
+    try expectIdentity(cascade)
+  }
+
+  /// Zero kernels are the only difference to other fresh weights, and the reference gives its input.
+  private func expectIdentity(_ model: NetworkModel) throws {
+    let zeros = model.network.identityParameters
+    let plain = Weights.initialized(model, seed: 7).tensors
+    let identity = Weights.initialized(model, seed: 7, asIdentity: true)
+    for (name, tensor) in plain {
+      let isZero = identity.tensors[name]?.values.allSatisfy { $0 == 0 }
+      if zeros.contains(name) {
+        #expect(isZero == true)
+      } else {
+        #expect(identity.tensors[name] == tensor)
+      }
+    }
+    #expect(zeros.allSatisfy { plain[$0]?.values.contains { $0 != 0 } == true })
+    let shape = try Shape([1, model.network.inputChannels, 8, 12])
+    let input = try Tensor(shape, (0..<shape.elementCount).map { Double($0 * 37 % 19) - 9 })
+    let output = try Reference.evaluate(
+      try model.graph(batch: 1, height: 8, width: 12), inputs: [input], parameters: identity.doubles
+    )
+    #expect(zip(output[0].values, input.values).allSatisfy { abs($0 - $1) < 1e-12 })
   }
 
   @Test func trainedWeightsFitTheirNetworks() throws {

@@ -4,7 +4,8 @@
 import json
 import shutil
 
-from recon_support import Scratch, check
+from recon_support import ROOT, Scratch, check
+from safetensors.numpy import load_file
 
 scratch = Scratch()
 CONFIG = """
@@ -61,6 +62,43 @@ check(last.read_bytes() == weights and (report / "report.html").read_bytes() == 
 write(CONFIG.replace("steps: 6", "steps: 8"), "other.yaml")
 done = scratch.run("experiment", "other.yaml", "-o", "out")
 check(done.returncode == 1 and "other settings" in done.stderr, f"other settings: {done.stderr}")
+
+# Complex images: cascades beside the other networks, on one set. Settings and steps are smaller than the file's.
+complex_text = (ROOT / "tools/experiments/cascade.yaml").read_text()
+for old, new in [("SCD0000301", "s1"), ("SCD0000401", "s2"), ("steps: 2000", "steps: 2"), ("batch: 4", "batch: 2"),
+                 ("    filters: 32\n", ""),
+                 ("  crop:", "  size: 32x24\n  crop:"), ("residual: true", "residual: true\n    filters: 4"),
+                 ("cascade5:", "cascade2:\n    filters: 4")]:  # fmt: skip
+    check(old in complex_text, f"cascade.yaml has no '{old}'")
+    complex_text = complex_text.replace(old, new)
+write(complex_text, "complex.yaml")
+scratch.succeed("experiment", "complex.yaml", "-o", "complex", "--quiet", seconds=1200)
+results = json.loads((scratch.path / "complex/report/results.json").read_text())
+found = [(t["name"], t["network"]) for t in results["techniques"]]
+names = ["resnet4", "unet", "cascade2"]
+check(found == [("zero-filled", "")] + [(f"{n}-l1", n) for n in names], f"complex techniques: {found}")
+findings = (scratch.path / "complex/report/findings.csv").read_text()
+check("resnet4" in findings and "cascade" not in findings, f"the paper has no cascade: {findings}")
+for name in names:
+    weights = load_file(scratch.path / f"complex/runs/{name}-l1/last.safetensors")
+    check(any(w.ndim == 4 and w.shape[1] == 2 for w in weights.values()), f"{name} takes no complex images")
+
+# What cannot be trained on the set is said before anything is made.
+for old, new, word in [
+    ("channels: 2", "channels: 1", "cascade2 takes images of 2 channels, the data has 1"),
+    ("channels: 2", "channels: 3", "--channels must be 1 or 2"),
+    ("crop: before", "crop: after", "cropped after that"),
+    ("crop: before", "crop: never", "never"),
+    ("mask: regular:4:22", "mask: regular:3:22", "but the set is sampled by regular:3:22"),
+    ("cascade2:", "cascade2:\n    channels: 2", "no setting 'channels'"),
+    ("    filters: 4\n  unet", "    channels: 1\n  unet", "resnet4 takes images of 1 channels, the data has 2"),
+    ("augment: shift", "augment: flip", "mirrors the measured lines"),
+]:
+    check(old in complex_text, f"no '{old}'")
+    write(complex_text.replace(old, new, 1), "wrong.yaml")
+    done = scratch.run("experiment", "wrong.yaml", "-o", "wrong")
+    check(done.returncode in (1, 64) and word in done.stderr, f"{new}: {done.returncode} {done.stderr}")
+    check(not (scratch.path / "wrong").exists(), f"{new}: something was made")
 
 for name, text, word in [
     ("empty", "", "data"),

@@ -171,9 +171,12 @@ close(parts["train"]["scale"], abs(zero_filled).max(axis=(1, 2)), 1e-5, "complex
 cascade = ["train", "cascade1", "--set", "filters=2", "--loss", "l2", "--batch", "1", "--steps", "1"]
 scratch.succeed(*cascade, "--set", "mask=regular:4:8", "--data", "set", "--augment", "shift", "-o", "cascade")
 scratch.succeed("evaluate", "--set", "set", "--models", "cascade", "--part", "train", "-o", "report")
-for part, arguments in [("was sampled by", []), ("mirrors", ["--set", "mask=regular:4:8", "--augment", "flip"])]:
+for part, arguments in [("is sampled by", []), ("mirrors", ["--set", "mask=regular:4:8", "--augment", "flip"])]:
     done = scratch.run(*cascade, *arguments, "--data", "set", "-o", "other")
     check(done.returncode == 1 and part in done.stderr, f"{arguments}: {done.stderr}")
+scratch.succeed("prepare", "complex.npz", "--mask", "regular:3:8", "--channels", 2, "--crop", "before", "-o", "other-set")
+done = scratch.run("evaluate", "--set", "other-set", "--models", "cascade", "--part", "train", "-o", "other-report")
+check(done.returncode == 1 and "lines of regular:4:8" in done.stderr, f"another mask: {done.stderr}")
 
 # Memory does not grow with the set: 60 scans of 20 images take no more than a few.
 for number in range(60):

@@ -3,6 +3,7 @@
 
 import numpy as np
 from recon_support import Scratch, check
+from safetensors.numpy import load_file, save_file
 
 scratch = Scratch()
 image = np.random.default_rng(1).random((2, 40, 36), np.float32)
@@ -46,6 +47,13 @@ scratch.succeed("compile", "--weights", "w1.safetensors", "--name", "apart", "--
                 "--weights-mode", "separate", "-o", ".", "--quiet")  # fmt: skip
 scratch.succeed("compile", "--weights", "cascade.safetensors", "--name", "lines", "--size", "40x36",
                 "-o", ".", "--quiet")  # fmt: skip
+save_file(load_file(scratch.path / "cascade.safetensors"), scratch.path / "plain.safetensors")
+for stage in ("graph", "scheduled", "llvm"):
+    scratch.succeed("emit", "cascade1", "--set", "mask=regular:4:10", "--size", "40x36", "--stage", stage,
+                    "-o", f"{stage}.rir")  # fmt: skip
+    text = (scratch.path / f"{stage}.rir").read_text()
+    (scratch.path / f"bad-{stage}.rir").write_text(text.replace("mask=regular:4:10", "mask=regular:4"))
+scratch.succeed("opt", "graph.rir", "-o", "optimized.rir")
 before = sorted(path.name for path in scratch.path.iterdir())
 
 none = ["--model", "none"]
@@ -98,6 +106,10 @@ refused = [
     (1, "nofile.safetensors", ["good.npy", "--model", "resnet1", "--weights", "nofile.safetensors"]),
     (1, "sampled otherwise", ["good.npy", "--weights", "cascade.safetensors", "--size", "40x36", "--mask", "regular:4:8"]),
     (1, "sampled otherwise", ["good.npy", "--model", "liblines.so", "--mask", "regular:4:8"]),
+    *[(1, "sampled otherwise", ["good.npy", "--model", f"{stage}.rir", "--weights", "cascade.safetensors", "--mask",
+                                "regular:4:8"]) for stage in ("graph", "optimized", "scheduled", "llvm")],
+    (1, "(bad-graph.rir)", ["good.npy", "--model", "bad-graph.rir", "--weights", "plain.safetensors"]),
+    (1, "not mask=regular:4 ", ["good.npy", "--model", "bad-scheduled.rir", "--weights", "cascade.safetensors"]),
     (1, "along columns back", ["good.npy", *cascade, "--size", "40x36", "--axis", "rows"]),
     (1, "--crop before", ["good.npy", *cascade, "--size", "32x36"]),
     (1, "does not fit images of 8 columns", ["good.npy", *cascade, "--size", "40x8"]),

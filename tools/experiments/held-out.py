@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """What a network gains on scans that it was never trained on.
 
-`held-out.py REPHASE SCAN [recon options...]` under-samples a scan of magnitude images 4 times with 22 central lines
-(along columns and rows; cropped to 192x128 before or after), and prints medians over its frames of SNR and SSIM:
-zero-filled, the network (`--model resnet4` unless options name another), with `--consistency hard`, and, where
-`bart` is installed, compressed sensing with total variation (the regularization that is best for SNR, from a
-list, on every tenth frame).
+`held-out.py REPHASE SCAN [--sampling CROP:AXIS] [recon options...]` under-samples a scan of magnitude images 4 times with
+22 central lines (along columns and rows; cropped to 192x128 before or after; or one of these alone, as for a cascade
+`before:columns`), and prints medians over its frames of SNR and SSIM: zero-filled, the network (`--model resnet4` unless
+options name another), with `--consistency hard`, and, where `bart` is installed, compressed sensing with total
+variation (the regularization that is best for SNR, from a list, on every tenth frame).
 """
 
+import argparse
 import json
 import pathlib
 import shutil
@@ -101,16 +102,20 @@ def compare(rephase, scan, images, options, axis, time, folder):
 
 
 def main():
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    rephase, scan, *options = sys.argv[1:]
+    samplings = [f"{time}:{axis}" for time in ("before", "after") for axis in ("columns", "rows")]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rephase")
+    parser.add_argument("scan")
+    parser.add_argument("--sampling", action="append", choices=samplings)
+    arguments, options = parser.parse_known_args()
+    rephase, scan = arguments.rephase, arguments.scan
     images = np.load(scan)
     images = images if isinstance(images, np.ndarray) else images["images"]
     images = images.reshape(-1, *images.shape[-2:]).astype(np.float64)
     with tempfile.TemporaryDirectory(prefix="rephase-held-out.") as name:
-        for time in ("before", "after"):
-            for axis in ("columns", "rows"):
-                compare(rephase, scan, images, options or ["--model", "resnet4"], axis, time, pathlib.Path(name))
+        for sampling in arguments.sampling or samplings:
+            time, axis = sampling.split(":")
+            compare(rephase, scan, images, options or ["--model", "resnet4"], axis, time, pathlib.Path(name))
 
 
 if __name__ == "__main__":

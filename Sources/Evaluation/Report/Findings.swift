@@ -52,12 +52,17 @@ struct Findings {
     (.undecided, "no \(network) was trained with \(loss)")
   }
 
-  /// Whether a network's median is above that of all other trained ones.
+  /// Whether the paper has a network of this name.
+  private static func isKnown(_ network: String) -> Bool {
+    network == "unet" || network.hasPrefix("resnet")
+  }
+
+  /// Whether a network's median is above that of all other trained ones of the paper.
   private func best(
     _ network: String, _ loss: String, _ measure: Study.Measure
   ) -> (Verdict, String) {
     guard let own = technique(network, loss) else { return missing(network, loss) }
-    let others = study.techniques.filter { $0.name != own.name && !$0.network.isEmpty }
+    let others = study.techniques.filter { $0.name != own.name && Self.isKnown($0.network) }
     guard let rival = others.max(by: { median($0, measure) < median($1, measure) }) else {
       return (.undecided, "no other network was trained")
     }

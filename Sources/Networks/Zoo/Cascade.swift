@@ -28,6 +28,9 @@ public struct Cascade: Network {
   public var mask: LineMask { configuration.mask }
   public var name: String { "cascade\(configuration.cascades)" }
   public var inputChannels: Int { 2 }
+  public var identityParameters: [String] {
+    cascades.indices.map { "cascades.\($0).conv5.weight" }
+  }
   public var settings: [Setting] {
     [
       Setting("axis", mask.axis.rawValue), Setting("filters", configuration.filters),

@@ -33,7 +33,9 @@ public struct ResNet: Network {
 
   public var name: String { "resnet\(configuration.blocks)" }
   public var inputChannels: Int { configuration.channels }
-  public var identityParameter: String? { configuration.residual ? "tail.conv2.weight" : nil }
+  public var identityParameters: [String] {
+    configuration.residual ? ["tail.conv2.weight"] : []
+  }
   public var settings: [Setting] {
     [
       Setting("blocks", configuration.blocks), Setting("channels", configuration.channels),

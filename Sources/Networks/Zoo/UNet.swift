@@ -34,7 +34,7 @@ public struct UNet: Network {
 
   public var name: String { "unet" }
   public var inputChannels: Int { configuration.channels }
-  public var identityParameter: String? { configuration.residual ? "out.weight" : nil }
+  public var identityParameters: [String] { configuration.residual ? ["out.weight"] : [] }
   public var settings: [Setting] {
     [
       Setting("channels", configuration.channels), Setting("filters", configuration.filters),

@@ -20,6 +20,7 @@ public struct GraphLowering {
   /// Throws where an operation cannot be lowered.
   public static func lower(_ function: Function) throws(Diagnostic) -> LoopModule {
     var lowering = GraphLowering(try function.decomposed() ?? function)
+    lowering.module.origin = function.origin
     try lowering.run()
     return lowering.module
   }

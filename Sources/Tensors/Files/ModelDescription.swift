@@ -1,6 +1,6 @@
 import Diagnostics
 
-/// Which network a weight file belongs to, as its metadata says.
+/// Which network weights or a dump belong to, as the file says.
 public struct ModelDescription: Hashable, Sendable {
   public var network: String
   /// May hold fewer settings than the network has; those are open.
@@ -11,12 +11,6 @@ public struct ModelDescription: Hashable, Sendable {
     self.settings = settings
   }
 
-  public init(of network: any Network) {
-    self.network = network.name
-    settings = Dictionary(
-      network.settings.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
-  }
-
   /// Nothing where the metadata names no network.
   ///
   /// Throws where its settings are not written as `settingsText` writes them.
@@ -25,16 +19,28 @@ public struct ModelDescription: Hashable, Sendable {
   ) throws(Diagnostic) {
     guard let network = metadata["network"] else { return nil }
     self.network = network
-    settings = [:]
-    for item in (metadata["settings"] ?? "").split(separator: ",") {
+    do throws(Diagnostic) {
+      settings = try Self.settings(parsing: metadata["settings"] ?? "")
+    } catch {
+      throw Diagnostic(
+        "the metadata " + error.message, at: SourceLocation(file: file),
+        help: "write the weights again")
+    }
+  }
+
+  /// What `settingsText` writes, read back.
+  static func settings(parsing text: String) throws(Diagnostic) -> [String: String] {
+    var settings: [String: String] = [:]
+    for item in text.split(separator: ",") {
       let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2, !parts[0].isEmpty, settings[String(parts[0])] == nil else {
         throw Diagnostic(
-          "the metadata 'settings' has '\(item)' where a new name=value must stand",
-          at: SourceLocation(file: file), help: "write the weights again")
+          "'settings' has '\(item)' where a new name=value must stand",
+          help: "write name=value, with commas between")
       }
       settings[String(parts[0])] = String(parts[1])
     }
+    return settings
   }
 
   /// Canonical: `name=value`, in the order of the names, separated by commas.
@@ -67,12 +73,6 @@ public struct ModelDescription: Hashable, Sendable {
       merged.settings[name] = settings[name] ?? value
     }
     return merged
-  }
-
-  /// Throws where the network has another name or a setting with another value.
-  public func check(against model: any Network, file: String) throws(Diagnostic) {
-    let other = ModelDescription(of: model)
-    _ = try merged(network: other.network, settings: other.settings, file: file)
   }
 
   /// Whether two texts mean the same value: `3` and `03` do.
