@@ -37,7 +37,7 @@ struct TrainWork {
     (data, validation) = try Self.data(command)
     model = try Self.model(command, data)
     try Self.check(validation, data)
-    try (model.network as? Cascade)?.check(
+    try (model.network as? any LineSampledNetwork)?.check(
       sets: command.data + [command.validation].compactMap { $0 }, augmentation)
     let order = SampleOrder(
       count: data.count, batch: command.options.batch ?? 32, seed: command.seed,
@@ -195,27 +195,53 @@ extension TrainWork {
   ) throws -> NetworkModel {
     var options = command.options
     options.weights = command.initialWeights
-    let channels = data.shape[0]
-    if let name = options.model, Zoo.contains(name), command.initialWeights == nil, channels == 2,
-      options.settingValues["channels"] == nil,
-      try Zoo.network(named: name).settings.contains(where: { $0.name == "channels" }),
-      let setting = SettingOption(argument: "channels=2")
-    {
-      options.settings.append(setting)
-    }
+    if command.initialWeights == nil { try complete(&options, for: data) }
     let network = try options.trainable().network
-    guard network.network.inputChannels == channels else {
-      throw Diagnostic(
-        "\(network.name) takes images of \(network.network.inputChannels) channels, the data has "
-          + "\(channels)", at: SourceLocation(file: data.path),
-        help: "check --set channels and the data")
-    }
+    try check(network, data)
     if let size = options.size?.size, [size.height, size.width] != Array(data.shape.extents[1...]) {
       throw Diagnostic(
         "the data has images of \(data.shape[1])x\(data.shape[2]), not \(size)",
         at: SourceLocation(file: data.path), help: "leave --size out")
     }
     return network
+  }
+
+  /// Settings that follow from the data: two channels, or so many coils.
+  private static func complete(
+    _ options: inout ModelOptions, for data: any TrainingData
+  ) throws {
+    guard let name = options.model, Zoo.contains(name) else { return }
+    let known = try Zoo.network(named: name).settings.map(\.name)
+    let (channels, given) = (data.shape[0], options.settingValues)
+    let values = [
+      "channels": channels == 2 ? 2 : nil, "coils": channels % 2 == 0 ? channels / 2 : nil,
+    ]
+    for (setting, value) in values.sorted(by: { $0.key < $1.key }) {
+      guard let value, known.contains(setting), given[setting] == nil,
+        let option = SettingOption(argument: "\(setting)=\(value)")
+      else { continue }
+      options.settings.append(option)
+    }
+  }
+
+  private static func check(
+    _ model: NetworkModel, _ data: any TrainingData
+  ) throws(Diagnostic) {
+    let place = SourceLocation(file: data.path)
+    let channels = data.shape[0]
+    guard model.network.inputChannels == channels else {
+      throw Diagnostic(
+        "\(model.name) takes images of \(model.network.inputChannels) channels, the data has "
+          + "\(channels)", at: place, help: "check --set channels or coils, and the data")
+    }
+    let graph = try model.graph(batch: 1, height: data.shape[1], width: data.shape[2])
+    guard let output = graph.types(of: graph.results).first?.shape,
+      output.extents[1...] != data.targetShape.extents[...]
+    else { return }
+    throw Diagnostic(
+      "\(model.name) makes images \(output.extents[1...]) of the data's, whose targets are "
+        + "\(data.targetShape)", at: place,
+      help: "prepare the data for this network (--channels)")
   }
 
   private static func check(batch: Int, _ processes: MPI?) throws(UsageError) {
@@ -229,9 +255,11 @@ extension TrainWork {
   private static func check(
     _ validation: (any TrainingData)?, _ data: any TrainingData
   ) throws(Diagnostic) {
-    guard let validation, validation.shape != data.shape else { return }
+    guard let validation,
+      (validation.shape, validation.targetShape) != (data.shape, data.targetShape)
+    else { return }
     throw Diagnostic(
-      "the validation pairs are \(validation.shape), the training pairs \(data.shape)",
+      "the validation pairs are \(validation.pairText), the training pairs \(data.pairText)",
       at: SourceLocation(file: validation.path), help: "prepare both alike")
   }
 

@@ -3,7 +3,7 @@ import MRData
 import Networks
 import Training
 
-extension Cascade {
+extension LineSampledNetwork {
   /// What scans and training sets must have measured.
   func measuredLines() throws(Diagnostic) -> MeasuredLines {
     try MeasuredLines(mask.text, axis: mask.axis == .rows ? .rows : .columns)
