@@ -62,18 +62,42 @@ public struct Verification {
     }
   }
 
+  /// How far each output of the reference itself goes where the inputs are changed by half a unit in their last place, up
+  /// or down by chance; in the same units.
+  public func sensitivity(
+    _ inputs: [Tensor<Float>], seed: UInt64
+  ) throws(Diagnostic) -> [Double] {
+    var generator = SplitMix64(seed: seed)
+    let exact = inputs.map { $0.map(Double.init) }
+    let changed = exact.map {
+      $0.map { $0 * (generator.nextUnit() < 0.5 ? 1 - 0x1p-24 : 1 + 0x1p-24) }
+    }
+    let results = try [exact, changed].map { (inputs) throws(Diagnostic) in
+      try Reference.evaluate(function, inputs: inputs, parameters: weights)
+    }
+    return zip(results[0], results[1]).map { expected, actual in
+      Self.error(of: actual.values, against: expected.values).ulps
+    }
+  }
+
   /// Infinite where one is finite or a number and the other is not.
   public static func error(
     of actual: Tensor<Float>, against expected: Tensor<Double>
   ) -> (ulps: Double, norm: Double) {
+    error(of: actual.values.map(Double.init), against: expected.values)
+  }
+
+  private static func error(
+    of actual: [Double], against expected: [Double]
+  ) -> (ulps: Double, norm: Double) {
     var worst = 0.0
     var norm = 0.0
-    for (a, b) in zip(actual.values, expected.values) {
+    for (a, b) in zip(actual, expected) {
       if a.isNaN || b.isNaN {
         if a.isNaN != b.isNaN { worst = .infinity }
         continue
       }
-      worst = max(worst, abs(Double(a) - b))
+      worst = max(worst, abs(a - b))
       norm = max(norm, abs(b))
     }
     if worst == 0 { return (0, norm) }

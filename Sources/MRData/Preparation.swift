@@ -56,8 +56,11 @@ public struct Preparation: Sendable {
     let mask = try masks.mask(frame: frame)
     let input = try ReconstructionFrame(
       try scan.kSpace(frame: frame), mask: mask, size: size, recipe: recipe)
-    if recipe.channels == 2 { return try complexPair(scan, input, mask, frame: frame, size) }
+    if recipe.images == .complex {
+      return try complexPair(scan, input, mask, frame: frame, size)
+    }
     let target = try Self.reference(scan, frame: frame, size: size, recipe: recipe)
+    if recipe.images == .coils { return try coilPair(input, target, mask, size) }
     guard let least = input.magnitude.values.min(), let greatest = input.magnitude.values.max(),
       greatest > least, greatest.isFinite, target.values.allSatisfy({ $0.isFinite })
     else { return nil }
@@ -86,7 +89,7 @@ public struct Preparation: Sendable {
     let scaling = input.scaling
     let shape = try Shape([2, size.height, size.width])
     let images = try [input, target].map { (image) throws(Diagnostic) in
-      try Tensor(shape, try image.networkInput(channels: 2, scaling: scaling))
+      try Tensor(shape, try image.networkInput(.complex, scaling: scaling))
     }
     guard let greatest = input.magnitude.values.max(), greatest > 0, greatest.isFinite,
       images[1].values.allSatisfy({ $0.isFinite })
@@ -94,6 +97,20 @@ public struct Preparation: Sendable {
     return PreparedPair(
       input: images[0], target: images[1], scaling: scaling, targetScaling: scaling,
       keptShare: 1 / mask.trueAcceleration)
+  }
+
+  /// The coils' images and the fully sampled root sum of squares; both scaled by the zero-filled one's greatest value.
+  private func coilPair(
+    _ input: ReconstructionFrame, _ target: Tensor<Float>, _ mask: SamplingMask, _ size: ImageSize
+  ) throws(Diagnostic) -> PreparedPair? {
+    guard let greatest = input.magnitude.values.max(), greatest > 0, greatest.isFinite,
+      target.values.allSatisfy({ $0.isFinite })
+    else { return nil }
+    let shape = try Shape([2 * input.coils, size.height, size.width])
+    return PreparedPair(
+      input: try Tensor(shape, try input.networkInput(.coils)),
+      target: target.map(input.scaling.apply), scaling: input.scaling,
+      targetScaling: input.scaling, keptShare: 1 / mask.trueAcceleration)
   }
 
   /// The fully sampled magnitude of a frame, cropped.
@@ -112,7 +129,7 @@ public struct Preparation: Sendable {
   }
 }
 
-/// An input and its target: [row, column], or [channel, row, column] of two channels.
+/// An input and its target: [row, column], or [channel, row, column] of several channels.
 struct PreparedPair {
   let input: Tensor<Float>
   let target: Tensor<Float>

@@ -17,6 +17,8 @@ struct PreparationSurvey {
   /// The frames of each part that are written.
   let taken: [PreparedSet.Part: [Place]]
   let available: [PreparedSet.Part: Int]
+  /// Of the first scan; where images of coils are prepared, of all scans.
+  let coils: Int
 
   init(
     _ subjects: [Subject], _ preparation: Preparation, progress: Preparation.Progress
@@ -30,10 +32,17 @@ struct PreparationSurvey {
     var found: [PreparedSet.Part: [Place]] = [:]
     var files: [[PreparedManifest.ScanFile]] = []
     var done = 0
+    var coils: Int?
     for (number, subject) in subjects.enumerated() {
       files.append([])
       for (index, path) in subject.scans.enumerated() {
         let scan = try Self.read(path, preparation)
+        if preparation.recipe.images == .coils, let coils, coils != scan.coils {
+          throw Diagnostic(
+            "the scan has \(scan.coils) coils, those before it \(coils)",
+            at: SourceLocation(file: path), help: "prepare a set for each number of coils")
+        }
+        coils = coils ?? scan.coils
         var empty = 0
         for frame in 0..<scan.frames {
           let size = preparation.recipe.size ?? ImageSize(height: scan.rows, width: scan.columns)
@@ -57,6 +66,7 @@ struct PreparationSurvey {
       }
     }
     self.files = files
+    self.coils = coils ?? 1
     available = found.mapValues(\.count)
     if let count = preparation.trainImages, let train = found[.train] {
       found[.train] = selection.chosen(count, seed: preparation.seed).map { train[$0] }

@@ -44,11 +44,12 @@ struct PreparationWriter {
     var open = OpenScan(survey, preparation)
     var constants: [[Float]] = [[], [], [], []]
     var kept = 0.0
-    let shape = try Shape([1, preparation.recipe.channels] + size)
     for (row, place) in places.enumerated() {
       let pair = try open.pair(place)
-      try writer.write(pair.input.reshaped(shape), to: "\(part.rawValue)/input", at: row)
-      try writer.write(pair.target.reshaped(shape), to: "\(part.rawValue)/target", at: row)
+      for (name, image) in [("input", pair.input), ("target", pair.target)] {
+        let shape = try Shape([1, channels(name)] + size)
+        try writer.write(image.reshaped(shape), to: "\(part.rawValue)/\(name)", at: row)
+      }
       for (index, value) in pair.constants.enumerated() { constants[index].append(value) }
       kept += pair.keptShare
       done()
@@ -66,6 +67,12 @@ struct PreparationWriter {
     return [scan.rows, scan.columns]
   }
 
+  /// Of images in the dataset `input` or `target`.
+  private func channels(_ name: String) -> Int {
+    let images = preparation.recipe.images
+    return name == "input" ? images.inputChannels(coils: survey.coils) : images.outputChannels
+  }
+
   private func makeDatasets(
     _ writer: HDF5Writer, _ part: PreparedSet.Part, _ places: [PreparationSurvey.Place],
     _ size: [Int]
@@ -73,7 +80,7 @@ struct PreparationWriter {
     try writer.group(part.rawValue)
     for name in ["input", "target"] {
       try writer.dataset(
-        "\(part.rawValue)/\(name)", [places.count, preparation.recipe.channels] + size)
+        "\(part.rawValue)/\(name)", [places.count, channels(name)] + size)
     }
     try writer.write(places.map { Int32($0.subject) }, "\(part.rawValue)/subject")
     try writer.write(places.map { Int32($0.scan) }, "\(part.rawValue)/scan")
@@ -93,7 +100,9 @@ struct PreparationWriter {
       )
     }
     return PreparedManifest(
-      shape: [recipe.channels] + size, mask: preparation.maskText, axis: recipe.axis.rawValue,
+      shape: [channels("input")] + size,
+      targetChannels: channels("target") == channels("input") ? nil : channels("target"),
+      mask: preparation.maskText, axis: recipe.axis.rawValue,
       crop: (preparation.cropsFirst ? CropTime.before : .after).rawValue,
       nominalAcceleration: mask.nominalAcceleration, trueAcceleration: trueAcceleration,
       scale: recipe.scaling.rawValue, combination: recipe.combination.rawValue,

@@ -40,7 +40,8 @@ public final class PreparedSet: Sendable {
     file = try HDF5File(reading: path)
     for part in Part.allCases where count(part) > 0 {
       for name in ["input", "target"] {
-        guard try file.shape("\(part.rawValue)/\(name)").extents == [count(part)] + shape else {
+        let images = [count(part)] + (name == "input" ? shape : targetShape)
+        guard try file.shape("\(part.rawValue)/\(name)").extents == images else {
           throw Diagnostic(
             "'\(part.rawValue)/\(name)' has not the size that the manifest says",
             at: SourceLocation(file: path), help: "copy or prepare the set again")
@@ -51,8 +52,11 @@ public final class PreparedSet: Sendable {
 
   public func count(_ part: Part) -> Int { manifest.parts[part.rawValue]?.images ?? 0 }
 
-  /// Of one image: [channels, rows, columns].
+  /// Of one input: [channels, rows, columns].
   public var shape: [Int] { manifest.shape }
+
+  /// Of one target.
+  public var targetShape: [Int] { [manifest.targetChannels ?? shape[0]] + shape[1...] }
 
   /// Zero-filled and fully sampled images [indices.count, channel, row, column], scaled; read from the file now.
   ///
@@ -60,7 +64,10 @@ public final class PreparedSet: Sendable {
   public func images(
     _ part: Part, _ indices: [Int]
   ) throws(Diagnostic) -> (input: Tensor<Float>, target: Tensor<Float>) {
-    (try rows("\(part.rawValue)/input", indices), try rows("\(part.rawValue)/target", indices))
+    (
+      try rows("\(part.rawValue)/input", indices, shape),
+      try rows("\(part.rawValue)/target", indices, targetShape)
+    )
   }
 
   /// The way back to scanner units, of each input of a part.
@@ -127,7 +134,9 @@ public final class PreparedSet: Sendable {
   }
 
   /// Neighbouring rows are read at once.
-  private func rows(_ name: String, _ indices: [Int]) throws(Diagnostic) -> Tensor<Float> {
+  private func rows(
+    _ name: String, _ indices: [Int], _ shape: [Int]
+  ) throws(Diagnostic) -> Tensor<Float> {
     var values: [Float] = []
     var next = 0
     while next < indices.count {
@@ -168,8 +177,10 @@ public struct PreparedManifest: Codable, Sendable, Equatable {
   }
 
   public var format = Self.currentFormat
-  /// [channels, rows, columns].
+  /// [channels, rows, columns] of an input.
   public var shape: [Int]
+  /// Of a target; absent where it has as many as its input.
+  public var targetChannels: Int?
   public var mask: String
   public var axis: String
   /// `before` or `after` under-sampling; absent in sets of earlier versions, where it was after.
@@ -194,7 +205,7 @@ public struct PreparedManifest: Codable, Sendable, Equatable {
     let bytes = try FileBytes.read(path, limit: 64 << 20)
     guard let manifest = try? JSONDecoder().decode(PreparedManifest.self, from: Data(bytes)),
       manifest.format == currentFormat, manifest.shape.count == 3,
-      manifest.shape.allSatisfy({ (1...65_536).contains($0) }),
+      (manifest.shape + [manifest.targetChannels ?? 1]).allSatisfy({ (1...65_536).contains($0) }),
       manifest.parts.values.allSatisfy({ (0...1 << 24).contains($0.images) })
     else {
       throw Diagnostic(

@@ -3,7 +3,7 @@ import Diagnostics
 import RealModule
 import Tensors
 
-/// A network as the reconstruction sees it: [batch, channel, row, column] to the same.
+/// A network as the reconstruction sees it: [batch, channel, row, column] to as many images of the same size.
 public typealias NetworkFunction = (Tensor<Float>) throws(Diagnostic) -> Tensor<Float>
 
 /// The way from a scan to images: under-sample, zero-fill, combine coils, crop, scale, network, scale back.
@@ -32,8 +32,10 @@ public struct Reconstruction: Sendable {
   public var consistency = Consistency.none
   /// Frames that the network takes at once; the last batch is filled up by repeating its last frame.
   public var batch = 1
-  /// 1: magnitude; 2: real and imaginary part, scaled by the greatest magnitude.
-  public var channels = 1
+  /// What the network takes; complex images, also of coils, are scaled by the greatest magnitude.
+  public var images = NetworkImages.magnitude
+  /// How many coils' images the network takes, where it takes those.
+  public var networkCoils: Int?
   /// What the network puts back itself; nil where it does not.
   public var networkLines: MeasuredLines?
 
@@ -107,17 +109,29 @@ public struct Reconstruction: Sendable {
 
   private func check(_ scan: Scan, hasNetwork: Bool) throws(Diagnostic) {
     guard batch >= 1 else { throw Diagnostic("a batch of \(batch) holds no frame") }
-    guard channels == 1 || channels == 2 else {
-      throw Diagnostic("a network of \(channels) channels cannot take images", help: "use 1 or 2")
-    }
     guard !hasNetwork || method == .zerofill else {
       throw Diagnostic("GRAPPA takes no network", help: "choose one of the two")
     }
-    if hasNetwork, channels == 2, scan.coils > 1 {
+    if hasNetwork, images == .complex, scan.coils > 1 {
       throw Diagnostic(
         "a network of 2 channels needs one complex image, but the scan has \(scan.coils) coils",
         at: SourceLocation(file: scan.path),
         help: "use a network of 1 channel, or combine the coils first")
+    }
+    if hasNetwork, images == .coils { try checkCoils(scan) }
+  }
+
+  private func checkCoils(_ scan: Scan) throws(Diagnostic) {
+    if let networkCoils, networkCoils != scan.coils {
+      throw Diagnostic(
+        "the network takes the images of \(networkCoils) coils, but the scan has \(scan.coils)",
+        at: SourceLocation(file: scan.path),
+        help: "use a network for \(scan.coils) (such as varnet with --set coils=\(scan.coils))")
+    }
+    guard combination == .rss else {
+      throw Diagnostic(
+        "the network gives the root sum of squares of its coils, not images of \(combination.rawValue) combination",
+        help: "give --combine rss")
     }
   }
 
@@ -126,24 +140,25 @@ public struct Reconstruction: Sendable {
   ) throws(Diagnostic) -> [Float] {
     guard let last = frames.last else { return [] }
     let (height, width) = (last.magnitude.shape[0], last.magnitude.shape[1])
+    let channels = images.inputChannels(coils: last.coils)
     let shape = try Shape([batch, channels, height, width])
     var input: [Float] = []
     input.reserveCapacity(shape.elementCount)
-    for frame in frames { input += try frame.networkInput(channels: channels) }
-    for _ in frames.count..<batch { input += try last.networkInput(channels: channels) }
+    for frame in frames { input += try frame.networkInput(images) }
+    for _ in frames.count..<batch { input += try last.networkInput(images) }
     let result = try network(try Tensor(shape, input))
-    guard result.shape == shape else {
+    guard result.shape.extents == [batch, images.outputChannels, height, width] else {
       throw Diagnostic(
         "the network made \(result.shape) of \(shape)",
         help: "a reconstruction network gives images of the size that it takes")
     }
-    var images: [Float] = []
-    let count = channels * height * width
+    var output: [Float] = []
+    let count = images.outputChannels * height * width
     for (index, frame) in frames.enumerated() {
       let part = result.values[index * count..<(index + 1) * count]
-      images += try frame.images(fromNetwork: part, recipe: self)
+      output += try frame.images(fromNetwork: part, recipe: self)
     }
-    return images
+    return output
   }
 
   private func finite(_ images: Tensor<Float>) throws(Diagnostic) -> Tensor<Float> {

@@ -24,9 +24,9 @@ struct ReconstructionFrame {
     let combined = try recipe.combination.magnitude(coilImages)
     let cropped = try Cropping.centre(combined, to: size, padding: 0).map { Float($0) }
     magnitude = cropped
-    switch (recipe.scaling, recipe.channels) {
+    switch (recipe.scaling, recipe.images) {
     case (.none, _): scaling = .identity
-    case (_, 2): scaling = Scaling(mappingMaximum: cropped.values.max() ?? 0)
+    case (_, .complex), (_, .coils): scaling = Scaling(mappingMaximum: cropped.values.max() ?? 0)
     case (.percentile, _): scaling = Scaling(mappingPercentilesOf: cropped.values)
     default: scaling = Scaling(mappingRangeOf: cropped.values)
     }
@@ -38,22 +38,30 @@ struct ReconstructionFrame {
   }
 
   /// What the network takes: [channel, row, column], scaled, by its own constants unless others are given.
-  func networkInput(channels: Int, scaling: Scaling? = nil) throws(Diagnostic) -> [Float] {
+  func networkInput(
+    _ images: NetworkImages, scaling: Scaling? = nil
+  ) throws(Diagnostic) -> [Float] {
     let scaling = scaling ?? self.scaling
-    if channels == 1 { return magnitude.values.map(scaling.apply) }
-    let plane = Array(coilImages.values.prefix(mask.rows * mask.columns))
-    let image = try Cropping.centre(
-      try Tensor(try Shape([mask.rows, mask.columns]), plane), to: size, padding: .zero)
-    return image.values.map { scaling.apply(Float($0.real)) }
-      + image.values.map { scaling.apply(Float($0.imaginary)) }
+    if images == .magnitude { return magnitude.values.map(scaling.apply) }
+    let (points, plane) = (mask.rows * mask.columns, try Shape([mask.rows, mask.columns]))
+    var channels: [Float] = []
+    for coil in 0..<(images == .coils ? coils : 1) {
+      let values = Array(coilImages.values[coil * points..<(coil + 1) * points])
+      let image = try Cropping.centre(try Tensor(plane, values), to: size, padding: .zero)
+      channels += image.values.map { scaling.apply(Float($0.real)) }
+      channels += image.values.map { scaling.apply(Float($0.imaginary)) }
+    }
+    return channels
   }
+
+  var coils: Int { coilImages.shape[0] }
 
   /// The network's output as magnitudes in the scan's units, after data consistency where asked for.
   func images(
     fromNetwork values: ArraySlice<Float>, recipe: Reconstruction
   ) throws(Diagnostic) -> [Float] {
     let restored = values.map(scaling.invert)
-    let isMagnitude = recipe.channels == 1
+    let isMagnitude = recipe.images.outputChannels == 1
     if isMagnitude, recipe.consistency == .none { return restored }
     let count = size.height * size.width
     let image = (0..<count).map { index in

@@ -1,7 +1,7 @@
 import GraphIR
 import Operations
 
-/// A two-dimensional convolution with bias, on images [N, C, H, W].
+/// A two-dimensional convolution, with bias unless that is left out, on images [N, C, H, W].
 public struct Conv2D: Sendable {
   public enum Padding: Sendable {
     /// Zeros around the image so that, with stride 1, the output is as large as the input; an even kernel's odd
@@ -13,7 +13,8 @@ public struct Conv2D: Sendable {
 
   /// [outputs, inputs / groups, kernel, kernel].
   public let weight: Parameter
-  public let bias: Parameter
+  /// [outputs]; nil without a bias.
+  public let bias: Parameter?
   private let kernel: Int
   private let stride: Int
   private let padding: Padding
@@ -24,10 +25,11 @@ public struct Conv2D: Sendable {
   /// other: as many groups as inputs make a depthwise convolution.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: Int = 3, stride: Int = 1, padding: Padding = .same,
-    dilation: Int = 1, groups: Int = 1
+    dilation: Int = 1, groups: Int = 1, bias: Bool = true,
+    initializer: Initializer = .glorotUniform
   ) {
-    weight = Parameter([outputs, inputs / max(1, groups), kernel, kernel], .glorotUniform)
-    bias = Parameter([outputs], .constant(0))
+    weight = Parameter([outputs, inputs / max(1, groups), kernel, kernel], initializer)
+    self.bias = bias ? Parameter([outputs], .constant(0)) : nil
     self.kernel = kernel
     self.stride = stride
     self.padding = padding
@@ -43,7 +45,7 @@ public struct Conv2D: Sendable {
     let (before, after) = (border / 2, border - border / 2)
     return x.convolved(
       with: weight.value(beside: x, fileID: fileID, line: line),
-      bias: bias.value(beside: x, fileID: fileID, line: line),
+      bias: bias?.value(beside: x, fileID: fileID, line: line),
       padding: [before, after, before, after], strides: [stride, stride],
       dilation: [dilation, dilation], groups: groups,
       name: x.tracer.layerName(of: weight), fileID: fileID, line: line)

@@ -1,5 +1,10 @@
 import Diagnostics
 
+/// A network that takes these lines of its images' k-space as measured.
+public protocol LineSampledNetwork: Network {
+  var mask: LineMask { get }
+}
+
 /// Which lines of k-space are measured: every so many, and the central ones; the `regular` pattern of `recon --mask`.
 public struct LineMask: Hashable, Sendable {
   /// Across which dimension of the images the lines are counted: the phase-encoding axis.

@@ -5,6 +5,8 @@ import Tensors
 public enum Initializer: Hashable, Sendable {
   /// Uniform in ±√(6 / (fan_in + fan_out)), fans times the kernel's area (Glorot and Bengio 2010; TF1's default).
   case glorotUniform
+  /// Uniform in ±1/√fan_in: what `torch.nn.Conv2d` starts with.
+  case fanInUniform
   case constant(Float)
 }
 

@@ -36,10 +36,7 @@ final class Tracer {
   ) -> Value {
     guard failure == nil else { return Value(tracer: self, id: nil, type: like.type) }
     guard operands.allSatisfy({ $0.tracer === self }) else {
-      return fail(
-        Diagnostic(
-          "\(operation.mnemonic) is applied to a value of another network's trace", at: location,
-          help: "use only values that come from the network's argument"), like: like)
+      return fail(Self.foreignValue(operation.mnemonic, at: location), like: like)
     }
     do {
       let results = try function.append(
@@ -55,15 +52,34 @@ final class Tracer {
     like operand: Value, at location: SourceLocation?,
     _ build: (ValueID, inout GraphBuilder) throws(Diagnostic) -> ValueID
   ) -> Value {
-    guard failure == nil, let id = operand.id else {
-      return Value(tracer: self, id: nil, type: operand.type)
+    record([operand], at: location) { (operands, builder) throws(Diagnostic) in
+      try build(operands[0], &builder)
+    }
+  }
+
+  /// Appends what a few operations make of operands, of which there is at least one.
+  func record(
+    _ operands: [Value], at location: SourceLocation?,
+    _ build: ([ValueID], inout GraphBuilder) throws(Diagnostic) -> ValueID
+  ) -> Value {
+    let operand = operands[0]
+    guard failure == nil else { return Value(tracer: self, id: nil, type: operand.type) }
+    let ids = operands.compactMap { $0.tracer === self ? $0.id : nil }
+    guard ids.count == operands.count else {
+      return fail(Self.foreignValue("a function", at: location), like: operand)
     }
     var builder = GraphBuilder(function, at: location)
     do {
-      let result = try build(id, &builder)
+      let result = try build(ids, &builder)
       function = builder.function
       return Value(tracer: self, id: result, type: function.type(of: result))
     } catch { return fail(error.located(at: location), like: operand) }
+  }
+
+  private static func foreignValue(_ name: String, at location: SourceLocation?) -> Diagnostic {
+    Diagnostic(
+      "\(name) is applied to a value of another network's trace", at: location,
+      help: "use only values that come from the network's argument")
   }
 
   /// The parameter's value; each parameter stands in the graph once.

@@ -88,6 +88,20 @@ public struct Value {
     return unary(UpsampleNearest(scale: [scale, scale]), .place(fileID, line))
   }
 
+  /// Zeros around images [N, C, H, W]: so many rows and columns on each side; negative numbers cut off instead.
+  public func padded(
+    top: Int, bottom: Int, left: Int, right: Int, fileID: String = #fileID, line: Int = #line
+  ) -> Value {
+    let edges = [top, bottom, left, right]
+    guard edges.contains(where: { $0 != 0 }) else { return self }
+    guard edges.allSatisfy({ (-1024...1024).contains($0) }) else {
+      return refuse("padding by \(edges)", "four numbers of -1024 to 1024", .place(fileID, line))
+    }
+    return unary(
+      Pad(low: [0, 0, top, left], high: [0, 0, bottom, right], interior: [0, 0, 0, 0]),
+      .place(fileID, line))
+  }
+
   /// The orthonormal 2-D Fourier transform of images [N, 2, H, W] with real and imaginary part; index n / 2 is the
   /// origin of both image and k-space, unless `centered` is false.
   public func fft2(

@@ -83,8 +83,8 @@ struct ExperimentCommand: ParsableCommand {
   private func check(_ train: TrainCommand, _ prepare: PrepareCommand) throws {
     _ = try TrainWork.options(train)
     let augmentation = try TrainWork.augmentation(train)
-    let network = try TrainWork.model(train, channels: prepare.channels, of: config)
-    guard let cascade = network.network as? Cascade else { return }
+    let network = try TrainWork.model(train, channels: prepare.channels.count, of: config)
+    guard let cascade = network.network as? any LineSampledNetwork else { return }
     try cascade.check(augmentation)
     try cascade.measuredLines().check(
       mask: prepare.mask, axis: prepare.axis, crop: prepare.crop, at: config)

@@ -47,7 +47,7 @@ extension Stage: ExpressibleByArgument {}
 struct ModelOptions: ParsableArguments {
   @Argument(
     help:
-      "A zoo name (resnet1 to resnet16, unet, cascade1 to cascade8, vgg16-features), 'self' for your own network, an .onnx file, or a dump; may be left out where the weight file names the network."
+      "A zoo name (resnet1 to resnet16, unet, cascade1 to cascade8, varnet, vgg16-features), 'self' for your own network, an .onnx file, or a dump; may be left out where the weight file names the network."
   )
   var model: String?
 

@@ -40,8 +40,11 @@ struct PrepareCommand: ParsableCommand {
   )
   var scale: ScalingMode = .input
 
-  @Option(help: "1: magnitudes; 2: real and imaginary part, of scans with one coil.")
-  var channels = 1
+  @Option(
+    help:
+      "1: magnitudes; 2: real and imaginary part, of scans with one coil; coils: real and imaginary part of each coil, to learn their root sum of squares."
+  )
+  var channels: ChannelsOption = .one
 
   @Option(help: "A subject for validation; may be repeated. All not named are for training.")
   var validation: [String] = []
@@ -68,12 +71,9 @@ struct PrepareCommand: ParsableCommand {
     if let trainImages, trainImages < 1 {
       throw ValidationError("--train-images must be at least 1, not \(trainImages)")
     }
-    guard (1...2).contains(channels) else {
-      throw ValidationError("--channels must be 1 or 2, not \(channels)")
-    }
-    guard channels == 1 || scale == .input || scale == .none else {
+    guard channels == .one || scale == .input || scale == .none else {
       throw ValidationError(
-        "complex images are scaled by their greatest magnitude (--scale input) or not (none), so --channels 2 takes no \(scale)"
+        "complex images are scaled by their greatest magnitude (--scale input) or not (none), so --channels \(channels.rawValue) takes no \(scale)"
       )
     }
     do { _ = try SamplingPattern(parsing: mask) } catch {
@@ -100,7 +100,7 @@ struct PrepareCommand: ParsableCommand {
     preparation.recipe.axis = axis
     preparation.recipe.size = size.size
     preparation.recipe.scaling = scale
-    preparation.recipe.channels = channels
+    preparation.recipe.images = channels.images
     preparation.cropsFirst = crop == .before
     preparation.reading = try reading.options()
     let isNamed = !validation.isEmpty || !test.isEmpty
@@ -125,6 +125,24 @@ struct PrepareCommand: ParsableCommand {
     }
     return lines.joined(separator: "\n")
   }
+}
+
+/// What pairs are made of.
+enum ChannelsOption: String, ExpressibleByArgument, CaseIterable {
+  case one = "1"
+  case two = "2"
+  case coils
+
+  var images: NetworkImages {
+    switch self {
+    case .one: return .magnitude
+    case .two: return .complex
+    case .coils: return .coils
+    }
+  }
+
+  /// Channels of an image; nil where the scans say how many.
+  var count: Int? { Int(rawValue) }
 }
 
 /// Two passes: looking at all images, then writing and the sum of what was written.

@@ -88,7 +88,8 @@ struct ReconCommand: ParsableCommand {
     recipe.combination = combine
     recipe.size = network?.size ?? model.size?.size ?? recipe.size
     recipe.batch = network?.shape[0] ?? 1
-    recipe.channels = network?.shape[1] ?? 1
+    recipe.images = network?.images ?? .magnitude
+    recipe.networkCoils = network?.coils
     recipe.networkLines = network?.lines
     if crop == .before, let size = recipe.size {
       scans = try scans.map { (scan) throws(Diagnostic) in try scan.cropped(to: size) }

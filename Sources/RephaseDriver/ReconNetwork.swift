@@ -14,12 +14,15 @@ struct ReconNetwork {
   var engine: String
   /// The file that its weights are of, or what stands for it; nil for those inside a library or a dump without any.
   var weights: String?
-  /// Of its input and its output: [batch, channels, rows, columns].
+  /// Of its input: [batch, channels, rows, columns].
   var shape: Shape
+  var images: NetworkImages
   /// The lines that it puts back itself, where that is known.
   var lines: MeasuredLines?
   var function: NetworkFunction
 
+  /// Whose images it takes; nil where it takes one image.
+  var coils: Int? { images == .coils ? shape[1] / 2 : nil }
   var size: ImageSize { ImageSize(height: shape[2], width: shape[3]) }
 }
 
@@ -28,7 +31,7 @@ extension ReconNetwork {
   init(library path: String, weights: String?, threads: Int) throws(Diagnostic) {
     let context = try LibraryContext(path: path, weights: weights, threads: threads)
     let library = context.library
-    shape = try Self.imageShape(
+    (shape, images) = try Self.interface(
       library.name, inputs: library.inputShapes, outputs: library.outputShapes)
     name = library.name
     engine = "library"
@@ -43,11 +46,12 @@ extension ReconNetwork {
   init(_ options: ModelOptions) throws {
     let model = try options.resolve(needsWeights: true, orTrained: true)
     let interface = try model.staged.interface()
-    shape = try Self.imageShape(
+    (shape, images) = try Self.interface(
       model.staged.name, inputs: interface.inputs, outputs: interface.outputs)
     name = model.network?.name ?? model.staged.name
     engine = "jit"
-    lines = try model.staged.origin?.measuredLines(model.path)
+    let sampled = model.network?.network as? any LineSampledNetwork
+    lines = try sampled?.measuredLines() ?? model.staged.origin?.measuredLines(model.path)
     weights = try options.weightsPath(orTrained: true)
     let target = try options.resolvedTarget()
     guard target.gpu == nil else {
@@ -89,21 +93,25 @@ extension ReconNetwork {
     return output
   }
 
-  /// [batch, channels, rows, columns] of a model that makes one or two channels of images of the same.
-  private static func imageShape(
+  /// What a model takes that makes images of images: one or two channels of the same, or one of those of coils.
+  private static func interface(
     _ name: String, inputs: [Shape], outputs: [Shape]
-  ) throws(Diagnostic) -> Shape {
-    guard let shape = inputs.first, inputs.count == 1, outputs == inputs, shape.rank == 4,
-      shape[1] <= 2
+  ) throws(Diagnostic) -> (Shape, NetworkImages) {
+    guard let shape = inputs.first, inputs.count == 1, outputs.count == 1, shape.rank == 4,
+      let images = NetworkImages.allCases.first(where: { kind in
+        shape[1] == kind.inputChannels(coils: max(1, shape[1] / 2))
+          && outputs[0].extents == [shape[0], kind.outputChannels, shape[2], shape[3]]
+      })
     else {
       let (from, to) = (inputs.map(\.description), outputs.map(\.description))
       throw Diagnostic(
         "\(name) is no reconstruction network: it makes \(to.joined(separator: ", ")) of "
           + from.joined(separator: ", "),
         help:
-          "give one that makes [batch, channels, rows, columns] of the same, with 1 or 2 channels")
+          "give one that makes [batch, channels, rows, columns] of the same, with 1 or 2 channels, or 1 channel of 2 of each coil"
+      )
     }
-    return shape
+    return (shape, images)
   }
 }
 

@@ -91,18 +91,22 @@ struct SetEvaluation {
       try ModelOptions.parse([
         "--weights", model.weights, "--batch", "\(Self.batch)", "--size", size,
       ]))
-    try network.lines?.check(set.manifest, at: set.directory)
-    guard network.shape[1] == set.shape[0] else {
+    let channels = [network.shape[1], network.images.outputChannels]
+    guard channels == [set.shape[0], set.targetShape[0]] else {
       throw Diagnostic(
-        "the network takes \(network.shape[1]) channels, but the set has \(set.shape[0])",
-        at: SourceLocation(file: model.weights))
+        "the network makes \(channels[1]) channels of \(channels[0]), but the set has pairs of "
+          + "\(set.shape[0]) and \(set.targetShape[0])",
+        at: SourceLocation(file: model.weights),
+        help: "evaluate networks and sets of one kind together")
     }
+    try network.lines?.check(set.manifest, at: set.directory)
     return { (input) throws(Diagnostic) in
       // A smaller batch is filled up with empty images.
       let missing = network.shape.elementCount - input.values.count
       let filled = input.values + [Float](repeating: 0, count: missing)
       let output = try network.function(try Tensor(network.shape, filled))
-      return try Tensor(input.shape, Array(output.values.prefix(input.values.count)))
+      let shape = try Shape([input.shape[0]] + output.shape.extents.dropFirst())
+      return try Tensor(shape, Array(output.values.prefix(shape.elementCount)))
     }
   }
 
@@ -128,15 +132,18 @@ struct SetEvaluation {
     return all
   }
 
-  /// Images [image, channel, row, column] as readers see them: of real and imaginary part the magnitude.
+  /// Images [image, channel, row, column] as readers see them: the root of the sum of the channels' squares where there
+  /// are several, which is the magnitude of a complex image.
   private static func magnitudes(_ images: Tensor<Float>) throws(Diagnostic) -> ImageStack {
     let extents = images.shape.extents
-    guard extents[1] == 2 else { return try ImageStack(.float32(images)) }
+    guard extents[1] > 1 else { return try ImageStack(.float32(images)) }
     var result = Tensor<Float>(try Shape([extents[0], 1] + extents[2...]), repeating: 0)
     let plane = extents[2] * extents[3]
     for place in result.values.indices {
-      let real = place / plane * 2 * plane + place % plane
-      result.values[place] = hypot(images.values[real], images.values[real + plane])
+      let first = place / plane * extents[1] * plane + place % plane
+      result.values[place] = (0..<extents[1]).reduce(0) {
+        hypot($0, images.values[first + $1 * plane])
+      }
     }
     return try ImageStack(.float32(result))
   }
@@ -169,7 +176,8 @@ struct SetEvaluation {
         let count = min(Self.batch, cine.count - start)
         values += try network(try input.images(start, count)).values
       }
-      stacks.append(try Self.magnitudes(try Tensor(input.shape, values)))
+      let shape = try Shape([cine.count] + set.targetShape)
+      stacks.append(try Self.magnitudes(try Tensor(shape, values)))
     }
     let row = set.shape[1] / 2
     report.add(

@@ -35,10 +35,11 @@ struct TrainWork {
     (data, validation) = try Self.data(command)
     model = try Self.model(command, channels: data.shape[0], of: data.path)
     try Self.check(command.options.size, data)
+    try Self.check(model, data)
     try Self.check(validation, data)
-    if let cascade = model.network as? Cascade {
-      try cascade.check(augmentation)
-      try cascade.check(sets: command.data + [command.validation].compactMap { $0 })
+    if let sampled = model.network as? any LineSampledNetwork {
+      try sampled.check(augmentation)
+      try sampled.check(sets: command.data + [command.validation].compactMap { $0 })
     }
     let order = SampleOrder(
       count: data.count, batch: command.options.batch ?? 32, seed: command.seed,
@@ -194,25 +195,19 @@ extension TrainWork {
     return try VGGWeights.read(text)
   }
 
-  /// The network, for as many channels as the data of `path` has where the user leaves that open.
+  /// The network, for as many channels as the data of `path` has where the user leaves that open; nil: not known yet.
   static func model(
-    _ command: TrainCommand, channels: Int, of path: String
+    _ command: TrainCommand, channels: Int?, of path: String
   ) throws -> NetworkModel {
     var options = command.options
     options.weights = command.initialWeights
-    if let name = options.model, Zoo.contains(name), command.initialWeights == nil, channels == 2,
-      options.settingValues["channels"] == nil,
-      try Zoo.network(named: name).settings.contains(where: { $0.name == "channels" }),
-      let setting = SettingOption(argument: "channels=2")
-    {
-      options.settings.append(setting)
-    }
+    if command.initialWeights == nil, let channels { try complete(&options, channels) }
     let network = try options.trainable().network
-    guard network.network.inputChannels == channels else {
+    guard channels == nil || network.network.inputChannels == channels else {
       throw Diagnostic(
         "\(network.name) takes images of \(network.network.inputChannels) channels, the data has "
-          + "\(channels)", at: SourceLocation(file: path),
-        help: "check the network's setting 'channels', and the option 'channels' of prepare")
+          + "\(channels ?? 0)", at: SourceLocation(file: path),
+        help: "check the settings 'channels' or 'coils', and the option 'channels' of prepare")
     }
     return network
   }
@@ -227,6 +222,36 @@ extension TrainWork {
       at: SourceLocation(file: data.path), help: "leave --size out")
   }
 
+  /// Settings that follow from the data: two channels, or so many coils.
+  private static func complete(_ options: inout ModelOptions, _ channels: Int) throws {
+    guard let name = options.model, Zoo.contains(name) else { return }
+    let known = try Zoo.network(named: name).settings.map(\.name)
+    let given = options.settingValues
+    let values = [
+      "channels": channels == 2 ? 2 : nil, "coils": channels % 2 == 0 ? channels / 2 : nil,
+    ]
+    for (setting, value) in values.sorted(by: { $0.key < $1.key }) {
+      guard let value, known.contains(setting), given[setting] == nil,
+        let option = SettingOption(argument: "\(setting)=\(value)")
+      else { continue }
+      options.settings.append(option)
+    }
+  }
+
+  /// Throws where the network's images are no guesses of the data's targets.
+  private static func check(
+    _ model: NetworkModel, _ data: any TrainingData
+  ) throws(Diagnostic) {
+    let graph = try model.graph(batch: 1, height: data.shape[1], width: data.shape[2])
+    guard let output = graph.types(of: graph.results).first?.shape,
+      output.extents[1...] != data.targetShape.extents[...]
+    else { return }
+    throw Diagnostic(
+      "\(model.name) makes images \(output.extents[1...]) of the data's, whose targets are "
+        + "\(data.targetShape)", at: SourceLocation(file: data.path),
+      help: "prepare the data for this network (--channels)")
+  }
+
   private static func check(batch: Int, _ processes: MPI?) throws(UsageError) {
     guard let count = processes?.count, batch % count != 0 else { return }
     throw UsageError(
@@ -238,9 +263,11 @@ extension TrainWork {
   private static func check(
     _ validation: (any TrainingData)?, _ data: any TrainingData
   ) throws(Diagnostic) {
-    guard let validation, validation.shape != data.shape else { return }
+    guard let validation,
+      (validation.shape, validation.targetShape) != (data.shape, data.targetShape)
+    else { return }
     throw Diagnostic(
-      "the validation pairs are \(validation.shape), the training pairs \(data.shape)",
+      "the validation pairs are \(validation.pairText), the training pairs \(data.pairText)",
       at: SourceLocation(file: validation.path), help: "prepare both alike")
   }
 

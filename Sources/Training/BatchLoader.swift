@@ -43,7 +43,7 @@ struct BatchSource: Sendable {
       pairs.append(
         augmentation.applied(to: pair, of: data.shape, seed: order.seed, place: place))
     }
-    return try Batch(pairs, of: data.shape)
+    return try Batch(pairs, of: data.shape, data.targetShape)
   }
 }
 

@@ -5,6 +5,7 @@ import Tensors
 public struct JoinedPairs: TrainingData {
   private let sets: [any TrainingData]
   public let shape: Shape
+  public let targetShape: Shape
   public let count: Int
   public var path: String { sets.map(\.path).joined(separator: ", ") }
   public var fingerprint: String { sets.map(\.fingerprint).joined(separator: ", ") }
@@ -12,11 +13,11 @@ public struct JoinedPairs: TrainingData {
   /// Throws where the images differ in shape; `sets` is not empty.
   public init(_ sets: [any TrainingData]) throws(Diagnostic) {
     self.sets = sets
-    shape = sets[0].shape
+    (shape, targetShape) = (sets[0].shape, sets[0].targetShape)
     count = sets.reduce(0) { $0 + $1.count }
-    for set in sets.dropFirst() where set.shape != shape {
+    for set in sets.dropFirst() where (set.shape, set.targetShape) != (shape, targetShape) {
       throw Diagnostic(
-        "its pairs are \(set.shape), those of \(sets[0].path) are \(shape)",
+        "its pairs are \(set.pairText), those of \(sets[0].path) are \(sets[0].pairText)",
         at: SourceLocation(file: set.path), help: "prepare both alike")
     }
   }

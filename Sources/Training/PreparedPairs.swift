@@ -7,6 +7,7 @@ public struct PreparedPairs: TrainingData {
   public let path: String
   public let count: Int
   public let shape: Shape
+  public let targetShape: Shape
   /// The SHA-256 of the set's images, and the part.
   public let fingerprint: String
   private let set: PreparedSet
@@ -21,7 +22,7 @@ public struct PreparedPairs: TrainingData {
         "the set has no images for \(part.rawValue)", at: SourceLocation(file: path),
         help: "prepare it again with other subjects")
     }
-    shape = try Shape(set.shape)
+    (shape, targetShape) = (try Shape(set.shape), try Shape(set.targetShape))
     fingerprint = "\(set.manifest.imagesSHA256) \(part.rawValue)"
   }
 

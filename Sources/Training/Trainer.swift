@@ -152,7 +152,7 @@ public final class Trainer {
       for number in chosen[start..<min(start + plan.order.batch, chosen.count)] {
         pairs.append(try validation.pair(number))
       }
-      let batch = try Batch(pairs, of: validation.shape)
+      let batch = try Batch(pairs, of: validation.shape, validation.targetShape)
       sum += try engine.evaluate(input: batch.input, target: batch.target) * Double(pairs.count)
     }
     guard sum.isFinite else { throw diverged("the validation loss is \(sum)") }

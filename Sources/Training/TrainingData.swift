@@ -18,8 +18,10 @@ public struct ImagePair: Sendable, Equatable {
 public protocol TrainingData: Sendable {
   /// Pairs; at least one.
   var count: Int { get }
-  /// [channels, rows, columns] of one input, and of its target.
+  /// [channels, rows, columns] of one input.
   var shape: Shape { get }
+  /// Of its target, which has the same rows and columns; `shape` unless defined.
+  var targetShape: Shape { get }
   /// Where the data comes from, for messages.
   var path: String { get }
   /// Equal for equal content: a run goes on only with the data that it was started with.
@@ -31,16 +33,24 @@ public protocol TrainingData: Sendable {
   func pair(_ number: Int) throws(Diagnostic) -> ImagePair
 }
 
+extension TrainingData {
+  public var targetShape: Shape { shape }
+
+  /// The shapes, for messages.
+  public var pairText: String {
+    shape == targetShape ? "\(shape)" : "\(shape) to \(targetShape)"
+  }
+}
+
 /// Pairs of images computed together.
 public struct Batch: Sendable, Equatable {
   /// [batch, channels, rows, columns].
   public var input: Tensor<Float>
   public var target: Tensor<Float>
 
-  /// Throws where the pairs do not have the shape [channels, rows, columns].
-  init(_ pairs: [ImagePair], of shape: Shape) throws(Diagnostic) {
-    let whole = try Shape([pairs.count] + shape.extents)
-    input = try Tensor(whole, pairs.flatMap(\.input))
-    target = try Tensor(whole, pairs.flatMap(\.target))
+  /// Throws where the pairs do not have the shapes [channels, rows, columns].
+  init(_ pairs: [ImagePair], of shape: Shape, _ targetShape: Shape) throws(Diagnostic) {
+    input = try Tensor(try Shape([pairs.count] + shape.extents), pairs.flatMap(\.input))
+    target = try Tensor(try Shape([pairs.count] + targetShape.extents), pairs.flatMap(\.target))
   }
 }

@@ -5,6 +5,7 @@ import Execution
 import GraphIR
 import LoopIR
 import Networks
+import Operations
 import Schedules
 import Tensors
 import Testing
@@ -27,6 +28,17 @@ import Testing
     #expect(try error([.nan, 1], [0, 1]) == .infinity)
     #expect(try error([0, 1], [.nan, 1]) == .infinity)
     #expect(try error([.infinity], [1]) == .infinity)
+  }
+
+  /// A power of 16 multiplies relative differences by that.
+  @Test func sensitivityIsThatOfTheReference() throws {
+    var function = Function("power")
+    var value = function.addArgument(TensorType(try Shape([1, 1, 8, 8]), .f32), name: "x")
+    for _ in 0..<4 { value = try function.append(Multiply(), [value, value])[0] }
+    function.results = [value]
+    let verification = Verification(function, weights: [:])
+    let found = try verification.sensitivity(verification.inputs("constant", seed: 1), seed: 1)
+    #expect(found.count == 1 && abs(found[0] - 8) < 1e-5)
   }
 
   @Test(arguments: textStages)

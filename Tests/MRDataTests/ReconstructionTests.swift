@@ -65,26 +65,57 @@ import Testing
   }
 
   @Test func twoChannelsAreRealAndImaginary() throws {
-    let result = try recipe { $0.channels = 2 }.run(try phantomScan()) {
+    let result = try recipe { $0.images = .complex }.run(try phantomScan()) {
       (input: Tensor<Float>) throws(Diagnostic) in input
     }
     #expect(maximumError(result.images.values, result.zeroFilled.values) < 1e-6)
     let coils = message { () throws(Diagnostic) in
       let scan: Scan
       do { scan = try phantomScan(coils: 2) } catch { return }
-      _ = try recipe { $0.channels = 2 }.run(scan) {
+      _ = try recipe { $0.images = .complex }.run(scan) {
         (input: Tensor<Float>) throws(Diagnostic) in input
       }
     }
     #expect(coils?.contains("2 coils") == true)
   }
 
-  @Test(arguments: [1, 2], [1, 3])
-  func hardConsistencyPutsTheMeasuredPointsBack(channels: Int, coils: Int) throws {
-    if channels == 2, coils > 1 { return }
+  @Test func coilImagesAreTakenOneAfterTheOther() throws {
+    let recipe = self.recipe { ($0.images, $0.networkCoils) = (.coils, 3) }
+    let result = try recipe.run(try phantomScan(coils: 3)) {
+      (input: Tensor<Float>) throws(Diagnostic) in
+      #expect(input.shape.extents == [1, 6, 48, 32])
+      var output = Tensor<Float>(try Shape([1, 1, 48, 32]), repeating: 0)
+      for point in output.values.indices {
+        let parts = (0..<6).map { input.values[$0 * 48 * 32 + point] }
+        // The second coil's factor is 2i, the third one's -3.
+        #expect(abs(parts[2] + 2 * parts[1]) < 1e-6 && abs(parts[4] + 3 * parts[0]) < 1e-6)
+        output.values[point] = parts.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      }
+      #expect(abs((output.values.max() ?? 0) - 1) < 1e-6)
+      return output
+    }
+    #expect(maximumError(result.images.values, result.zeroFilled.values) < 1e-6)
+  }
+
+  @Test func refusesOtherCoilsThanTheNetworkTakes() throws {
+    let scan = try phantomScan(coils: 2)
+    for (coils, combination, part) in [(3, CoilCombination.rss, "3 coils"), (2, .adaptive, "rss")] {
+      let recipe = self.recipe {
+        ($0.images, $0.networkCoils, $0.combination) = (.coils, coils, combination)
+      }
+      let found = message { () throws(Diagnostic) in
+        _ = try recipe.run(scan) { (input: Tensor<Float>) throws(Diagnostic) in input }
+      }
+      #expect(found?.contains(part) == true)
+    }
+  }
+
+  @Test(arguments: [NetworkImages.magnitude, .complex], [1, 3])
+  func hardConsistencyPutsTheMeasuredPointsBack(images: NetworkImages, coils: Int) throws {
+    if images == .complex, coils > 1 { return }
     let scan = try phantomScan(frames: 1, coils: coils)
     let full = recipe {
-      ($0.channels, $0.consistency, $0.size) = (channels, .hard, nil)
+      ($0.images, $0.consistency, $0.size) = (images, .hard, nil)
     }
     // An identity leaves the zero-filled image as it is.
     let same = try full.run(scan) { (input: Tensor<Float>) throws(Diagnostic) in input }

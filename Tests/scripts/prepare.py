@@ -178,6 +178,32 @@ scratch.succeed("prepare", "complex.npz", "--mask", "regular:3:8", "--channels",
 done = scratch.run("evaluate", "--set", "other-set", "--models", "cascade", "--part", "train", "-o", "other-report")
 check(done.returncode == 1 and "lines of regular:4:8" in done.stderr, f"another mask: {done.stderr}")
 
+# Images of coils, whose target is the fully sampled root sum of squares; both scaled by the zero-filled one's maximum.
+coils = random.normal(size=(3, *space.shape)) + 1j * random.normal(size=(3, *space.shape))
+coils = np.moveaxis(coils, 0, 1)
+np.savez(scratch.path / "coils.npz", kspace=coils.astype(np.complex64))
+_, parts = prepare("coils.npz", *mask, "--channels", "coils", "--crop", "before")
+filled = inverse(coils * kept(HEIGHT, WIDTH, "columns", 4, 8))
+scale = parts["train"]["scale"][:, None, None, None]
+want = np.stack([filled.real, filled.imag], axis=2).reshape(2, 6, HEIGHT, WIDTH)
+close(parts["train"]["input"] * scale, want, 1e-5, "images of coils")
+root = np.sqrt((abs(inverse(coils)) ** 2).sum(1, keepdims=True))
+close(parts["train"]["target"] * scale, root, 1e-5, "their root sum of squares")
+close(parts["train"]["scale"], np.sqrt((abs(filled) ** 2).sum(1)).max((1, 2)), 1e-5, "coils' scale")
+small = [part for name in ("cascades", "filters", "pools", "sens_filters", "sens_pools") for part in ("--set", f"{name}=1")]
+varnet = ["train", "varnet", *small, "--data", "set", "--loss", "l1", "--batch", "1", "--steps", "1"]
+scratch.succeed(*varnet, "--set", "mask=regular:4:8", "-o", "varnet")
+scratch.succeed("evaluate", "--set", "set", "--models", "varnet", "--part", "train", "-o", "coil-report")
+for part, arguments in [
+    ("was sampled by", varnet), ("takes images of 1 channels", ["train", "resnet1", *varnet[-8:]]),
+    ("takes images of 4 channels", [*varnet, "--set", "coils=2"]),
+    ("the set has pairs of 6 and 1", ["evaluate", "--set", "set", "--models", "cascade", "--part", "train"]),
+]:  # fmt: skip
+    done = scratch.run(*arguments, "-o", "other")
+    check(done.returncode == 1 and part in done.stderr, f"{arguments}: {done.stderr}")
+done = scratch.run("prepare", "coils.npz", "complex.npz", *mask, "--channels", "coils", "--crop", "before", "-o", "other")
+check(done.returncode == 1 and "coils, those before it" in done.stderr, f"other coils: {done.stderr}")
+
 # Memory does not grow with the set: 60 scans of 20 images take no more than a few.
 for number in range(60):
     shutil.copy(scratch.path / "many.npz", scratch.path / f"copy{number:02}.npz")

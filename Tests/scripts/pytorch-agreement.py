@@ -38,6 +38,7 @@ PAPER = [
     for channels in [1, 2]
     for batch in [1, 3]
 ]
+SMALL = {"filters": 4, "pools": 2, "sens_filters": 3, "sens_pools": 2}
 OTHERS = [
     ("vgg16-features", 1, (96, 64), {}),
     ("vgg16-features", 2, (61, 47), {}),
@@ -51,6 +52,11 @@ OTHERS = [
     ("unet", 1, (48, 20), {"channels": 2, "filters": 6, "residual": "true"}),
     ("cascade2", 1, (192, 128), {}),
     ("cascade3", 2, (35, 24), {"filters": 6, "mask": "regular:3:8:1", "axis": "rows"}),
+    ("varnet", 1, (64, 48), {"coils": 4, "cascades": 3, **SMALL, "sens_pools": 4, "mask": "regular:4:10"}),
+    ("varnet", 2, (48, 40), {"coils": 3, "cascades": 2, **SMALL, "pools": 3, "mask": "regular:4:8"}),
+    ("varnet", 1, (35, 51), {"coils": 1, "cascades": 1, **SMALL, "mask": "regular:3:8:1"}),
+    ("varnet", 2, (33, 24), {"coils": 2, "cascades": 2, **SMALL, "mask": "regular:3:8:1", "axis": "rows"}),
+    ("varnet", 1, (192, 128), {"coils": 4, "cascades": 3, "filters": 8}),
 ]
 
 
@@ -80,9 +86,13 @@ def make_weights(folder, name, settings, seed, metadata, fresh_weights):
     return path, weights
 
 
+def mask_of(settings):
+    return {key: settings[key] for key in ["mask", "axis"] if key in settings}
+
+
 def in_pytorch(name, weights, x, settings, kind):
     parameters = {key: torch.from_numpy(value).to(kind) for key, value in weights.items()}
-    flags = {key: settings[key] for key in ["mask", "axis"] if key in settings}
+    flags = mask_of(settings)
     if settings.get("residual") == "true":
         flags["residual"] = True
     with torch.no_grad():
@@ -134,8 +144,9 @@ def compare(folder, index, case, fresh):
     name, batch, (height, width), settings = case
     metadata = index % 2 == 0
     path, weights = make_weights(folder, name, settings, 100 + index, metadata, fresh)
-    channels = 2 if name.startswith("cascade") else settings.get("channels", 3)
-    x = pytorch_networks.inputs(batch, channels, height, width)
+    coils = settings.get("coils")
+    channels = 2 if name.startswith("cascade") else 2 * coils if coils else settings.get("channels", 3)
+    x = pytorch_networks.inputs(batch, channels, height, width, coils, **mask_of(settings))
     expected = in_pytorch(name, weights, x, settings, torch.float32)
     exact = in_pytorch(name, weights, x, settings, torch.float64)
     # The metadata name the network and its settings, which may then be left out.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """20 steps of `rephase train` beside PyTorch, from the same weights and batches, with TensorFlow 1's RMSProp.
 
-Both networks and all four losses. The loss of step 1 is held to 1e-4, of all 20 to 1e-2 (relative),
+Both networks and all four losses, and a small varnet for two coils. The loss of step 1 is held to 1e-4, of all 20 to 1e-2 (relative),
 every weight after step 1 to 1e-5.
 """
 
@@ -32,8 +32,13 @@ def rephase(*arguments):
         sys.exit(f"error: rephase {' '.join(map(str, arguments))}: {done.stderr}")
 
 
-def data(folder):
-    """Zero-filled frames and what they are made of, 0-1."""
+# Settings of init, then what PyTorch's varnet takes.
+MASK = {"mask": "regular:4:8"}
+VARNET = {"coils": 2, "cascades": 2, "filters": 3, "pools": 2, "sens_filters": 2, "sens_pools": 2, **MASK}
+
+
+def data(folder, net):
+    """Zero-filled frames and what they are made of, 0-1; for varnet, images of two coils and their root sum of squares."""
     count = STEPS * BATCH
     frames = pytorch_networks.cine(count)
     if frames is None:
@@ -41,10 +46,17 @@ def data(folder):
     top, left = (frames.shape[1] - HEIGHT) // 2, (frames.shape[2] - WIDTH) // 2
     frames = frames[:, top : top + HEIGHT, left : left + WIDTH]
     frames = frames / frames.max(axis=(1, 2), keepdims=True)
-    x = pytorch_networks.zero_filled(frames, 1)
-    y = numpy.ascontiguousarray(frames[:, None], dtype=numpy.float32)
-    numpy.savez(folder / "data.npz", input=x, target=y)
+    if net == "varnet":
+        x, y = pytorch_networks.coil_images(frames, 2, MASK["mask"], "columns")
+    else:
+        x = pytorch_networks.zero_filled(frames, 1)
+        y = numpy.ascontiguousarray(frames[:, None], dtype=numpy.float32)
+    numpy.savez(folder / f"{net}.npz", input=x, target=y)
     return x, y
+
+
+def options(net):
+    return [part for key, value in VARNET.items() for part in ("--set", f"{key}={value}")] if net == "varnet" else []
 
 
 def train(folder, net, loss, steps):
@@ -52,7 +64,7 @@ def train(folder, net, loss, steps):
     run = folder / f"{net}-{loss}-{steps}"
     vgg = ["--vgg", folder / "vgg.safetensors"] if loss == "perceptual" else []
     rephase(
-        "train", net, "--data", folder / "data.npz", "--loss", loss, *vgg, "--steps", steps,
+        "train", net, *options(net), "--data", folder / f"{net}.npz", "--loss", loss, *vgg, "--steps", steps,
         "--batch", BATCH, "--lr", RATE, "--init", folder / f"{net}.safetensors", "--no-shuffle",
         "--log", run.with_suffix(".jsonl"), "--quiet", "-o", run,
     )  # fmt: skip
@@ -65,7 +77,7 @@ def compare(folder, net, loss, x, y):
     """The three distances of one case, each over its limit."""
     weights = load_file(folder / f"{net}.safetensors")
     vgg = load_file(folder / "vgg.safetensors")
-    peer = pytorch_training.Training(net, weights, loss, vgg)
+    peer = pytorch_training.Training(net, weights, loss, vgg, settings=MASK if net == "varnet" else None)
     batches = [slice(step * BATCH, (step + 1) * BATCH) for step in range(STEPS)]
     expected, after_first = [], {}
     for step, batch in enumerate(batches):
@@ -92,11 +104,11 @@ def main():
     wrong = 0
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        x, y = data(folder)
         rephase("init", "vgg16-features", "--seed", 3, "-o", folder / "vgg.safetensors")
-        for net in ["resnet4", "unet"]:
-            rephase("init", net, "--seed", 7, "-o", folder / f"{net}.safetensors")
-            for loss in pytorch_training.LOSSES:
+        for net in ["resnet4", "unet", "varnet"]:
+            x, y = data(folder, net)
+            rephase("init", net, *options(net), "--seed", 7, "-o", folder / f"{net}.safetensors")
+            for loss in ["l1", "dssim"] if net == "varnet" else pytorch_training.LOSSES:
                 wrong += compare(folder, net, loss, x, y) != (True, True, True)
     if wrong:
         sys.exit(f"error: {wrong} cases are past {FIRST}, {ALL} or {WEIGHTS}")

@@ -14,8 +14,8 @@ STATISTICS = ("running_mean", "running_var")
 class Training:
     """A network's parameters and the state of RMSProp; `step` trains on one batch."""
 
-    def __init__(self, net, weights, loss, vgg=None, dtype=torch.float32):
-        self.net, self.loss = net, loss
+    def __init__(self, net, weights, loss, vgg=None, dtype=torch.float32, settings=None):
+        self.net, self.loss, self.settings = net, loss, settings or {}
         self.vgg = {key: torch.tensor(value, dtype=dtype) for key, value in (vgg or {}).items()}
         self.weights = {key: torch.tensor(value, dtype=dtype) for key, value in weights.items()}
         self.trained = [key for key in self.weights if not key.endswith(STATISTICS)]
@@ -25,8 +25,8 @@ class Training:
         self.squares = {key: torch.ones_like(self.weights[key]) for key in self.trained}
 
     def predict(self, x):
-        if self.net == "unet":
-            return pytorch_networks.unet(self.weights, x)[0]
+        if self.net in ("unet", "varnet"):
+            return pytorch_networks.network(self.net)(self.weights, x, **self.settings)[0]
         return resnet(self.weights, x)
 
     def step(self, x, target, rate):

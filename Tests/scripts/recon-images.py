@@ -144,6 +144,36 @@ images, said = recon("phantom.npz", "--model", "none", "--crop", "before", "--si
 close(images, np.abs(inverse(cut * kept(96, 80, "columns"))), 1e-5, "cropped before")
 check(said["lines"] == 80 and said["scan_rows"] == 96, f"lines: {said}")
 
+# Networks of several coils take all coils' images, scaled by the greatest value of their root sum of squares.
+def with_coils(scan, kspace, what, *arguments):
+    """kspace is [coil, row, column]; its field of view is cropped to 96x80 before it is sampled."""
+    cut = forward(crop(inverse(kspace), 96, 80))
+    coils = inverse(cut * kept(96, 80, "columns"))
+    root = np.sqrt((np.abs(coils) ** 2).sum(0))
+    x = np.stack([coils.real, coils.imag], axis=1).reshape(1, 2 * len(coils), 96, 80) / root.max()
+    np.save(scratch.path / "x.npy", x.astype(np.float32))
+    small = ["cascades=2", "filters=3", "pools=2", "sens_filters=2", "sens_pools=2", f"coils={len(coils)}"]
+    options = [part for setting in small for part in ("--set", setting)]
+    scratch.succeed("init", "varnet", *options, "--seed", 3, "-o", "coils.safetensors")
+    scratch.succeed("run", "--weights", "coils.safetensors", "--input", "x.npy", "-o", "y.npy")
+    images, said = recon(scan, "--weights", "coils.safetensors", "--crop", "before", "--size", "96x80", *arguments)
+    close(images[0], load("y.npy")[0, 0].astype(float) * root.max(), 2e-5, what)
+    check(said["coils"] == len(coils) and said["network"]["nmse"] > 0, f"said: {said}")
+    scratch.succeed("compile", "--weights", "coils.safetensors", "--name", "coils", "--size", "96x80", "-o", "coils",
+                    "--quiet")  # fmt: skip
+    same(f"{what}, library", images, scan, "--model", "coils/libcoils.so", "--crop", "before", *arguments)
+    for part, wrong in [("sampled otherwise", ["--mask", "regular:4:8"]), ("--crop before", ["--crop", "after"]),
+                        ("root sum of squares", ["--combine", "adaptive"])]:  # fmt: skip
+        done = scratch.run("recon", scan, "--model", "coils/libcoils.so", "--crop", "before", *wrong, *arguments, "-o", "no.npy")
+        check(done.returncode == 1 and part in done.stderr, f"{wrong}: {done.stderr}")
+    done = scratch.run("recon", "phantom.npz", "--model", "coils/libcoils.so", "--crop", "before", "-o", "no.npy")
+    check(done.returncode == 1 and "but the scan has 1" in done.stderr, f"other coils: {done.stderr}")
+
+
+seen = inverse(phantom[0].astype(complex)) * np.exp(1j * np.arange(3))[:, None, None] * [[[1]], [[2]], [[-0.5]]]
+np.savez(scratch.path / "coils.npz", kspace=forward(seen)[None].astype(np.complex64))
+with_coils("coils.npz", forward(seen).astype(np.complex64).astype(complex), "3 coils")
+
 # The trained weights that come with rephase.
 scratch.succeed("init", "resnet4", "--trained", "-o", "trained.safetensors")
 images, said = recon("phantom.npz", "--model", "resnet4")

@@ -4,7 +4,7 @@ import Diagnostics
 /// image (D5) and the measured k-space put back (C5 for five).
 ///
 /// Its input is the zero-filled image, real and imaginary part, whose k-space is what was measured.
-public struct Cascade: Network {
+public struct Cascade: LineSampledNetwork {
   let cascades: [Subnetwork]
   private let consistency: DataConsistency
   private let configuration: Configuration

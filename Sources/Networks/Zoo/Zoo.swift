@@ -8,7 +8,7 @@ public enum Zoo {
   /// Every name, in the order in which `models` lists them.
   public static let names: [String] =
     resNetBlocks.map { "resnet\($0)" } + ["unet"] + cascades.map { "cascade\($0)" }
-    + ["vgg16-features"]
+    + ["varnet", "vgg16-features"]
 
   /// Whether a network has this name.
   public static func contains(_ name: String) -> Bool { names.contains(name) }
@@ -23,13 +23,14 @@ public enum Zoo {
       throw Diagnostic(
         "there is no network '\(name)'",
         help:
-          "choose resnet1 to resnet16, unet, cascade1 to cascade8 or vgg16-features, or give a .rir file"
+          "choose resnet1 to resnet16, unet, cascade1 to cascade8, varnet or vgg16-features, or give a .rir file"
       )
     }
     var reader = SettingReader(network: name, settings: settings)
     let network: any Network
     switch name {
     case "unet": network = UNet(try unet(&reader))
+    case "varnet": network = VarNet(try varNet(&reader))
     case "vgg16-features": network = VGG16Features()
     case let name where name.hasPrefix("cascade"):
       network = Cascade(try cascade(Int(name.dropFirst(7)) ?? 5, &reader))
@@ -64,11 +65,39 @@ public enum Zoo {
   private static func cascade(
     _ cascades: Int, _ reader: inout SettingReader
   ) throws(Diagnostic) -> Cascade.Configuration {
-    let axis = try reader.value("axis", "columns", "rows or columns", LineMask.Axis.init)
-    let mask = try reader.text("mask", "regular:4:22")
-    var configuration = Cascade.Configuration(mask: try LineMask(parsing: mask, axis: axis))
+    var configuration = Cascade.Configuration(mask: try mask(&reader))
     configuration.cascades = cascades
     configuration.filters = try reader.integer("filters", configuration.filters, in: 1...1024)
+    return configuration
+  }
+
+  private static func mask(_ reader: inout SettingReader) throws(Diagnostic) -> LineMask {
+    let axis = try reader.value("axis", "columns", "rows or columns", LineMask.Axis.init)
+    return try LineMask(parsing: try reader.text("mask", "regular:4:22"), axis: axis)
+  }
+
+  private static func varNet(
+    _ reader: inout SettingReader
+  ) throws(Diagnostic) -> VarNet.Configuration {
+    var configuration = VarNet.Configuration(mask: try mask(&reader))
+    guard configuration.mask.centre > 0 else {
+      throw Diagnostic(
+        "the mask \(configuration.mask.text) has no central lines, of which varnet estimates sensitivities",
+        help: "use one with central lines, such as regular:4:22")
+    }
+    func set(
+      _ name: String, _ setting: WritableKeyPath<VarNet.Configuration, Int>,
+      _ range: ClosedRange<Int>
+    ) throws(Diagnostic) {
+      configuration[keyPath: setting] = try reader.integer(
+        name, configuration[keyPath: setting], in: range)
+    }
+    try set("coils", \.coils, 1...128)
+    try set("cascades", \.cascades, 1...64)
+    try set("filters", \.filters, 1...1024)
+    try set("pools", \.pools, NormUNet.poolings)
+    try set("sens_filters", \.sensitivityFilters, 1...1024)
+    try set("sens_pools", \.sensitivityPools, NormUNet.poolings)
     return configuration
   }
 

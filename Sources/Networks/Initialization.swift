@@ -15,14 +15,24 @@ extension Initializer {
   func values(_ shape: Shape, name: String, seed: UInt64) -> Tensor<Float> {
     switch self {
     case .constant(let value): return Tensor(shape, repeating: value)
-    case .glorotUniform:
-      let limit = Float(Self.glorotLimit(shape))
-      var seeds = SplitMix64(seed: seed)
-      var stream = SplitMix64(seed: seeds.next() ^ Self.hash(name))
-      var tensor = Tensor<Float>(shape, repeating: 0)
-      for index in tensor.values.indices { tensor.values[index] = limit * stream.nextSigned() }
-      return tensor
+    case .glorotUniform: return Self.uniform(Self.glorotLimit(shape), shape, name, seed)
+    case .fanInUniform: return Self.uniform(Self.fanInLimit(shape), shape, name, seed)
     }
+  }
+
+  private static func uniform(
+    _ limit: Double, _ shape: Shape, _ name: String, _ seed: UInt64
+  ) -> Tensor<Float> {
+    var seeds = SplitMix64(seed: seed)
+    var stream = SplitMix64(seed: seeds.next() ^ hash(name))
+    var tensor = Tensor<Float>(shape, repeating: 0)
+    for index in tensor.values.indices { tensor.values[index] = Float(limit) * stream.nextSigned() }
+    return tensor
+  }
+
+  /// 1 / √fan_in of a tensor [outputs, inputs, kernel...].
+  private static func fanInLimit(_ shape: Shape) -> Double {
+    1 / Double(max(1, shape.extents.dropFirst().reduce(1, *))).squareRoot()
   }
 
   /// √(6 / (fan_in + fan_out)) of a tensor [outputs, inputs, kernel...], both fans times the kernel's area, as in

@@ -12,12 +12,12 @@ extension ModelDescription {
     guard Zoo.contains(network) else { return nil }
     do throws(Diagnostic) {
       let network = try Zoo.network(named: network, settings: settings)
-      return try (network as? Cascade)?.measuredLines()
+      return try (network as? any LineSampledNetwork)?.measuredLines()
     } catch { throw error.located(at: path.map { SourceLocation(file: $0) }) }
   }
 }
 
-extension Cascade {
+extension LineSampledNetwork {
   /// What scans and training sets must have measured.
   func measuredLines() throws(Diagnostic) -> MeasuredLines {
     try MeasuredLines(mask.text, axis: mask.axis == .rows ? .rows : .columns)
