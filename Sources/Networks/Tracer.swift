@@ -36,10 +36,7 @@ final class Tracer {
   ) -> Value {
     guard failure == nil else { return Value(tracer: self, id: nil, type: like.type) }
     guard operands.allSatisfy({ $0.tracer === self }) else {
-      return fail(
-        Diagnostic(
-          "\(operation.mnemonic) is applied to a value of another network's trace", at: location,
-          help: "use only values that come from the network's argument"), like: like)
+      return fail(Self.foreign(operation.mnemonic, location), like: like)
     }
     do {
       let results = try function.append(
@@ -55,15 +52,35 @@ final class Tracer {
     like operand: Value, at location: SourceLocation?,
     _ build: (ValueID, inout GraphBuilder) throws(Diagnostic) -> ValueID
   ) -> Value {
-    guard failure == nil, let id = operand.id else {
-      return Value(tracer: self, id: nil, type: operand.type)
+    record([operand], at: location) { (values, builder) throws(Diagnostic) in
+      try build(values[0], &builder)
+    }
+  }
+
+  /// The same of several values of this trace, one at least.
+  func record(
+    _ operands: [Value], at location: SourceLocation?,
+    _ build: ([ValueID], inout GraphBuilder) throws(Diagnostic) -> ValueID
+  ) -> Value {
+    let values = operands.compactMap(\.id)
+    guard failure == nil, values.count == operands.count else {
+      return Value(tracer: self, id: nil, type: operands[0].type)
+    }
+    guard operands.allSatisfy({ $0.tracer === self }) else {
+      return fail(Self.foreign("a layer", location), like: operands[0])
     }
     var builder = GraphBuilder(function, at: location)
     do {
-      let result = try build(id, &builder)
+      let result = try build(values, &builder)
       function = builder.function
       return Value(tracer: self, id: result, type: function.type(of: result))
-    } catch { return fail(error.located(at: location), like: operand) }
+    } catch { return fail(error.located(at: location), like: operands[0]) }
+  }
+
+  private static func foreign(_ what: String, _ location: SourceLocation?) -> Diagnostic {
+    Diagnostic(
+      "\(what) is applied to a value of another network's trace", at: location,
+      help: "use only values that come from the network's argument")
   }
 
   /// The parameter's value; each parameter stands in the graph once.
