@@ -103,7 +103,7 @@ public struct AttributeReader {
 
   /// The same of an attribute that may be left out.
   public mutating func integers(
-    _ name: String, count: Int, default usual: [Int]
+    _ name: String, count: Int? = nil, default usual: [Int]
   ) throws(Diagnostic) -> [Int] {
     guard remaining.contains(where: { $0.name == name }) else { return usual }
     return try integers(name, count: count)

@@ -24,7 +24,8 @@ import Tensors
 /// %2 = concatenate %1, %skip
 /// %3 = convolution %2, %w, %b
 /// ```
-/// becomes one region, and neither %1 nor %2 is ever in memory. A sum over whole dimensions (`reduce`) reads each
+/// becomes one region, and neither %1 nor %2 is ever in memory. A product of matrices (`dot_general`)
+/// likewise reads operands that are transposed, cut out, split or repeated where they come from. A sum over whole dimensions (`reduce`) reads each
 /// element once, so that elementwise operations before it go into its region too. Those that read one large tensor,
 /// which is in memory anyway, are computed again in each group that uses them. Work on weights alone is never mixed with work on
 /// images, as it is done once at compile time, but for repeating a number for each channel: that would take as much memory
@@ -131,13 +132,21 @@ private struct Grouping {
       return false
     }
     if isBroadcast(index) { return !weights.contains(index) || isReadByImages(index) }
-    guard !weights.contains(index), kind(index) == .elementwise,
+    guard !weights.contains(index), kind(index) == .elementwise, !isElementary(index),
       (uses[node.results[0]] ?? []).count > 1
     else { return false }
     let large = Set(node.operands).filter { operand in
       definitions[operand].map { !isCopied($0) || kind($0) == .elementwise } ?? true
     }
     return large.count <= 1 && large.allSatisfy(isInMemoryAnyway)
+  }
+
+  /// Whether an element takes many instructions, more than reading it would.
+  private func isElementary(_ index: Int) -> Bool {
+    switch function.nodes[index].operation {
+    case is Exponential, is Log, is Logistic, is Tanh, is Erf: return true
+    default: return false
+    }
   }
 
   /// Whether what comes from weights alone meets images: a number for each channel, say, that would be a constant of
@@ -197,6 +206,8 @@ private struct Grouping {
     var summed: Set<Int> = []
     // What puts together the image that the reduction reads.
     var addressing: Set<Int> = []
+    // What moves elements of the matrices that the reduction multiplies.
+    var matrices: Set<Int> = []
     var pieces = 0
     var pending = [root]
     while let member = pending.popLast() {
@@ -219,6 +230,10 @@ private struct Grouping {
           direct.insert(producer)
         case .pointwise where isImage && function.nodes[producer].operation is UpsampleNearest:
           addressing.insert(producer)
+        case .pointwise
+        where (matrices.contains(member) || function.nodes[member].operation is DotGeneral)
+          && movesElements(producer):
+          matrices.insert(producer)
         case .pointwise:
           // Repeated work for each tap or copy: only where it costs nothing.
           let free = function.nodes[producer].operation is Constant
@@ -249,6 +264,12 @@ private struct Grouping {
       && members.contains {
         (function.nodes[$0].operation as? Convolution)?.featureGroupCount == 1
       }
+  }
+
+  private func movesElements(_ index: Int) -> Bool {
+    let node = function.nodes[index]
+    return (node.operation as? any TensorOperation)?.movesElements(
+      function.types(of: node.operands), to: function.type(of: node.results[0])) ?? false
   }
 
   private func isBroadcast(_ index: Int) -> Bool {

@@ -117,6 +117,28 @@ public struct Value {
     unary(FFT(.inverse, isCentered: centered), .place(fileID, line))
   }
 
+  /// The product of the matrices in the last two dimensions; those before are repeated where they have one element.
+  public func matmul(_ other: Value, fileID: String = #fileID, line: Int = #line) -> Value {
+    tracer.record([self, other], at: .place(fileID, line)) { (values, builder) throws(Diagnostic) in
+      try builder.matmul(values[0], values[1])
+    }
+  }
+
+  /// e^x divided by its sum along a dimension, counted from the last where it is negative.
+  public func softmax(
+    _ dimension: Int = -1, fileID: String = #fileID, line: Int = #line
+  ) -> Value {
+    let place = SourceLocation.place(fileID, line)
+    guard (-shape.rank..<shape.rank).contains(dimension) else {
+      return refuse(
+        "a softmax along dimension \(dimension) of \(shape)", "one of its dimensions", place)
+    }
+    return tracer.record(like: self, at: place) { (x, builder) throws(Diagnostic) in
+      let rank = builder.shape(of: x).rank
+      return try builder.softmax(x, over: [dimension < 0 ? dimension + rank : dimension])
+    }
+  }
+
   /// This tensor's channels (dimension 1), then the other's.
   public func concatenated(
     with other: Value, fileID: String = #fileID, line: Int = #line

@@ -7,7 +7,7 @@ import Tensors
 enum ImportedValue {
   /// What the network computes of its inputs.
   case value(ValueID)
-  /// An image [N, C, H, W] seen as [N, groups, C H W / groups]: what group normalization is applied to.
+  /// An image [N, C, H, W] seen as [N, groups, C H W / groups]: what group normalization is applied to, without a copy.
   case grouped(ValueID, extents: [Int])
   /// A tensor of the file, which becomes a parameter of its name where it is computed with.
   case weight(name: String, Tensor<Float>)
@@ -37,9 +37,7 @@ final class GraphImport {
       }
       return try builder.apply(Constant(Double(first), TensorType(tensor.shape, .f32)))
     case .grouped(let image, let extents):
-      throw Diagnostic(
-        "'\(name)' is an image of shape \(builder.shape(of: image)) seen as \(extents), which only "
-          + "InstanceNormalization takes", help: "leave such a Reshape out of the network")
+      return try builder.apply(Reshape(try Shape(extents)), image)
     case .integers:
       throw Diagnostic(
         "'\(name)' holds integers, and images are computed in float32",

@@ -17,6 +17,7 @@ public enum OperationRegistry {
     Convolution.self,
     ConvolutionKernelGradient.self,
     Divide.self,
+    DotGeneral.self,
     Erf.self,
     Exponential.self,
     FFT.self,

@@ -20,7 +20,7 @@ public enum AssignLayouts {
     var packed = PackInputs.apply(to: module, target: target, tiles: tiles)
     if target.gpu == nil { packed = PackImages.apply(to: packed, target: target) }
     var layout = Layout(module: packed)
-    layout.orderTemporaries()
+    layout.orderTemporaries(rowMajor: packed.besideProducts)
     layout.orderWeights(target, tiles)
     return layout.specialized()
   }
@@ -37,10 +37,12 @@ public enum AssignLayouts {
   private struct Layout {
     var module: LoopModule
 
-    mutating func orderTemporaries() {
+    mutating func orderTemporaries(rowMajor: Set<String>) {
       for index in module.buffers.indices {
         guard case .temporary = module.buffers[index].role else { continue }
-        setOrder(index, module.buffers[index].buffer.extents.count == 4 ? [0, 2, 3, 1] : nil)
+        let buffer = module.buffers[index].buffer
+        let isImage = buffer.extents.count == 4 && !rowMajor.contains(buffer.name)
+        setOrder(index, isImage ? [0, 2, 3, 1] : nil)
       }
     }
 
@@ -50,6 +52,7 @@ public enum AssignLayouts {
       for case .call(let name, let arguments) in module.run {
         guard let kernel = module.kernel(named: name) else { continue }
         let orders = AssignLayouts.preferredOrders(kernel, target, tiles)
+        let matrices = tiles == nil ? ScheduleProduct(kernel, target)?.constantOrders() ?? [:] : [:]
         for (position, argument) in arguments.enumerated() {
           guard let index = module.buffers.firstIndex(where: { $0.buffer.name == argument }) else {
             continue
@@ -59,7 +62,9 @@ public enum AssignLayouts {
           case .temporary where orders[position] != nil: break
           default: continue
           }
-          if decided.insert(argument).inserted { setOrder(index, orders[position]) }
+          if decided.insert(argument).inserted {
+            setOrder(index, orders[position] ?? matrices[position])
+          }
         }
       }
     }
@@ -81,5 +86,35 @@ public enum AssignLayouts {
         }
       }
     }
+  }
+}
+
+extension LoopModule {
+  /// Temporaries of four dimensions that are no images: products of matrices read or write them, or what else is no
+  /// convolution or pooling does together with such.
+  fileprivate var besideProducts: Set<String> {
+    let calls = run.compactMap {
+      statement -> (isProduct: Bool, isImages: Bool, arguments: [String])? in
+      guard case .call(let name, let arguments) = statement, let kernel = kernel(named: name) else {
+        return nil
+      }
+      let isProduct = ProductForm(kernel) != nil
+      let isImages = !isProduct && ReductionNest(kernel)?.outer.dimensions.count == 4
+      return (isProduct, isImages, arguments)
+    }
+    if !calls.contains(where: \.isProduct) { return [] }
+    let images = Set(calls.filter(\.isImages).flatMap(\.arguments))
+    var found: Set<String> = []
+    var count = -1
+    while found.count != count {
+      count = found.count
+      for call in calls where !call.isImages {
+        let own = Set(call.arguments).subtracting(images)
+        if call.isProduct || !own.isDisjoint(with: found) {
+          found.formUnion(own.filter { buffer(named: $0)?.buffer.extents.count == 4 })
+        }
+      }
+    }
+    return found
   }
 }

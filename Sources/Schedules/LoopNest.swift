@@ -176,3 +176,20 @@ struct ReductionNest {
     return true
   }
 }
+
+extension [LoopNest.Dimension] {
+  /// Binds the variables of dimensions to their values in a number that counts all of them, the last one first.
+  static func places(
+    _ number: Expression, _ dimensions: Self
+  ) -> [Statement] {
+    var rest = number
+    var statements: [Statement] = []
+    for (level, dimension) in dimensions.enumerated().reversed() {
+      let extent = Expression.integer(dimension.extent)
+      statements.append(
+        .bind(dimension.name, level == 0 ? rest : .binary(.remainder, rest, extent)))
+      rest = .binary(.divide, rest, extent)
+    }
+    return statements
+  }
+}

@@ -16,9 +16,11 @@ struct ScheduleReduction {
   /// Loops of a reduction up to this extent are unrolled: 3x3 and 5x5 kernels.
   private static let unrollLimit = 5
 
-  /// Nil where the kernel is not a reduction over an NCHW result.
+  /// Nil where the kernel is not a reduction over an NCHW result, or a product of matrices.
   init?(_ kernel: Kernel, _ target: Target, _ choice: KernelChoice? = nil) {
-    guard let nest = ReductionNest(kernel), nest.outer.dimensions.count == 4 else { return nil }
+    guard let nest = ReductionNest(kernel), nest.outer.dimensions.count == 4,
+      ProductForm(kernel) == nil
+    else { return nil }
     self.kernel = kernel
     self.nest = nest
     cost = CostModel(target: target)

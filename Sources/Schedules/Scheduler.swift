@@ -106,6 +106,8 @@ public enum Scheduler {
   public static func schedule(
     _ kernel: Kernel, for target: Target, by choice: KernelChoice? = nil
   ) -> Kernel {
+    if var product = ScheduleProduct(kernel, target) { return product.scheduled() }
+    if var rows = ScheduleRows(kernel, target) { return rows.scheduled() }
     if var reduction = ScheduleReduction(kernel, target, choice) { return reduction.scheduled() }
     if var pointwise = SchedulePointwise(kernel, target) { return pointwise.scheduled() }
     return kernel

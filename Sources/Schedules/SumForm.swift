@@ -26,7 +26,9 @@ struct SumForm {
 
   /// Nil where the kernel is no such sum.
   init?(_ kernel: Kernel, _ target: Target) {
-    guard let nest = ReductionNest(kernel), nest.isSum, !nest.reductions.isEmpty else { return nil }
+    guard let nest = ReductionNest(kernel), nest.isSum, !nest.reductions.isEmpty,
+      ProductForm(kernel) == nil, ScheduleRows(kernel, target) == nil
+    else { return nil }
     self.kernel = kernel
     self.nest = nest
     loops = nest.reductions

@@ -27,14 +27,14 @@ struct TransposedTile {
   /// Fewer elements side by side are not worth a tile.
   private static let fewest = 4
 
-  /// Nil where all operands lie as the result does, or some other way than this.
+  /// Nil where all operands lie as the result does, or some other way than this, or where elements take loops.
   init?(
     _ kernel: Kernel, _ nest: LoopNest, lanesAlong result: LoopNest.Dimension, _ target: Target
   ) {
     self.result = result
     body = nest.body
     lanes = target.floatLanes
-    guard result.extent >= Self.fewest else { return nil }
+    guard result.extent >= Self.fewest, nest.body.allSatisfy(\.bodies.isEmpty) else { return nil }
     var loads: [(load: Expression, buffer: Buffer)] = []
     var along: Set<String> = []
     nest.body.forEachLoad { name, indices in

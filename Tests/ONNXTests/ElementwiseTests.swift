@@ -186,7 +186,7 @@ import Testing
     #expect(try model.outputs(x)[0] == (try tensor([1, 4, 1, 2], [-1, -1, 1, 1, -1, 3, 3, -1])))
     var open = model
     open.graph.output[0].name = "n"
-    #expect(failure(open)?.message.contains("seen as [1, 2, 4]") == true)
+    #expect(try open.outputs(x)[0].shape.extents == [1, 2, 4])
   }
 
   @Test func reductions() throws {

@@ -312,7 +312,9 @@ extension KernelCase {
     input: [1, 8, 10, 10])
 
   static let all =
-    convolutions + transposedConvolutions + groupedConvolutions + others + chains + [poolings]
+    products + convolutions + transposedConvolutions + groupedConvolutions + others + chains + [
+      poolings
+    ]
 }
 
 extension KernelCase {

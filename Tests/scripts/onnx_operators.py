@@ -108,6 +108,28 @@ def _arithmetic():
         yield node(operator, image, numpy.array([2]), keepdims=0)
 
 
+def heads(images, tokens, channels, count):
+    """Self-attention as exporters write it: one matrix for queries, keys and values, which are split into heads."""
+    shape = [images, tokens, count, channels // count]
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["p"]), helper.make_node("Add", ["p", "b"], ["a"]),
+        helper.make_node("Split", ["a", "parts"], ["q", "k", "v"], axis=2)]
+    for name, order in [("q", [0, 2, 1, 3]), ("k", [0, 2, 3, 1]), ("v", [0, 2, 1, 3])]:
+        nodes += [
+            helper.make_node("Reshape", [name, "split"], [f"{name}r"]),
+            helper.make_node("Transpose", [f"{name}r"], [f"{name}t"], perm=order)]
+    nodes += [
+        helper.make_node("MatMul", ["qt", "kt"], ["s"]), helper.make_node("Mul", ["s", "scale"], ["ss"]),
+        helper.make_node("Softmax", ["ss"], ["e"]), helper.make_node("MatMul", ["e", "vt"], ["o"]),
+        helper.make_node("Transpose", ["o"], ["ot"], perm=[0, 2, 1, 3]), helper.make_node("Reshape", ["ot", "joined"], ["oj"]),
+        helper.make_node("MatMul", ["oj", "w2"], ["y"])]
+    constants = {
+        "w": weights(channels, 3 * channels) / channels**0.5, "b": weights(3 * channels), "parts": [channels] * 3,
+        "split": shape, "joined": [images, tokens, channels], "scale": numpy.float32(shape[3] ** -0.5),
+        "w2": weights(channels, channels)}
+    return model(nodes, [images, tokens, channels], constants, 18)
+
+
 def _layouts():
     image = [1, 2, 6, 5]
     borders = numpy.array([0, 0, 2, 1, 0, 1, 3, 4])
@@ -128,11 +150,22 @@ def _layouts():
         yield node("DepthToSpace", [2, 8, 3, 5], blocksize=2, mode=mode)
     yield node("MatMul", [2, 3, 7, 20], weights(20, 33))
     yield node("MatMul", [2, 3, 34, 5], weights(3, 5, 6))
+    yield node("MatMul", [2, 3, 7, 20], weights(20))
+    yield node("MatMul", [20], weights(20, 33))
+    yield node("MatMul", [5, 300], weights(2, 300, 18))
+    yield node("Gemm", [3, 48], weights(50, 48), weights(50), transB=1)
+    for equation, x, other in [
+            ("bihd,bjhd->bhij", [2, 19, 3, 8], (2, 17, 3, 8)), ("bhij,bjhd->bihd", [2, 3, 18, 20], (2, 20, 3, 5)),
+            ("bic,oc->bio", [2, 33, 40], (24, 40)), ("ij,jk->k", [6, 7], (7, 5)), ("bij,bij", [2, 3, 4], (2, 3, 4))]:
+        yield node("Einsum", x, weights(*other), equation=equation)
+    yield node("Einsum", [2, 3, 4], equation="abc->ca")
     yield node("Gemm", [20, 18], weights(20, 9), weights(9), transA=1, alpha=0.5, beta=2.0)
     made = [
         helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 1]), helper.make_node("MatMul", ["x", "t"], ["p"]),
         helper.make_node("Softmax", ["p"], ["s"]), helper.make_node("MatMul", ["s", "x"], ["y"])]
     yield "attention", model(made, [3, 24, 8], {}, 18)
+    yield "attention", model(made, [2, 130, 40], {}, 18)
+    yield "heads", heads(2, 37, 24, 3)
     yield node("Unsqueeze", image, numpy.array([-1, 2]))
     yield node("Expand", [1, 2, 1, 5], numpy.array([3, 1, 4, 1]))
     yield node("Gather", image, numpy.int64(-2), axis=2)

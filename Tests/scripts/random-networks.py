@@ -48,7 +48,7 @@ class Network:
         """Adds an operation on one of the last images, if one can be made that is not too large."""
         kinds = [self.convolution] * 6 + [
             self.relu, self.binary, self.concatenate, self.upsample, self.pool, self.pool, self.normalize, self.pad, self.slice,
-            self.reverse, self.sum]
+            self.reverse, self.sum, self.multiply]
         made = self.random.choice(kinds)(*self.random.choice(self.values[-4:]))
         if made:
             self.values.append(made)
@@ -87,6 +87,25 @@ class Network:
         dilation += "" if groups == 1 else f", feature_group_count = {groups}"
         text = f"convolution {', '.join(operands)} {{padding = {padding}, strides = {strides}{dilation}}}"
         return self.add(text, result), result
+
+    def multiply(self, x, shape):
+        """A product of matrices: with weights, or of an image's rows or columns with each other."""
+        kind = self.random.choice(["weights", "rows", "columns"])
+        if kind == "weights":
+            columns = self.random.choice(CHANNELS)
+            turned = self.random.random() < 0.5
+            weights = self.parameter([columns, shape[3]] if turned else [shape[3], columns])
+            result = [*shape[:3], columns]
+            text = f"dot_general {x}, {weights} {{lhs_contracting_dimensions = [3], rhs_contracting_dimensions = [{int(turned)}]}}"
+        else:
+            summed, left = (3, shape[2]) if kind == "rows" else (2, shape[3])
+            result = [*shape[:2], left, left]
+            side = f"hs_batching_dimensions = [0, 1]", f"hs_contracting_dimensions = [{summed}]"
+            text = f"dot_general {x}, {x} {{l{side[0]}, l{side[1]}, r{side[0]}, r{side[1]}}}"
+        if self.too_large(result):
+            return None
+        share = self.add(f"constant {1 / shape[2 if kind == 'columns' else 3]!r}", result)
+        return self.add(f"multiply {self.add(text, result)}, {share}", result), result
 
     def relu(self, x, shape):
         return self.add(f"relu {x}", shape), shape

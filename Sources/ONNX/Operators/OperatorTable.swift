@@ -23,6 +23,7 @@ enum OperatorTable {
     "DepthToSpace": Blocks.depthToSpace,
     "Div": Arithmetic.divide,
     "Dropout": Constants.dropout,
+    "Einsum": Einsum.sum,
     "Elu": Activations.elu,
     "Equal": Comparisons.equal,
     "Erf": Elementwise.errorFunction,

@@ -212,7 +212,7 @@ struct KernelLowering {
 
 /// Readable kernel names: the operations and the shape of the result, e.g. `convolution3x3_32_relu_1x32x192x128`; before
 /// a convolution its groups, if there are several, and how far apart its taps and its pixels are, if they are:
-/// `groups4_rhs2x2_lhs2x2`.
+/// `groups4_rhs2x2_lhs2x2`. A product of matrices says what it sums over: `dot_general64_4x256x256`.
 enum KernelNames {
   static func name(of group: Function) -> String {
     var parts: [String] = []
@@ -229,6 +229,9 @@ enum KernelNames {
           parts.append("\(side)\(apart[0])x\(apart[1])")
         }
         parts.append("convolution\(kernel[2])x\(kernel[3])_\(kernel[1])")
+      case let product as DotGeneral:
+        let summed = product.lhs.contracting.map { group.type(of: node.operands[0]).shape[$0] }
+        parts.append("\(DotGeneral.mnemonic)\(summed.map(String.init).joined(separator: "x"))")
       default: parts.append(node.operation.mnemonic)
       }
     }

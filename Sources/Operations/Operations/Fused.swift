@@ -132,4 +132,19 @@ extension TensorOperation {
     self is any ElementwiseUnary || self is any ElementwiseBinary || self is Convert
       || self is Compare || self is Select
   }
+
+  /// Whether each element of the result is one of the operand's, at a place that sums and products of the index tell: a
+  /// transposition, a repetition, a part.
+  public func movesElements(_ operands: [TensorType], to result: TensorType) -> Bool {
+    let index = (0..<result.shape.rank).map { Expression.variable("i\($0)") }
+    guard case .pointwise(let element) = computation(operands: operands, result: result),
+      case .load(_, let place) = element(index, { .load("\($0)", $1) })
+    else { return false }
+    return place.flatMap(\.subexpressions).allSatisfy {
+      switch $0 {
+      case .binary(.divide, _, _), .binary(.remainder, _, _): return false
+      default: return true
+      }
+    }
+  }
 }

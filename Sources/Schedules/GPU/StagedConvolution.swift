@@ -95,7 +95,7 @@ struct StagedConvolution {
 
 extension Expression {
   /// What a conversion is applied to, or the expression itself.
-  fileprivate var unconverted: Expression {
+  var unconverted: Expression {
     if case .cast(_, let value) = self { return value }
     return self
   }
