@@ -99,7 +99,9 @@ import Testing
 
   @Test func refusesOtherCoilsThanTheNetworkTakes() throws {
     let scan = try phantomScan(coils: 2)
-    for (coils, combination, part) in [(3, CoilCombination.rss, "3 coils"), (2, .adaptive, "adaptive")] {
+    for (coils, combination, part) in [
+      (3, CoilCombination.rss, "3 coils"), (2, .adaptive, "adaptive"),
+    ] {
       let recipe = self.recipe {
         ($0.images, $0.networkCoils, $0.combination) = (.coils, coils, combination)
       }
