@@ -50,7 +50,7 @@ let package = Package(
     .target(
       name: "ONNX", dependencies: ["Diagnostics", "Tensors", "GraphIR", "Operations", protobuf],
       exclude: ["onnx.proto"]),
-    .target(name: "CTrainedWeights", exclude: ["README.md", "resnet4.safetensors"]),
+    .target(name: "CTrainedWeights", exclude: ["README.md", "cascade5.safetensors", "resnet4.safetensors"]),
     module(
       "Networks",
       uses: ["Diagnostics", "Tensors", "GraphIR", "Operations", "CTrainedWeights"]),

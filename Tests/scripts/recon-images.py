@@ -2,9 +2,10 @@
 """rephase recon against NumPy: masks, transforms, crop, scaling, both network forms, consistency."""
 
 import json
+import shutil
 
 import numpy as np
-from recon_support import SHARED, Scratch, check, close, crop, forward, inverse, kept, window
+from recon_support import ROOT, SHARED, Scratch, check, close, crop, forward, inverse, kept, window
 
 scratch = Scratch()
 
@@ -151,6 +152,16 @@ check("come with rephase" in said["weights"], f"weights: {said}")
 same("trained weights as a file", images, "phantom.npz", "--weights", "trained.safetensors")
 done = scratch.run("recon", "phantom.npz", "--model", "resnet4", "--set", "residual=false", "-o", "no.npy")
 check(done.returncode == 1 and "residual" in done.stderr, f"other settings: {done.stderr}")
+shutil.copy(ROOT / "examples/cine.npz", scratch.path / "cine.npz")
+truth, _ = recon("cine.npz", "--model", "none", "--mask", "none", "--crop", "before")
+errors = {}
+for name in ("none", "resnet4", "cascade5"):
+    images, _ = recon("cine.npz", "--model", name, "--crop", "before")
+    errors[name] = float(np.linalg.norm(images - truth) / np.linalg.norm(truth))
+print(f"a patient that was not trained on: relative errors {errors}")
+check(errors["resnet4"] < 0.9 * errors["none"] and errors["cascade5"] < 0.8 * errors["resnet4"], f"gains: {errors}")
+done = scratch.run("recon", "phantom.npz", "--model", "cascade5", "-o", "no.npy")
+check(done.returncode == 1 and "--crop before" in done.stderr, f"cropped after: {done.stderr}")
 done = scratch.run("recon", "phantom.npz", "--model", "resnet5", "-o", "no.npy")
 check(done.returncode == 64 and "--weights" in done.stderr, f"no trained weights: {done.stderr}")
 
