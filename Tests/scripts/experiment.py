@@ -86,7 +86,7 @@ for name in names:
 # What cannot be trained on the set is said before anything is made.
 for old, new, word in [
     ("channels: 2", "channels: 1", "cascade2 takes images of 2 channels, the data has 1"),
-    ("channels: 2", "channels: 3", "--channels must be 1 or 2"),
+    ("channels: 2", "channels: 3", "one of '1', '2' or 'coils'"),
     ("crop: before", "crop: after", "cropped after that"),
     ("crop: before", "crop: never", "never"),
     ("mask: regular:4:22", "mask: regular:3:22", "but the set is sampled by regular:3:22"),

@@ -195,7 +195,7 @@ varnet = ["train", "varnet", *small, "--data", "set", "--loss", "l1", "--batch",
 scratch.succeed(*varnet, "--set", "mask=regular:4:8", "-o", "varnet")
 scratch.succeed("evaluate", "--set", "set", "--models", "varnet", "--part", "train", "-o", "coil-report")
 for part, arguments in [
-    ("was sampled by", varnet), ("takes images of 1 channels", ["train", "resnet1", *varnet[-8:]]),
+    ("is sampled by", varnet), ("takes images of 1 channels", ["train", "resnet1", *varnet[-8:]]),
     ("takes images of 4 channels", [*varnet, "--set", "coils=2"]),
     ("the set has pairs of 6 and 1", ["evaluate", "--set", "set", "--models", "cascade", "--part", "train"]),
 ]:  # fmt: skip

@@ -90,7 +90,9 @@ def compare(folder, net, loss, x, y):
         sys.exit(f"error: {net} {loss}: {len(losses)} losses, {len(ours)} weights")
     errors = [abs(a - b) / b for a, b in zip(losses, expected)]
     distance = max(abs(ours[key] - after_first[key]).max() for key in ours)
-    unchanged = [key for key in ours if numpy.array_equal(ours[key], weights[key])]
+    # The first cascade gets the measured lines as they are, so that their weight changes nothing there.
+    unchanged = [
+        key for key in ours if numpy.array_equal(ours[key], weights[key]) and key != "cascades.0.dc_weight"]
     if unchanged:
         sys.exit(f"error: {net} {loss}: step 1 left {', '.join(unchanged)} as it was")
     print(
