@@ -56,7 +56,7 @@ OTHERS = [
     ("varnet", 2, (48, 40), {"coils": 3, "cascades": 2, **SMALL, "pools": 3, "mask": "regular:4:8"}),
     ("varnet", 1, (35, 51), {"coils": 1, "cascades": 1, **SMALL, "mask": "regular:3:8:1"}),
     ("varnet", 2, (33, 24), {"coils": 2, "cascades": 2, **SMALL, "mask": "regular:3:8:1", "axis": "rows"}),
-    ("varnet", 1, (192, 128), {"coils": 4, "cascades": 3, "filters": 8}),
+    ("varnet", 1, (96, 64), {"coils": 4, "cascades": 1, "filters": 4}),
 ]
 
 
