@@ -4,8 +4,8 @@ import LoopIR
 ///
 /// Convolutions with few input or output channels read global memory as they go (`NarrowKernel`). Others are staged
 /// through shared memory, for tensor cores where the precision and the channels allow it (`MatrixKernel`), else for
-/// the FMA units (`FMAKernel`); schedule files can choose other kinds (`TileKinds`). Everything else whose elements are independent has one thread for each
-/// (`ElementPerThread`), sums over images one for each row (`SumByRows`). Values equal those of the plain loops to
+/// the FMA units (`FMAKernel`); schedule files can choose other kinds (`TileKinds`). Everything else whose elements are
+/// independent has one thread for each (`ElementPerThread`), sums over images one for each row (`SumByRows`). Values equal those of the plain loops to
 /// the bit, except that sums are added up in parts, in float64 or by Winograd's algorithm, that padding takes part in
 /// them as zeros, and that tensor cores round factors.
 struct GPUScheduler {
