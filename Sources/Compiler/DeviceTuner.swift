@@ -96,13 +96,13 @@ public struct DeviceTuner {
     var best: [TimedKernel]
     /// Tiles that were measured or could not be, how many were, and why others were not.
     var tried: [Set<KernelChoice>]
-    var measured: [Int]
+    var times: [[Tuner.Time]]
     var problems: [String] = []
 
     init(names: [String], best: [TimedKernel]) {
       (self.names, self.best) = (names, best)
       tried = best.map { [$0.choice] }
-      measured = best.map { _ in 1 }
+      times = best.map { _ in [] }
     }
   }
 
@@ -189,7 +189,9 @@ extension DeviceTuner {
         all.map(\.calls), rounds: rounds, names: all.map { "@\(search.names[kernel]) \($0.choice)" }
       )
       search.tried[kernel].formUnion(lists[kernel])
-      search.measured[kernel] += times.dropFirst().filter { $0 != nil }.count
+      search.times[kernel] += zip(all, times).compactMap { alternative, seconds in
+        seconds.map { Tuner.Time(choice: alternative.choice.description, medianSeconds: $0) }
+      }
       search.best[kernel] = all[Self.fastest(times)]
     }
   }
@@ -244,7 +246,7 @@ extension DeviceTuner {
         Tuner.Row(
           kernel: name, choice: best.choice.description, medianSeconds: times[1] ?? .infinity,
           standard: usual.choice.description, standardSeconds: times[0] ?? 0,
-          measured: search.measured[kernel]))
+          measured: Set(search.times[kernel].map(\.choice)).count, times: search.times[kernel]))
     }
     return rows
   }

@@ -156,14 +156,15 @@ struct ModelData {
     return lines.map { "#define \($0)\n" }.joined()
   }
 
-  /// A C string literal; every byte that is not plain text is escaped in octal.
+  /// A C string literal; every byte that is not plain text is escaped in octal, and so are question marks, two of which
+  /// begin a trigraph (C11, 5.2.1.1).
   static func literal(_ bytes: some Sequence<UInt8>) -> String {
     var literal = "\""
     for byte in bytes {
       switch byte {
       case UInt8(ascii: "\n"): literal += "\\n"
       case UInt8(ascii: "\""), UInt8(ascii: "\\"): literal += "\\" + String(UnicodeScalar(byte))
-      case 32..<127: literal += String(UnicodeScalar(byte))
+      case 32..<127 where byte != UInt8(ascii: "?"): literal += String(UnicodeScalar(byte))
       default: literal += "\\" + String(UInt16(byte) + 0o1000, radix: 8).dropFirst()
       }
     }

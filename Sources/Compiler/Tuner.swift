@@ -21,11 +21,23 @@ public struct Tuner {
     public var standardSeconds: Double
     /// How many choices were measured.
     public var measured: Int
+    /// On a GPU every choice that was measured, in rounds with the best one so far.
+    public var times: [Time]?
 
     enum CodingKeys: String, CodingKey {
-      case kernel, choice, standard, measured
+      case kernel, choice, standard, measured, times
       case medianSeconds = "median_s"
       case standardSeconds = "standard_s"
+    }
+  }
+
+  public struct Time: Encodable, Sendable {
+    public var choice: String
+    public var medianSeconds: Double
+
+    enum CodingKeys: String, CodingKey {
+      case choice
+      case medianSeconds = "median_s"
     }
   }
 

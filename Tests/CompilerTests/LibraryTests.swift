@@ -45,6 +45,28 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: scratch.file("out")))
   }
 
+  /// The compiler of libraries is told C11, where ??= and the like are other characters.
+  @Test func stringsHaveTheSameBytesInC() throws {
+    let scratch = try Scratch()
+    let bytes =
+      (0...255).flatMap { [UInt8($0), UInt8(ascii: "7")] } + "??=??/??'??(??)??!??<??>??-".utf8
+    let program = """
+      #include <stdio.h>
+      static const char text[] = \(ModelData.literal(bytes));
+      int main(void) { return fwrite(text, 1, sizeof text - 1, stdout) != sizeof text - 1; }
+      """
+    try program.write(toFile: scratch.file("text.c"), atomically: true, encoding: .utf8)
+    let said = try Python.run(
+      """
+      import subprocess, sys
+      folder = sys.argv[1]
+      subprocess.run(["cc", "-std=c11", "-o", folder + "/text", folder + "/text.c"], check=True)
+      print(*subprocess.run([folder + "/text"], check=True, capture_output=True).stdout)
+      """, [scratch.path])
+    #expect(
+      said.split(separator: "\n").last?.split(separator: " ").compactMap { UInt8($0) } == bytes)
+  }
+
   @Test func theSameModelGivesTheSameBytes() throws {
     let scratch = try Scratch()
     let (a, b) = (scratch.file("a"), scratch.file("b"))

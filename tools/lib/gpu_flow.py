@@ -60,7 +60,7 @@ def run(given):
     for entry in fitting(json.loads((folder / "entries.json").read_text()), driver.capability):
         groups.setdefault((entry["network"], entry["batch"]), []).append(entry)
     report = Report(folder, given.rounds, dict(driver.versions, capability=driver.capability / 10), groups)
-    job = dict(rounds=given.rounds, peers=not given.no_peers, compile_one_layout=given.compile_one_layout)
+    job = dict(rounds=given.rounds, peers=not given.no_peers, compile=given.compile)
     if given.tune:
         # First whether all is right, and how fast: tuning takes long.
         for number, (key, entries) in enumerate(groups.items()):

@@ -141,7 +141,7 @@ def measure(folder, job, say):
     driver = gpu_driver.Driver()
     peers = []
     if job["peers"]:
-        layouts = gpu_peers.LAYOUTS[1 if job["compile_one_layout"] else 0 :]
+        layouts = gpu_peers.LAYOUTS[dict(both=0, one=1, none=2)[job["compile"]] :]
         say(begin="peers")
         peers = [gpu_peers.Torch(compiled_layouts=layouts), gpu_peers.OnnxRuntime(driver)]
     for peer in peers:

@@ -56,6 +56,9 @@ extension BlockTile {
     (pixelElements(form) + weightElements(form)) * element(form).byteCount
   }
 
+  /// Of 16 bytes, of one chunk.
+  func stagedUnits(_ form: StagedConvolution) -> Double { Double(chunkBytes(form) / 16) }
+
   func chunks(_ form: StagedConvolution) -> Int { form.input.extent / inputs }
 
   /// Of the tile's ring, or of the least one.
@@ -118,20 +121,30 @@ extension BlockTile {
   }
 
   /// Cycles of the busiest multiprocessor, very roughly: it computes a block's sums in at least `compute` cycles, and
-  /// a warp that is alone needs `latency`; what a block idles around the barrier of a chunk, `stall`, and such latencies
-  /// blocks beside each other hide.
+  /// a warp that is alone needs `latency`; what a block idles around barriers, and such latencies, blocks beside each
+  /// other hide.
   func cycles(
-    _ form: StagedConvolution, _ gpu: GPU, compute: Double, latency: Double, stall: Double = 330
+    _ form: StagedConvolution, _ gpu: GPU, compute: Double, latency: Double,
+    staging rates: StagingRates = StagingRates()
   ) -> Double {
     let (blocks, resident) = rounds(form, gpu)
     let chunks = Double(chunks(form))
-    // The memory's width; 8 instructions for each 16 bytes that are staged; the wait for them to arrive and be seen.
-    let units = Double(chunkBytes(form) / 16)
-    let staging = max(units / 4, units * 8 / Double(4 * gpu.warp))
-    let waits = chunks * 1200 + latency + 1500
-    let idle = stall / Double(resident)
+    let staging = stagedUnits(form) * rates.unit
+    let waits = chunks * rates.wait + latency + rates.start
+    let idle = rates.stall / Double(resident)
     return Double(blocks) * max(compute + chunks * (staging + idle), waits / Double(resident))
   }
+}
+
+/// What staging costs, in cycles, as sweeps of tiles on GPUs show.
+struct StagingRates {
+  /// Of a multiprocessor for each 16 bytes: the memory's width, and instructions.
+  var unit = 0.25
+  /// Until a chunk has arrived and is seen, and once for a block.
+  var wait = 1200.0
+  var start = 1500.0
+  /// For which a block idles around the barrier of a chunk.
+  var stall = 330.0
 }
 
 /// The largest number up to the limit by which the count can be divided.

@@ -65,11 +65,9 @@ struct MatrixTile: FragmentTile, ProductTile {
   init?(
     _ form: StagedConvolution, _ gpu: GPU, _ precision: Precision, reads: FragmentReads = .wide
   ) {
-    let tiles = Self.candidates(form, precision, reads).filter { $0.fits(form, gpu) }
+    let tiles = Self.tiles(form, gpu, precision).filter { $0.reads == reads }
     guard let best = Self.best(tiles, { $0.cost(form, gpu) }) else { return nil }
     self = best
-    sharesRows = canShareRows(form, gpu)
-    ahead = ring(form, gpu).ahead
   }
 
   private init(
@@ -138,43 +136,50 @@ struct MatrixTile: FragmentTile, ProductTile {
 
   /// Cycles for which a warp's conversions to float64 of the factors of one step keep a quarter of a multiprocessor busy:
   /// 16 results a cycle and multiprocessor (CUDA C++ Programming Guide, throughput of native arithmetic instructions).
-  private func conversionCycles(_ form: StagedConvolution, _ gpu: GPU) -> Double {
+  private func conversionCycles(_ form: StagedConvolution) -> Double {
     guard arithmetic == .f64 else { return 0 }
     let pixels =
-      canShareRows(form, gpu)
+      sharesRows
       ? Double(pixelRows(form)) / Double(form.kernelRow.extent) : Double(tiles * rows)
     return (pixels + Double(parts)) * 2 * 8
   }
 
-  /// Cycles: one warp at a time reads 128 bytes of shared memory a cycle; factors are split by 4 instructions. (What
-  /// products take, what a chunk's barrier costs, and that blocks of more than 256 threads never pay, are from sweeps of
-  /// tiles on an H100. Float64 was not timed: that an eighth of conversions is not hidden by products is assumed.)
+  /// Fragments of pixels and weights that a warp reads for one step of the depth: 8 pixels or channels each.
+  private func fragmentReads(_ form: StagedConvolution) -> Double {
+    let places = form.kernelRow.extent * form.kernelColumn.extent
+    let shared = form.kernelColumn.extent * pixelRows(form)
+    let pixels = reads == .matrices ? 2 * shared : sharesRows ? shared : places * tiles * rows
+    return Double(pixels + places * parts)
+  }
+
+  /// Cycles: one warp at a time reads 128 bytes of shared memory a cycle. (The numbers are fitted to sweeps of tiles on an
+  /// H200, those of float64 but for what an H100's data sheet says of its products.)
   func cost(_ form: StagedConvolution, _ gpu: GPU) -> Double {
     let places = Double(form.kernelRow.extent * form.kernelColumn.extent)
-    let steps = places * Double(form.input.extent / arithmetic.shape.depth)
+    let steps = Double(form.input.extent / arithmetic.shape.depth)
     let warps = Double(threads / gpu.warp)
-    let count = Double(tiles * parts * arithmetic.products)
-    let products = steps * count * arithmetic.productCycles
-    let pixelReads =
-      reads == .wide
-      ? places * Double(tiles * rows) : Double(form.kernelColumn.extent * pixelRows(form) * 2)
-    let factors =
-      (pixelReads + places * Double(parts)) * Double(form.input.extent / arithmetic.shape.depth)
-    let loads = factors * 2
-    let conversions = steps * conversionCycles(form, gpu)
-    let splits = arithmetic.copies == 1 ? 0 : factors * 2 * 4
-    let issue = splits + steps * count * (reads == .wide ? 2 : 1)
+    let count = places * steps * Double(tiles * parts * arithmetic.products)
+    let products = count * arithmetic.productCycles
+    let fragments = fragmentReads(form)
+    let loads = fragments * (2 * steps + Double(chunks(form)))
+    let conversions = places * steps * conversionCycles(form)
+    let unpacking = fragments * steps * (arithmetic.copies == 1 ? 1 : 7.5)
+    let issue = count * (reads == .wide ? 2.6 : 1) + unpacking
     // A warp alone waits for each read, and for a product before the next one of the same sum.
-    let reads = places * Double(form.input.extent / inputs * (parts + 1)) * 33
+    let reads = places * Double(chunks(form) * (parts + 1)) * 27
     let chains =
-      steps * Double(parts * arithmetic.products)
+      places * steps * Double(parts * arithmetic.products)
       * max(arithmetic.productLatency, arithmetic.productCycles * Double(tiles))
     let quarters = (warps / 4).rounded(.up)
+    let compute = max(
+      quarters * (max(products, issue, conversions) + conversions / 8), warps * loads)
+    // Copies of later chunks keep the first one waiting.
+    let (ahead, units) = (Double(max(1, ahead)), stagedUnits(form))
     return cycles(
-      form, gpu,
-      compute: max(
-        quarters * (max(products, issue, conversions) + conversions / 8), warps * loads),
-      latency: reads + max(chains, issue) + conversions, stall: 330 * Double(arithmetic.products))
+      form, gpu, compute: compute + (ahead - 1) * units * 0.2,
+      latency: reads + max(chains, issue) + conversions + ahead * units * 0.5,
+      staging: StagingRates(
+        unit: 0.13, wait: 1100, start: 0, stall: 340 * Double(arithmetic.products)))
   }
 }
 
@@ -191,6 +196,9 @@ extension MatrixTile: TileKind {
       .init("ldmatrix", \.readsNumber, usual: 0),
     ]
   }
+
+  /// Tiles with `ldmatrix` were no faster than those with wide reads on an H200.
+  var isTuned: Bool { reads == .wide }
 
   private var sharesRowsNumber: Int { sharesRows ? 1 : 0 }
   private var readsNumber: Int { reads == .matrices ? 1 : 0 }

@@ -69,10 +69,10 @@ extension TileAlternatives {
     var cycles: Double
   }
 
-  /// All tiles of a kind for a convolution, cheapest first.
+  /// The tiles of a kind that tuning tries for a convolution, cheapest first.
   private func estimates(_ kind: any TileKind.Type, _ form: StagedConvolution) -> [Estimate] {
     func estimates<Kind: TileKind>(_ kind: Kind.Type) -> [Estimate] {
-      let all = kind.tiles(form, tiles.gpu, tiles.precision)
+      let all = kind.tiles(form, tiles.gpu, tiles.precision).filter { $0.isTuned }
       guard all.first?.kernel(form, tiles.gpu) != nil else { return [] }
       var seen: Set<Kind> = []
       return all.filter { seen.insert($0).inserted }.map {
@@ -91,10 +91,8 @@ extension TileAlternatives {
   /// all over those that may be fast, since the cost model is a rough one.
   public func promising(_ kernel: String, atMost count: Int) -> [KernelChoice] {
     guard let form = form(kernel), let standard = tiles.standard(form)?.choice else { return [] }
-    let kinds = TileKinds.all.filter { $0.isTuned }.map {
-      (word: $0.word, tiles: estimates($0, form))
-    }
-    .filter { !$0.tiles.isEmpty }
+    let kinds = TileKinds.all.map { (word: $0.word, tiles: estimates($0, form)) }
+      .filter { !$0.tiles.isEmpty }
     let others = kinds.count - 1
     let few = others == 0 ? 0 : count / 3 / others
     return kinds.flatMap { kind in

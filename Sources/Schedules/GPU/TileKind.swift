@@ -10,8 +10,8 @@ protocol TileKind: GridTile {
   /// The numbers in files, in order.
   static var numbers: [TileNumber<Self>] { get }
 
-  /// Whether tuning tries the kind; it times kernels and does not look at what they compute.
-  static var isTuned: Bool { get }
+  /// Whether tuning tries the tile; it times kernels and does not look at what they compute.
+  var isTuned: Bool { get }
 
   /// Every tile that can compute the convolution: what files may choose and tuning may try.
   static func tiles(_ form: StagedConvolution, _ gpu: GPU, _ precision: Precision) -> [Self]
@@ -38,7 +38,7 @@ struct TileNumber<Tile> {
 }
 
 extension TileKind {
-  static var isTuned: Bool { true }
+  var isTuned: Bool { true }
 
   /// What files say of this tile.
   var choice: TileChoice {
@@ -70,7 +70,7 @@ extension TiledKernel {
 enum TileKinds {
   static var all: [any TileKind.Type] {
     [
-      NarrowTile.self, MatrixTile.self, WarpGroupTile.self, WinogradTile.self, GPUTile.self,
+      NarrowTile.self, WinogradTile.self, MatrixTile.self, WarpGroupTile.self, GPUTile.self,
     ]
   }
 

@@ -65,8 +65,6 @@ struct WarpGroupTile: FragmentTile {
 
 extension WarpGroupTile: TileKind {
   static let word = "warp_groups"
-  /// No GPU has run such a kernel yet.
-  static let isTuned = false
 
   static var numbers: [TileNumber<WarpGroupTile>] {
     [

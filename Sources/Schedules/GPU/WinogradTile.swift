@@ -112,35 +112,45 @@ extension WinogradTile: TileKind {
     return shapes
   }
 
-  /// Never the cost model's choice: no GPU has timed it yet.
+  /// Whether the tile is like those that were fastest for some layer of the paper's networks on an H200.
+  private var isUsual: Bool {
+    ahead == 1 && warps == (outputs == 2 ? 4 : 12) && (parts == 2 || parts == 4)
+  }
+
+  /// The cheapest of the usual ones, unless direct sums are faster.
   static func standard(
     _ form: StagedConvolution, _ gpu: GPU, _ precision: Precision
   ) -> WinogradTile? {
-    nil
+    let usual = tiles(form, gpu, precision).filter { $0.isUsual }
+    guard let best = best(usual, { $0.cost(form, gpu) }) else { return nil }
+    let direct = MatrixTile.standard(form, gpu, precision).map { $0.cost(form, gpu) }
+    return best.cost(form, gpu) < Self.directTime * (direct ?? .infinity) ? best : nil
   }
+
+  /// Direct sums with split factors take up to so many times as long as estimated, these tiles no longer.
+  private static let directTime = 1.25
 
   func kernel(_ form: StagedConvolution, _ gpu: GPU) -> (any TiledKernel)? {
     WinogradMatrixKernel(form, self, gpu)
   }
 
-  /// Cycles, by the rates of `MatrixTile.cost`: steps of a block come one after the other, those of blocks beside each
-  /// other overlap.
+  /// Cycles, by rates fitted to a sweep of tiles on an H200: steps of a block come one after the other, those of blocks
+  /// beside each other overlap.
   func cost(_ form: StagedConvolution, _ gpu: GPU) -> Double {
     let chunks = Double(chunks(form))
     let quarters = (Double(warps) / 4).rounded(.up)
     let count = Double(places * tiles * parts * steps * arithmetic.products)
     let multiply = quarters * chunks * count * arithmetic.productCycles
-    let splits = Double(places * (2 * tiles + parts) * span * 4)
+    let splits = Double(places * (2 * tiles + parts) * span * 8)
     let issue = quarters * chunks * (splits + count)
     let planes = Double(products * squares * inputs)
     let additions = planes * Double(4 * transform.inputs) / Double(products) / Double(4 * gpu.warp)
     // Pixels are read once for each square, planes written and read; weights are read once.
-    let words = planes * 3 + Double(weightElements(form))
+    let shared = chunks * (planes * 3 + Double(weightElements(form))) / 32
     let results = Double(blockChannels / inputs) * (planes * 2 / 32 + additions)
-    let shared = chunks * words / 32 + results
-    let compute = max(multiply, issue + chunks * additions, shared)
     return cycles(
-      form, gpu, compute: compute,
-      latency: max(multiply, issue) + shared + chunks * (additions + 100) + results)
+      form, gpu, compute: max(multiply, issue + chunks * additions, shared) + results,
+      latency: max(multiply, issue) + shared + chunks * additions + results,
+      staging: StagingRates(unit: 0.4, wait: 1400, stall: 250))
   }
 }
