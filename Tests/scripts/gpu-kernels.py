@@ -25,7 +25,8 @@ FACTORS = {"strict": "f64", "standard": "tf32", "tf32": "tf32", "bf16": "bf16"}
 NETWORKS = (
     ("resnet4", []), ("resnet4", ["--batch", "32"]), ("unet", []), ("unet", ["--batch", "32"]),
     ("vgg16-features", []), ("resnet2", ["--set", "channels=2", "--size", "50x37"]))
-# One residual block, since others have the same kernels. Image sizes that tiles do not divide, several blocks, two channels, a batch, odd filters, a kernel of 5x5.
+# Image sizes that tiles do not divide, several blocks of threads, two channels, a batch, odd filters, a kernel of 5x5. One
+# residual block is enough, since others have the same kernels.
 EMULATED = (
     ("resnet1", [], ["--size", "24x20"]),
     ("resnet1", ["--set", "channels=2", "--set", "residual=true", "--set", "filters=16"],
