@@ -46,10 +46,10 @@ make() {
     --quiet -o "$name" > /dev/null
   for threads in 1 2 3 7; do
     "$REPHASE" run "$model" "$@" "${shape[@]}" --weights "$name.safetensors" --threads $threads \
-      --input "$name.x.npy" -o "$name.jit.npy"
-    arrays raw "$name.jit.npy" "$name.jit$threads"
-    same "$name.jit1" "$name.jit$threads" "JIT, $threads threads"
+      --input "$name.x.npy" -o "$name.jit$threads.npy"
+    same "$name.jit1.npy" "$name.jit$threads.npy" "JIT, $threads threads"
   done
+  arrays raw "$name.jit1.npy" "$name.jit1"
 }
 
 check_files() {
@@ -81,8 +81,8 @@ run_hosts() {
     "$REPHASE_PYTHON" "$hosts/host.py" "$name/lib$name.so" "$name" "$name.x.f32" \
       "$name.python$threads" $threads
     "$REPHASE" run "$name/lib$name.so" --threads $threads --input "$name.x.npy" -o "$name.run.npy"
-    arrays raw "$name.run.npy" "$name.run$threads"
-    for host in c cpp python run; do
+    same "$name.jit1.npy" "$name.run.npy" "rephase run, $threads threads"
+    for host in c cpp python; do
       same "$name.jit1" "$name.$host$threads" "$threads threads"
     done
   done
@@ -121,8 +121,7 @@ c_host apart-c apart apart gcc -O2 -- apart/libapart.a
 ./apart-c first.x.f32 apart.y 2 apart/apart.weights
 same first.jit1 apart.y "separate weights"
 "$REPHASE" run apart/libapart.so --weights apart/apart.weights --input first.x.npy -o apart.npy
-arrays raw apart.npy apart.run
-same first.jit1 apart.run "separate weights, rephase run"
+same first.jit1.npy apart.npy "separate weights, rephase run"
 size=$(stat -c %s apart/apart.weights)
 for offset in 0 $((size / 2)) $((size - 1)); do
   cp apart/apart.weights wrong.weights

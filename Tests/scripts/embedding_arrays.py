@@ -10,13 +10,13 @@
 import sys
 
 import numpy
-from safetensors.numpy import load_file, save_file
-
-import pytorch_networks
 
 
 def main(command, *arguments):
+    # PyTorch takes longer to start than all the rest, so only what needs it does.
     if command == "input":
+        import pytorch_networks
+
         batch, channels, height, width = map(int, arguments[:4])
         if pytorch_networks.cine(1) is None:
             print("no real images (REPHASE_SHARED_DATA is not set): made ones in their place")
@@ -26,6 +26,9 @@ def main(command, *arguments):
     elif command == "raw":
         numpy.load(arguments[0]).tofile(arguments[1])
     elif command == "perturb":
+        import pytorch_networks
+        from safetensors.numpy import load_file, save_file
+
         weights = pytorch_networks.perturbed(load_file(arguments[0]), int(arguments[1]))
         save_file(weights, arguments[0])
     elif command == "flip":

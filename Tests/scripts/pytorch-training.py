@@ -8,19 +8,20 @@ every weight after step 1 to 1e-5.
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
 
 import numpy
 import torch
-from safetensors.numpy import load_file
+from safetensors.numpy import load, load_file
 
 import pytorch_networks
 import pytorch_training
 
 REPHASE = os.environ.get("REPHASE") or sys.exit("error: REPHASE must name the command to test")
-STEPS, BATCH, HEIGHT, WIDTH, RATE = 20, 4, 48, 36, 1e-3
+STEPS, BATCH, HEIGHT, WIDTH, RATE = 20, 4, 36, 24, 1e-3
 FIRST, ALL, WEIGHTS = 1e-4, 1e-2, 1e-5
 
 
@@ -59,18 +60,29 @@ def options(net):
     return [part for key, value in VARNET.items() for part in ("--set", f"{key}={value}")] if net == "varnet" else []
 
 
-def train(folder, net, loss, steps):
-    """The losses and the weights of a run of so many steps."""
-    run = folder / f"{net}-{loss}-{steps}"
+def checkpoint(run, step):
+    """The weights in a checkpoint, which is a safetensors file after a magic word and a digest."""
+    content = (run / "checkpoints" / f"step-{step:09}.checkpoint").read_bytes()[21 + 32 :]
+    return {key.removeprefix("weights/"): value for key, value in load(content).items() if key.startswith("weights/")}
+
+
+def train(folder, net, loss):
+    """The losses of a run, and the weights after its first step."""
+    run = folder / f"{net}-{loss}"
     vgg = ["--vgg", folder / "vgg.safetensors"] if loss == "perceptual" else []
     rephase(
-        "train", net, *options(net), "--data", folder / f"{net}.npz", "--loss", loss, *vgg, "--steps", steps,
+        "train", net, *options(net), "--data", folder / f"{net}.npz", "--loss", loss, *vgg, "--steps", STEPS,
         "--batch", BATCH, "--lr", RATE, "--init", folder / f"{net}.safetensors", "--no-shuffle",
-        "--log", run.with_suffix(".jsonl"), "--quiet", "-o", run,
+        "--checkpoint-every", 1, "--keep", STEPS, "--log", run.with_suffix(".jsonl"), "--quiet", "-o", run,
     )  # fmt: skip
     lines = [json.loads(line) for line in run.with_suffix(".jsonl").read_text().splitlines()]
     losses = {line["step"]: line["loss"] for line in lines if "step" in line and "loss" in line}
-    return [losses[step] for step in sorted(losses)], load_file(run / "last.safetensors")
+    last, end = load_file(run / "last.safetensors"), checkpoint(run, STEPS)
+    if sorted(last) != sorted(end) or any(last[key].tobytes() != end[key].tobytes() for key in last):
+        sys.exit(f"error: {net} {loss}: the last checkpoint has other weights than last.safetensors")
+    first = checkpoint(run, 1)
+    shutil.rmtree(run)
+    return [losses[step] for step in sorted(losses)], first
 
 
 def compare(folder, net, loss, x, y):
@@ -84,8 +96,7 @@ def compare(folder, net, loss, x, y):
         expected.append(peer.step(torch.from_numpy(x[batch]), torch.from_numpy(y[batch]), RATE))
         if step == 0:
             after_first = {key: value.detach().numpy().copy() for key, value in peer.weights.items()}
-    losses, _ = train(folder, net, loss, STEPS)
-    _, ours = train(folder, net, loss, 1)
+    losses, ours = train(folder, net, loss)
     if len(losses) != STEPS or sorted(ours) != sorted(after_first):
         sys.exit(f"error: {net} {loss}: {len(losses)} losses, {len(ours)} weights")
     errors = [abs(a - b) / b for a, b in zip(losses, expected)]
@@ -102,7 +113,7 @@ def compare(folder, net, loss, x, y):
 
 
 def main():
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     wrong = 0
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
