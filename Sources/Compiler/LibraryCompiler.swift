@@ -46,16 +46,23 @@ public struct LibraryCompiler {
     }
     let object =
       device == nil ? try self.object(model, module, name: name, pipeline) : nil
-    let blob = try Preparation.constants(of: module, parameters: weights).bytes
+    let constants = try Preparation.constants(of: module, parameters: weights)
+    let blob = constants.bytes
     let manifest = Manifest(
       name: name, module: module, target: target, source: source,
       constants: blob, embedsConstants: embedsWeights, precision: precision,
       workspaceBytes: device == nil ? try module.workspaceByteCount() : 0,
       gpuCode: device.map { Manifest.GPUCode($0, assembler) })
     let json = try manifest.json()
-    let data = ModelData(
+    var data = ModelData(
       module: module, target: target, constants: blob, embedsConstants: embedsWeights,
-      manifest: json, selftest: try selftest(model, pipeline, weights), device: device)
+      manifest: json, device: device)
+    if hasSelftest {
+      data.selftest =
+        if let object { try selftest(module, object, constants, name: name) } else {
+          try DeviceSelftest(model, precision, weights)?.definitions ?? []
+        }
+    }
     let contents = LibraryContents(
       name: name, kernels: object, modelData: try data.text(), documentation: data.documentation,
       manifest: json, constants: blob, embedsConstants: embedsWeights)
@@ -63,6 +70,7 @@ public struct LibraryCompiler {
     return try LibraryWriter(CodeGenerator(target: host)).write(contents, to: folder)
   }
 
+  /// The kernels, for the library, whose writer hides them, and for the self-test.
   private func object(
     _ model: StagedModel, _ module: LoopModule, name: String, _ pipeline: Pipeline
   ) throws(Diagnostic) -> [UInt8] {
@@ -70,26 +78,25 @@ public struct LibraryCompiler {
     case .graph, .loops:
       var renamed = module
       renamed.name = name
-      return try pipeline.code(renamed, hidden: true).object()
+      return try pipeline.code(renamed, hidden: false).object()
     case .llvm(let text, _):
-      let hidden = LLVMText.entry(text, from: module.name, to: name, hidden: true)
-      return try GeneratedCode(parsing: hidden, target: target).object()
+      let renamed = LLVMText.entry(text, from: module.name, to: name, hidden: false)
+      return try GeneratedCode(parsing: renamed, target: target).object()
     case .ptx:
       throw Diagnostic("the dump is PTX, not code for \(target.name)", help: "give --target sm_90")
     case .assembly(let text, _):
-      return try Assembly.object(text, from: module.name, to: name, hidden: true)
+      return try Assembly.object(text, from: module.name, to: name, hidden: false)
     }
   }
 
-  /// The definitions of the self-test; none where this machine cannot compute what it compares with.
+  /// The definitions of the self-test of code for CPUs; none where this machine cannot run it.
   private func selftest(
-    _ model: StagedModel, _ pipeline: Pipeline, _ weights: [String: Tensor<Float>]
+    _ module: LoopModule, _ object: [UInt8], _ constants: AlignedMemory, name: String
   ) throws(Diagnostic) -> [String] {
-    guard hasSelftest else { return [] }
-    if target.gpu != nil {
-      return try DeviceSelftest(model, precision, weights)?.definitions ?? []
-    }
-    guard let outputs = try Selftest.outputs(of: model, pipeline, weights) else { return [] }
+    let runsHere: Void? = try? HostCheck.check(target)
+    guard runsHere != nil else { return [] }
+    let session = try NativeSession(module, object: object, constants: constants, prefix: name)
+    let outputs = try session.run(inputs: try Selftest.inputs(of: module))
     let digest = Selftest.digest(outputs).map(String.init).joined(separator: ", ")
     return ["REPHASE_SELFTEST_DIGEST {\(digest)}"]
   }
@@ -103,7 +110,7 @@ struct ModelData {
   var embedsConstants: Bool
   var manifest: String
   /// Empty where there is none.
-  var selftest: [String]
+  var selftest: [String] = []
   /// Set where a GPU runs the kernels.
   var device: DeviceData?
 

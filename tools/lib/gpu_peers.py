@@ -73,24 +73,23 @@ class Torch:
         # What torch.compile's own convolutions look at.
         backends.cudnn.fp32_precision = "tf32" if allowed else "ieee"
 
-    def variants(self, folder, network, x, kind):
-        """(name, function, output) of each; the output is a NumPy array."""
+    def variants(self, folder, network, x, kind, compiled):
+        """(name, function, output) of each, those of torch.compile or all others; the output is a NumPy array."""
         if self.none or kind not in CLASSES.values():
             return
         torch = self.torch
         dtype = {"bf16": torch.bfloat16, "f16": torch.float16}.get(kind, torch.float32)
         weights = folded(folder, network)
-        for layout in LAYOUTS:
+        makers = [("PyTorch eager", self.eager), ("PyTorch CUDA graph", self.graph)]
+        if compiled:
+            makers = [("torch.compile max-autotune", self.compiled)]
+        for layout in self.compiled_layouts if compiled else LAYOUTS:
             form = dict(memory_format=getattr(torch, layout))
             with self.streaming():
                 model = bench_networks.torch_module(network, weights).to(device=self.device, dtype=dtype, **form)
                 image = torch.from_numpy(x).to(device=self.device, dtype=dtype).contiguous(**form)
             suffix = ", channels-last" if layout == "channels_last" else ""
-            for name, make in (
-                    ("PyTorch eager", self.eager), ("PyTorch CUDA graph", self.graph),
-                    ("torch.compile max-autotune", self.compiled)):
-                if make == self.compiled and layout not in self.compiled_layouts:
-                    continue
+            for name, make in makers:
                 try:
                     with torch.inference_mode(), self.streaming():
                         self.use(kind)
@@ -156,8 +155,8 @@ class OnnxRuntime:
     def versions(self):
         return dict(onnxruntime=None if self.none else self.runtime.__version__)
 
-    def variants(self, folder, network, x, kind):
-        if self.none or kind not in ("float32", "tf32"):
+    def variants(self, folder, network, x, kind, compiled):
+        if self.none or compiled or kind not in ("float32", "tf32"):
             return
         for graph in (False, True):
             name = "ONNX Runtime" + (", CUDA graph" if graph else "")

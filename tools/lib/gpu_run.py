@@ -94,13 +94,15 @@ class Group:
         self.rows.append(row)
         self.contestants.append(Contestant(row, function, self.stream))
 
-    def add_peers(self, peers):
-        self.begin("peers")
+    def add_peers(self, peers, compiled=False):
+        """Those of torch.compile, which can take minutes each, or all others."""
+        self.begin("torch.compile" if compiled else "peers")
         for peer in peers:
             peer.begin()
         for kind in sorted({kind_of(entry) for entry in self.entries}):
             for peer in peers:
-                for name, function, output in peer.variants(self.folder, self.network, self.x, kind):
+                for name, function, output in peer.variants(
+                        self.folder, self.network, self.x, kind, compiled):
                     row = dict(
                         network=self.network, batch=self.batch, what=name, kind=kind,
                         ulps=ulps(output, self.expected))
@@ -112,6 +114,7 @@ class Group:
         """All in turns, and each round begins with another."""
         stopwatch = gpu_driver.Stopwatch(self.driver)
         for contestant in self.contestants:
+            contestant.times = []
             self.begin(contestant.row.get("name", "peers"))
             contestant.warm(stopwatch)
         self.begin("all in turns")
@@ -154,7 +157,12 @@ def measure(folder, job, say):
     group.add_peers(peers)
     say(rows=group.rows)
     group.measure(job["rounds"])
-    say(rows=group.rows, done=True)
+    say(rows=group.rows, timed=True)
+    count = len(group.rows)
+    group.add_peers(peers, compiled=True)
+    if len(group.rows) > count:
+        group.measure(job["rounds"])
+    say(rows=group.rows, timed=True, done=True)
 
 
 def main():
