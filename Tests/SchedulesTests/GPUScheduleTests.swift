@@ -8,27 +8,27 @@ import Testing
 /// Grids of threads against the plain loops, in the interpreter with its checks of bounds, races and undefined reads.
 @Suite struct GPUScheduleTests {
   private func scheduled(
-    _ item: KernelCase, _ precision: Precision, reads: FragmentReads = .wide
+    _ item: KernelCase, _ precision: Precision, reads: FragmentReads? = nil
   ) throws -> LoopModule {
     let target = try Targets.resolve("sm_90")
     let gpu = try #require(target.gpu)
     let plain = try item.plain()
     let scheduler = GPUScheduler(
       target: target, gpu: gpu, precision: precision,
-      choices: choices(plain, gpu, precision, reads))
+      choices: reads.map { choices(plain, gpu, precision, $0) } ?? [:])
     let module = scheduler.schedule(plain)
     try LoopVerifier.verify(module)
     return module
   }
 
-  /// The cheapest tile that reads so of each convolution that the cost model gives to tensor cores.
+  /// The cheapest tile of direct sums that reads so for each convolution that the cost model gives to tensor cores.
   private func choices(
     _ module: LoopModule, _ gpu: GPU, _ precision: Precision, _ reads: FragmentReads
   ) -> [String: TileChoice] {
     var choices: [String: TileChoice] = [:]
     for form in module.kernels.compactMap({ StagedConvolution($0) }) {
       let standard = TileSelection(gpu: gpu, precision: precision).standard(form)?.choice
-      guard standard?.kind == MatrixTile.word else { continue }
+      guard [MatrixTile.word, WinogradTile.word].contains(standard?.kind) else { continue }
       choices[form.kernel.name] = MatrixTile(form, gpu, precision, reads: reads)?.choice
     }
     return choices
@@ -75,10 +75,14 @@ import Testing
   @Test(arguments: KernelCase.all) func valuesByMatrixReadsAreThoseOfThePlainLoops(
     _ item: KernelCase
   ) throws {
-    for precision in [Precision.standard, .bf16] {
-      let module = try scheduled(item, precision, reads: .matrices)
+    let kinds: [(Precision, FragmentReads)] = [
+      (.standard, .wide), (.standard, .matrices), (.bf16, .matrices),
+    ]
+    for (precision, reads) in kinds {
+      let module = try scheduled(item, precision, reads: reads)
       let text = LoopPrinter.text(module)
-      #expect(text.contains("mma %") == text.contains("ldmatrix"))
+      #expect((text.contains("mma %") && reads == .matrices) == text.contains("ldmatrix"))
+      #expect(!text.contains("%planes"))
       guard text.contains("mma %") else { continue }
       let expected = try run(try item.plain(), item)
       #expect(largestError(try run(module, item), expected) <= precision.promise)

@@ -176,6 +176,21 @@ import Testing
     #expect(module != usual)
   }
 
+  /// Winograd's products are for split factors, 3x3 kernels without strides, and enough channels.
+  @Test(arguments: [
+    (32, 1, Precision.standard, "winograd_matrix"), (32, 2, .standard, "matrix"),
+    (32, 1, .tf32, "matrix"),
+    (8, 1, .standard, "matrix"), (1, 1, .standard, "narrow"),
+  ])
+  func theCostModelChoosesKinds(
+    _ outputs: Int, _ stride: Int, _ precision: Precision, _ kind: String
+  ) throws {
+    let item = KernelCase.convolution(32, outputs, size: (192, 128), strides: (stride, stride))
+    let alternatives = try alternatives(item, precision)
+    let kernel = try #require(alternatives.kernels.first)
+    #expect(alternatives.standard(kernel)?.description.hasPrefix(kind + " ") == true)
+  }
+
   /// Most of the choices are of the cost model's kind, and all kinds are tried.
   @Test func choicesAreSpreadOverKindsAndShapes() throws {
     let alternatives = try alternatives(.convolution(32, 32, size: (192, 128)), .tf32)
@@ -184,6 +199,7 @@ import Testing
     #expect(choices.count == 24)
     #expect(choices.filter { $0.hasPrefix("matrix ") }.count == 16)
     #expect(choices.filter { $0.hasPrefix("fma ") }.count == 8)
+    #expect(!choices.contains { $0.contains("ldmatrix") })
     #expect(
       alternatives.neighbours(kernel, of: try #require(alternatives.standard(kernel)))
         .count > 8)
