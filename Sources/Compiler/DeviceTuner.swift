@@ -94,7 +94,7 @@ public struct DeviceTuner {
   private struct Search {
     var names: [String]
     var best: [TimedKernel]
-    /// Tiles that were measured or could not be, how many were, and why others were not.
+    /// Tiles that were measured or could not be, times of those that were, and why others were not.
     var tried: [Set<KernelChoice>]
     var times: [[Tuner.Time]]
     var problems: [String] = []

@@ -31,6 +31,7 @@ public struct Tuner {
     }
   }
 
+  /// A choice and its median time, in seconds.
   public struct Time: Encodable, Sendable {
     public var choice: String
     public var medianSeconds: Double
