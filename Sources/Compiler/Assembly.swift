@@ -17,9 +17,9 @@ enum Assembly {
     return text + (try code.assembly()) + DumpReader.assemblyEnd
   }
 
-  /// The object code of a dump, with the entry point under another name and visible or hidden.
+  /// The object code of a dump, with the entry point visible and under another name.
   static func object(
-    _ text: String, from old: String, to new: String, hidden: Bool
+    _ text: String, from old: String, to new: String
   ) throws(Diagnostic) -> [UInt8] {
     var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     let entry = "\(old)_kernels"
@@ -33,7 +33,6 @@ enum Assembly {
         renamed = renamed.replacingOccurrences(of: entry + end, with: "\(new)_kernels" + end)
       }
     }
-    if hidden { renamed += "\n\t.hidden\t\(new)_kernels\n" }
     return try Assembler.assemble(renamed)
   }
 }

@@ -17,12 +17,11 @@ enum LLVMText {
     }
   }
 
-  /// The module with its entry point made visible or hidden, under the name of another model.
-  static func entry(_ text: String, from old: String, to new: String, hidden: Bool) -> String {
+  /// The module with its entry point made visible, under the name of another model.
+  static func visible(_ text: String, from old: String, to new: String) -> String {
     text.replacingOccurrences(
       of: "define hidden void @\(old)_kernels(", with: "define void @\(old)_kernels("
     ).replacingOccurrences(
-      of: "define void @\(old)_kernels(",
-      with: "define \(hidden ? "hidden " : "")void @\(new)_kernels(")
+      of: "define void @\(old)_kernels(", with: "define void @\(new)_kernels(")
   }
 }

@@ -80,12 +80,12 @@ public struct LibraryCompiler {
       renamed.name = name
       return try pipeline.code(renamed, hidden: false).object()
     case .llvm(let text, _):
-      let renamed = LLVMText.entry(text, from: module.name, to: name, hidden: false)
+      let renamed = LLVMText.visible(text, from: module.name, to: name)
       return try GeneratedCode(parsing: renamed, target: target).object()
     case .ptx:
       throw Diagnostic("the dump is PTX, not code for \(target.name)", help: "give --target sm_90")
     case .assembly(let text, _):
-      return try Assembly.object(text, from: module.name, to: name, hidden: false)
+      return try Assembly.object(text, from: module.name, to: name)
     }
   }
 

@@ -30,12 +30,12 @@ public struct ModelSession {
       session = try NativeSession(
         module, code: code, constants: constants, prefix: name, timingCalls: timingCalls)
     case .llvm(let text, _):
-      let visible = LLVMText.entry(text, from: name, to: name, hidden: false)
+      let visible = LLVMText.visible(text, from: name, to: name)
       let code = try GeneratedCode(parsing: visible, target: target)
       session = try NativeSession(module, code: code, constants: constants, prefix: name)
     case .ptx: throw HostCheck.needsGPU("PTX")
     case .assembly(let text, _):
-      let object = try Assembly.object(text, from: name, to: name, hidden: false)
+      let object = try Assembly.object(text, from: name, to: name)
       session = try NativeSession(module, object: object, constants: constants, prefix: name)
     }
   }
