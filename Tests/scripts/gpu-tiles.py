@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The tiles that `rephase tune` tries for GPUs, in the emulator, which checks every access: of its own list, few in which
-every kind has every value of every number, for all kernels of two small networks. What is wrong shows here, not on a GPU."""
+every kind has every value of every number, for all kernels of two small networks. Such by `ldmatrix`, which only files
+choose, are made of them. What is wrong shows here, not on a GPU."""
 
 import os
 import pathlib
@@ -45,18 +46,41 @@ def cover(tiles):
     return chosen
 
 
+def header(target, precision):
+    processor = f'{{processor = "{target}", vector_bytes = 16}}'
+    return f'rephase_schedule 1\ntarget "{target}" {processor}\nprecision {precision}\n'
+
+
+def by_ldmatrix(work, given, head, kernel, tiles):
+    """Those that there are of the same tiles by `ldmatrix`, some of them with more matrices below each other."""
+    schedule, found = work / "ldmatrix.schedule", []
+    for number, tile in enumerate(tile for tile in tiles if tile.startswith("matrix ")):
+        count = (None, 6, 8)[number % 3]
+        tile = tile.replace(", shares_rows = 1", "").replace("}", ", ldmatrix = 1}")
+        tile = re.sub(r"\btiles = \d+", f"tiles = {count}", tile) if count else tile
+        schedule.write_text(f"{head}kernel @{kernel} {tile}\n")
+        done = run("emit", *given, "--stage", "scheduled", "--schedule", schedule, "-o", work / "scheduled")
+        assert done.returncode == 0 or "cannot be computed as" in done.stderr, done.stderr
+        found += [] if done.returncode else [tile]
+    return found
+
+
 def check(work, model, target, precision):
     """How many schedules were emulated, and what is wrong."""
     given, weights, schedule = (*model, "--target", target, "--precision", precision), work / "w", work / "tiles.schedule"
     made = run("init", *model[:3], "--seed", 3, "-o", weights)
     assert made.returncode == 0, made.stderr
+    head = header(target, precision)
     tiles = {kernel: cover(all_tiles) for kernel, all_tiles in listed(given).items()}
+    if precision != "strict":
+        more = {kernel: by_ldmatrix(work, given, head, kernel, own) for kernel, own in tiles.items()}
+        assert any(more.values()), tiles
+        tiles = {kernel: own + more[kernel] for kernel, own in tiles.items()}
     count, problems = max(map(len, tiles.values())), []
     assert count > 6, tiles
     for number in range(count):
         schedule.write_text(
-            f'rephase_schedule 1\ntarget "{target}" {{processor = "{target}", vector_bytes = 16}}\nprecision {precision}\n'
-            + "".join(f"kernel @{kernel} {own[number % len(own)]}\n" for kernel, own in tiles.items()))
+            head + "".join(f"kernel @{kernel} {own[number % len(own)]}\n" for kernel, own in tiles.items()))
         done = run("verify", *given, "--weights", weights, "--emulate", "--schedule", schedule)
         if done.returncode:
             problems.append(f"{schedule.read_text()}{done.stdout}{done.stderr}")

@@ -65,9 +65,22 @@ struct MatrixTile: FragmentTile, ProductTile {
   init?(
     _ form: StagedConvolution, _ gpu: GPU, _ precision: Precision, reads: FragmentReads = .wide
   ) {
-    let tiles = Self.tiles(form, gpu, precision).filter { $0.reads == reads }
-    guard let best = Self.best(tiles, { $0.cost(form, gpu) }) else { return nil }
+    let tiles = Self.candidates(form, precision, reads).flatMap { shape in
+      shape.cheapRings(form).map { ahead in
+        var tile = shape
+        tile.ahead = ahead
+        tile.sharesRows = tile.canShareRows(form, gpu)
+        return tile
+      }
+    }
+    let fitting = tiles.filter { $0.fits(form, gpu) }
+    guard let best = Self.best(fitting, { $0.cost(form, gpu) }) else { return nil }
     self = best
+  }
+
+  /// One chunk ahead costs least; with all of them on their way, split factors need fewer registers.
+  private func cheapRings(_ form: StagedConvolution) -> [Int] {
+    arithmetic.copies == 1 ? [1] : [1, choicesAhead(form).upperBound]
   }
 
   private init(
@@ -153,7 +166,7 @@ struct MatrixTile: FragmentTile, ProductTile {
   }
 
   /// Cycles: one warp at a time reads 128 bytes of shared memory a cycle. (The numbers are fitted to sweeps of tiles on an
-  /// H200, those of float64 but for what an H100's data sheet says of its products.)
+  /// H200; there was none for float64, so that an eighth of conversions is not hidden by products is assumed.)
   func cost(_ form: StagedConvolution, _ gpu: GPU) -> Double {
     let places = Double(form.kernelRow.extent * form.kernelColumn.extent)
     let steps = Double(form.input.extent / arithmetic.shape.depth)
