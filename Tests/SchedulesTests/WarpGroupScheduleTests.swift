@@ -8,7 +8,7 @@ import Testing
 
 /// Convolutions by warp groups, which a schedule file chooses, against the plain loops.
 @Suite struct WarpGroupScheduleTests {
-  /// A convolution that has rows and columns left over, a stride, or several chunks; and the tile that computes it.
+  /// A convolution that has rows and columns left over, a stride, several chunks, or several images; and the tile that computes it.
   private static let cases: [(KernelCase, String)] = [
     (.convolution(32, 64, size: (9, 9)), "tiles = 1, parts = 8, down = 2, inputs = 16, ahead = 1"),
     (
@@ -18,6 +18,10 @@ import Testing
     (
       .convolution(16, 64, kernel: 1, size: (17, 5)),
       "tiles = 2, parts = 8, down = 1, inputs = 16, ahead = 1"
+    ),
+    (
+      .convolution(32, 64, size: (9, 9), batch: 2),
+      "tiles = 1, parts = 8, down = 1, inputs = 16, ahead = 3, turns = 4"
     ),
   ]
 

@@ -106,22 +106,28 @@ def emulated(folder, network, settings, options, target, precision):
     return result.returncode == 0 and lines[-1].startswith("worst"), lines[-1] + result.stderr
 
 
-def warp_group_schedule(folder, size, precision):
-    """A schedule file by which warp groups compute all wide convolutions of the U-Net, and their number."""
-    loops = run(REPHASE, "emit", "unet", "--size", size, "--stage", "loops")
-    names = re.findall(r"kernel @(\w*convolution3x3_(?:64|128|256)_\w*1x(?:64|128|256)x\d+x\d+)\(", loops.stdout)
-    inputs = 32 if precision == "bf16" else 16
-    tile = f"warp_groups {{tiles = 1, parts = 8, down = 2, inputs = {inputs}, ahead = 1}}"
+def warp_group_schedule(folder, options, precision):
+    """A schedule file by which warp groups compute all wide convolutions of the U-Net, and their number. Blocks keep their
+    weights where shared memory has room for those of 64 output channels."""
+    loops = run(REPHASE, "emit", "unet", *options, "--stage", "loops")
+    names = re.findall(r"kernel @(\w*convolution3x3_(64|128|256)_\w*\dx(?:64|128|256)x\d+x\d+)\(", loops.stdout)
+    size, inputs = (2, 32) if precision == "bf16" else (4, 16)
+
+    def line(name, channels):
+        turns = ", turns = 2" if int(channels) * size <= 256 else ""
+        tile = f"warp_groups {{tiles = 1, parts = 8, down = 2, inputs = {inputs}, ahead = 1{turns}}}"
+        return f"kernel @{name} {tile}\n"
+
     schedule = folder / "unet.schedule"
     schedule.write_text(
         'rephase_schedule 1\ntarget "sm_90" {processor = "sm_90", vector_bytes = 16}\n'
-        f"precision {precision}\n" + "".join(f"kernel @{name} {tile}\n" for name in names))
+        f"precision {precision}\n" + "".join(line(*found) for found in names))
     return schedule, len(names)
 
 
 def warp_groups(folder, precision):
     """What is wrong with the U-Net's kernels by warp groups, or nothing."""
-    schedule, count = warp_group_schedule(folder, "192x128", precision)
+    schedule, count = warp_group_schedule(folder, [], precision)
     ptx = folder / "model.ptx"
     emitted = run(
         REPHASE, "emit", "unet", "--target", "sm_90", "--precision", precision, "--schedule", str(schedule),
@@ -138,9 +144,9 @@ def warp_groups(folder, precision):
         return f"{found} of {count} kernels multiply by warp groups"
     if re.search(r"serialized|[1-9]\d* bytes (stack|spill)", report):
         return report
-    schedule, _ = warp_group_schedule(folder, "8x12", precision)
-    good, line = emulated(
-        folder, "unet", [], ["--size", "8x12", "--schedule", str(schedule)], "sm_90", precision)
+    small = ["--size", "8x12", "--batch", "2"]
+    schedule, _ = warp_group_schedule(folder, small, precision)
+    good, line = emulated(folder, "unet", [], [*small, "--schedule", str(schedule)], "sm_90", precision)
     print(f"sm_90a {precision} unet by warp groups: {line}", flush=True)
     return "" if good else line
 

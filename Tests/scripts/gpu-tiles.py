@@ -56,7 +56,7 @@ def by_ldmatrix(work, given, head, kernel, tiles):
     schedule, found = work / "ldmatrix.schedule", []
     for number, tile in enumerate(tile for tile in tiles if tile.startswith("matrix ")):
         count = (None, 6, 8)[number % 3]
-        tile = tile.replace(", shares_rows = 1", "").replace("}", ", ldmatrix = 1}")
+        tile = re.sub(r", shares_rows = 1|, turns = \d+", "", tile).replace("}", ", ldmatrix = 1}")
         tile = re.sub(r"\btiles = \d+", f"tiles = {count}", tile) if count else tile
         schedule.write_text(f"{head}kernel @{kernel} {tile}\n")
         done = run("emit", *given, "--stage", "scheduled", "--schedule", schedule, "-o", work / "scheduled")

@@ -14,19 +14,32 @@ struct BlockVariables {
   let block: String
   let chunk: String
   let slot: String
-  let image: String
-  let firstRow: String
-  let firstColumn: String
+  let place: TilePlace
   let firstChannel: String
 
   init(_ form: StagedConvolution, _ names: inout NameSupply) {
     block = names.fresh("block")
     chunk = names.fresh("chunk")
     slot = names.fresh("slot")
+    place = TilePlace(form, &names)
+    firstChannel = names.fresh("c0")
+  }
+
+  var image: String { place.image }
+  var firstRow: String { place.firstRow }
+  var firstColumn: String { place.firstColumn }
+}
+
+/// Fresh names of where a tile of pixels is.
+struct TilePlace {
+  let image: String
+  let firstRow: String
+  let firstColumn: String
+
+  init(_ form: StagedConvolution, _ names: inout NameSupply) {
     image = names.fresh(form.image.name)
     firstRow = names.fresh("y0")
     firstColumn = names.fresh("x0")
-    firstChannel = names.fresh("c0")
   }
 }
 
@@ -43,18 +56,23 @@ extension BlockKernel {
 
   /// Where the block is: neighbours share their pixels and differ in channels.
   func places() -> [Statement] {
-    let counts = [tile.channelBlocks(form), tile.blockColumns(form), tile.blockRows(form)]
-    let sizes = [tile.blockChannels, tile.width, tile.height]
-    var statements: [Statement] = []
-    var rest = Expression.variable(at.block)
-    for (name, (count, size)) in zip(
-      [at.firstChannel, at.firstColumn, at.firstRow], zip(counts, sizes))
-    {
-      statements.append(
-        .bind(name, .binary(.remainder, rest, .integer(count)) * .integer(size)))
-      rest = .binary(.divide, rest, .integer(count))
-    }
-    return statements + [.bind(at.image, rest)]
+    [channelPlace()]
+      + bind(at.place, to: split(.variable(at.block), by: tile.channelBlocks(form)).1)
+  }
+
+  func channelPlace() -> Statement {
+    let number = split(.variable(at.block), by: tile.channelBlocks(form)).0
+    return .bind(at.firstChannel, number * .integer(tile.blockChannels))
+  }
+
+  /// Where a tile of pixels is, by its number: first those beside each other, then those below.
+  func bind(_ place: TilePlace, to number: Expression) -> [Statement] {
+    let (column, rest) = split(number, by: tile.blockColumns(form))
+    let (row, image) = split(rest, by: tile.blockRows(form))
+    return [
+      .bind(place.firstColumn, column * .integer(tile.width)),
+      .bind(place.firstRow, row * .integer(tile.height)), .bind(place.image, image),
+    ]
   }
 
   /// A region in which all threads do what `body` makes of the thread's variable.

@@ -25,11 +25,18 @@ struct StagingRing: Hashable {
   var chunks: Int
   /// Chunks that are on their way when the first one is multiplied.
   var ahead: Int
+  /// Tiles of pixels that go through it.
+  var turns = 1
 
   static let mostAhead = 4
+  static let mostTurns = 64
 
+  var steps: Int { chunks * turns }
+  /// Whether weights have room of their own for all chunks.
+  var keepsWeights: Bool { turns > 1 }
   /// One more than are on their way, unless all are.
-  var slots: Int { min(ahead + 1, chunks) }
+  var slots: Int { min(ahead + 1, steps) }
+  var weightSlots: Int { keepsWeights ? chunks : slots }
 }
 
 extension BlockTile {
@@ -51,28 +58,31 @@ extension BlockTile {
 
   func ownSharedBytes(_ form: StagedConvolution) -> Int { 0 }
 
-  /// Of one chunk of input channels.
-  func chunkBytes(_ form: StagedConvolution) -> Int {
-    (pixelElements(form) + weightElements(form)) * element(form).byteCount
+  /// Of 16 bytes, of what is copied for each chunk.
+  func stagedUnits(_ form: StagedConvolution) -> Double {
+    let elements = pixelElements(form) + (turns > 1 ? 0 : weightElements(form))
+    return Double(elements * element(form).byteCount / 16)
   }
-
-  /// Of 16 bytes, of one chunk.
-  func stagedUnits(_ form: StagedConvolution) -> Double { Double(chunkBytes(form) / 16) }
 
   func chunks(_ form: StagedConvolution) -> Int { form.input.extent / inputs }
 
   /// Of the tile's ring, or of the least one.
   func leastSharedBytes(_ form: StagedConvolution) -> Int {
-    sharedBytes(form, StagingRing(chunks: chunks(form), ahead: max(1, ahead)))
+    sharedBytes(form, ring(form, ahead: max(1, ahead)))
+  }
+
+  private func ring(_ form: StagedConvolution, ahead: Int) -> StagingRing {
+    StagingRing(chunks: chunks(form), ahead: ahead, turns: turns)
   }
 
   private func sharedBytes(_ form: StagedConvolution, _ ring: StagingRing) -> Int {
-    ring.slots * chunkBytes(form) + ownSharedBytes(form)
+    let elements = ring.slots * pixelElements(form) + ring.weightSlots * weightElements(form)
+    return elements * element(form).byteCount + ownSharedBytes(form)
   }
 
   /// Numbers of chunks ahead that can be chosen.
   func choicesAhead(_ form: StagedConvolution) -> ClosedRange<Int> {
-    1...max(1, min(chunks(form), StagingRing.mostAhead))
+    1...max(1, min(chunks(form) * turns, StagingRing.mostAhead))
   }
 
   /// The tile with every ring.
@@ -86,19 +96,27 @@ extension BlockTile {
     }
   }
 
+  /// The tile with every number of turns that leaves no block with fewer, where shared memory has room for the weights.
+  func withTurns(
+    _ form: StagedConvolution, _ gpu: GPU, _ turns: WritableKeyPath<Self, Int>
+  ) -> [Self] {
+    (1...StagingRing.mostTurns).filter { pixelTiles(form) % $0 == 0 }.map {
+      var tile = self
+      tile[keyPath: turns] = $0
+      return tile
+    }.filter { $0.leastSharedBytes(form) <= gpu.sharedBytes }
+  }
+
   /// As many copies ahead as the tile says, or as take no room from blocks that could be beside this one.
   func ring(_ form: StagedConvolution, _ gpu: GPU) -> StagingRing {
-    let chunks = chunks(form)
-    if ahead > 0 { return StagingRing(chunks: chunks, ahead: ahead) }
+    if ahead > 0 { return ring(form, ahead: ahead) }
     let wanted = rounds(form, gpu).resident
-    let rings = choicesAhead(form).reversed().map {
-      StagingRing(chunks: chunks, ahead: $0)
-    }
+    let rings = choicesAhead(form).reversed().map { ring(form, ahead: $0) }
     return rings.first {
       gpu.residentBlocks(
         threads: threads, registers: registers(form), sharedBytes: sharedBytes(form, $0))
         >= wanted
-    } ?? StagingRing(chunks: chunks, ahead: 1)
+    } ?? ring(form, ahead: 1)
   }
 
   /// The shared buffer of pixels: [slot, row, column, input].
@@ -132,8 +150,11 @@ extension BlockTile {
     let staging = stagedUnits(form) * rates.unit
     let waits = chunks * rates.wait + latency + rates.start
     let idle = rates.stall / Double(resident)
-    return Double(blocks) * max(compute + chunks * (staging + idle), waits / Double(resident))
+    let tile = max(compute + chunks * (staging + idle), waits / Double(resident))
+    let kept = turns > 1 ? chunks * Double(weightElements(form) * element(form).byteCount / 16) : 0
+    return Double(blocks) * (Double(turns) * tile + kept * rates.unit)
   }
+
 }
 
 /// What staging costs, in cycles, as sweeps of tiles on GPUs show.

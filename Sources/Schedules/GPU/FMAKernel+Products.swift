@@ -58,7 +58,7 @@ extension FMAKernel {
         ])
       let weight = Expression.load(
         weights.name,
-        [.variable(at.slot), .variable(kernelRow), kernelColumn, channel, place.channel + lane])
+        [weightSlot, .variable(kernelRow), kernelColumn, channel, place.channel + lane])
       let index = prefix + [row, lane]
       return [.store(total.name, index, .fma(pixel, weight, .load(total.name, index)))]
     }

@@ -29,7 +29,7 @@ final class FMAKernel: StagedKernel {
     weights = Buffer(
       names.fresh("weights"), element,
       extents: [
-        ring.slots, form.kernelRow.extent, form.kernelColumn.extent, tile.inputs,
+        ring.weightSlots, form.kernelRow.extent, form.kernelColumn.extent, tile.inputs,
         tile.blockChannels,
       ], space: .shared)
     sum = Buffer(

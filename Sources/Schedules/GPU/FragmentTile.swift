@@ -53,7 +53,7 @@ extension FragmentTile {
   func stagedWeights(
     _ form: StagedConvolution, _ ring: StagingRing, _ names: inout NameSupply
   ) -> Buffer {
-    let outer = [ring.slots, form.kernelRow.extent, form.kernelColumn.extent]
+    let outer = [ring.weightSlots, form.kernelRow.extent, form.kernelColumn.extent]
     let name = names.fresh("weights")
     if isInUnits { return inUnits(name, outer, blockChannels) }
     return Buffer(

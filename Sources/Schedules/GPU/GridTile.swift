@@ -7,6 +7,8 @@ protocol GridTile: Hashable {
   var height: Int { get }
   var width: Int { get }
   var blockChannels: Int { get }
+  /// Tiles of pixels that a block goes through one after another, with the same weights.
+  var turns: Int { get }
 }
 
 /// A tile whose threads each have results below each other in neighbouring channels.
@@ -16,8 +18,15 @@ protocol ThreadTile: GridTile {
 }
 
 extension GridTile {
+  var turns: Int { 1 }
+
   func blockCount(_ form: StagedConvolution) -> Int {
-    form.image.extent * blockRows(form) * blockColumns(form) * channelBlocks(form)
+    pixelTiles(form) / turns * channelBlocks(form)
+  }
+
+  /// Tiles of pixels, of all images.
+  func pixelTiles(_ form: StagedConvolution) -> Int {
+    form.image.extent * blockRows(form) * blockColumns(form)
   }
 
   func blockRows(_ form: StagedConvolution) -> Int { (form.row.extent + height - 1) / height }

@@ -115,7 +115,7 @@ extension MatrixKernel {
     let place = position(thread)
     let channel = place.channel + part * .integer(MatrixShape.columns) + place.group
     return load(place.member, to: right, [thread]) {
-      .load(weights.name, [.variable(at.slot), kernelRow, kernelColumn, channel, $0])
+      .load(weights.name, [weightSlot, kernelRow, kernelColumn, channel, $0])
     } register: {
       $0
     }

@@ -27,6 +27,7 @@ struct MatrixTile: FragmentTile, ProductTile {
   /// Whether a thread reads a row of pixels once for all rows of the kernel that see it.
   private(set) var sharesRows = false
   private(set) var ahead = 0
+  private(set) var turns = 1
 
   /// Pixels below and beside each other whose results are the rows of a matrix.
   var rows: Int { reads == .wide ? 2 : 1 }
@@ -206,7 +207,7 @@ extension MatrixTile: TileKind {
       .init("tiles", \.tiles), .init("parts", \.parts), .init("groups", \.groups),
       .init("across", \.across), .init("down", \.down), .init("inputs", \.inputs),
       .init("ahead", \.ahead), .init("shares_rows", \.sharesRowsNumber, usual: 0),
-      .init("ldmatrix", \.readsNumber, usual: 0),
+      .init("ldmatrix", \.readsNumber, usual: 0), .init("turns", \.turns, usual: 1),
     ]
   }
 
@@ -219,12 +220,13 @@ extension MatrixTile: TileKind {
   static func tiles(
     _ form: StagedConvolution, _ gpu: GPU, _ precision: Precision
   ) -> [MatrixTile] {
-    [FragmentReads.wide, .matrices].flatMap { candidates(form, precision, $0) }.flatMap { shape in
-      shape.withRings(form, \.ahead).filter { $0.fits(form, gpu) }.flatMap { tile in
-        var sharing = tile
-        sharing.sharesRows = tile.canShareRows(form, gpu)
-        return sharing.sharesRows ? [sharing, tile] : [tile]
-      }
+    let shapes = [FragmentReads.wide, .matrices].flatMap { candidates(form, precision, $0) }
+    let tiles = shapes.flatMap { $0.reads == .wide ? $0.withTurns(form, gpu, \.turns) : [$0] }
+      .flatMap { $0.withRings(form, \.ahead) }
+    return tiles.filter { $0.fits(form, gpu) }.flatMap { tile in
+      var sharing = tile
+      sharing.sharesRows = tile.canShareRows(form, gpu)
+      return sharing.sharesRows ? [sharing, tile] : [tile]
     }
   }
 

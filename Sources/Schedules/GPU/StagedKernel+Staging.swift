@@ -1,7 +1,8 @@
 import LoopIR
 
-/// A chunk of input channels: which one, and in which part of the shared buffers it is.
+/// A chunk of input channels of a tile of pixels: which one, and in which part of the shared buffers it is.
 struct StagedChunk {
+  var place: TilePlace
   var number: Expression
   var slot: Expression
 }
@@ -55,35 +56,41 @@ extension StagedKernel {
       return self.pixelPlace(chunk.slot, row, column, run, lane)
     } inside: { unit in
       let (row, column, _) = place(unit)
-      return self.inside(row: row, column: column)
+      return self.inside(chunk.place, row: row, column: column)
     } values: { unit in
       let (row, column, run) = place(unit)
-      let pixel = self.form.pixel.substituting(self.values(row: row, column: column))
+      let pixel = self.form.pixel.substituting(
+        self.values(chunk.place, row: row, column: column))
       let channel = chunk.number * .integer(self.tile.inputs) + run.first
       return self.values(of: pixel, channel: channel, lanes: lanes)
     }
   }
 
   /// What the nest's variables are at a staged pixel.
-  private func values(row: Expression, column: Expression) -> [String: Expression] {
+  private func values(
+    _ place: TilePlace, row: Expression, column: Expression
+  ) -> [String: Expression] {
     [
-      form.image.name: .variable(at.image), form.row.name: .variable(at.firstRow),
-      form.column.name: .variable(at.firstColumn), form.kernelRow.name: row,
+      form.image.name: .variable(place.image), form.row.name: .variable(place.firstRow),
+      form.column.name: .variable(place.firstColumn), form.kernelRow.name: row,
       form.kernelColumn.name: column,
     ]
   }
 
   /// The padding's conditions, and that some result inside of the image sees the pixel.
-  private func inside(row: Expression, column: Expression) -> [Expression] {
-    let values = values(row: row, column: column)
+  private func inside(
+    _ place: TilePlace, row: Expression, column: Expression
+  ) -> [Expression] {
+    let values = values(place, row: row, column: column)
     var conditions = form.nest.conditions.map { $0.substituting(values) }
     if form.row.extent % tile.height != 0 {
       let rows = (form.row.extent - 1) * form.strideY + form.kernelRow.extent
-      conditions.append(less(.variable(at.firstRow) * .integer(form.strideY) + row, rows))
+      conditions.append(less(.variable(place.firstRow) * .integer(form.strideY) + row, rows))
     }
     if form.column.extent % tile.width != 0 {
       let columns = (form.column.extent - 1) * form.strideX + form.kernelColumn.extent
-      conditions.append(less(.variable(at.firstColumn) * .integer(form.strideX) + column, columns))
+      conditions.append(
+        less(.variable(place.firstColumn) * .integer(form.strideX) + column, columns))
     }
     return conditions
   }

@@ -18,6 +18,9 @@ import LoopIR
 /// }
 /// ```
 /// How threads share the results, and how products are summed up, is the conforming type's.
+///
+/// A block that takes several turns copies the weights of all chunks once, and then goes through tiles of pixels: copies
+/// of the next one's first chunks start while the last ones of the one before are multiplied.
 protocol StagedKernel: BlockKernel where Tile: BlockTile {
   var ring: StagingRing { get }
   /// Shared: [slot, row, column, input], or as `pixelPlace` says.
@@ -61,50 +64,93 @@ extension StagedKernel {
 
   /// What a block does.
   func block() -> [Statement] {
-    var body = places() + ([pixels] + buffers).map(Statement.allocate)
-    body += startCopies()
-    body.append(perThread(start))
-    body.append(
-      .loop(Loop(at.chunk, .integer(0), .integer(ring.chunks), body: round())))
-    return body + finish()
+    let allocations = ([pixels] + buffers).map(Statement.allocate)
+    if !ring.keepsWeights {
+      return places() + allocations + startCopies() + results(.variable(at.chunk))
+    }
+    let turn = names.fresh("turn")
+    let step = .variable(turn) * .integer(ring.chunks) + .variable(at.chunk)
+    let tile = bind(at.place, to: pixelTile(.variable(turn))) + results(step)
+    return [channelPlace()] + allocations + startWeights() + startCopies()
+      + [.loop(Loop(turn, .integer(0), .integer(ring.turns), body: tile))]
   }
 
-  /// Stages a chunk.
-  private func stage(_ chunk: StagedChunk) -> Statement {
-    perThread { stage(pixelUnits(chunk), $0) + stage(weightUnits(chunk), $0) }
+  /// The results of one tile of pixels; `step` counts chunks of all of the block's.
+  private func results(_ step: Expression) -> [Statement] {
+    let rounds = Loop(at.chunk, .integer(0), .integer(ring.chunks), body: round(step))
+    return [perThread(start), .loop(rounds)] + finish()
   }
 
-  private func slot(of chunk: Expression) -> Expression {
-    .binary(.remainder, chunk, .integer(ring.slots))
+  /// The number of a tile of pixels, by its turn in the block.
+  private func pixelTile(_ turn: Expression) -> Expression {
+    .binary(.divide, .variable(at.block), .integer(tile.channelBlocks(form)))
+      * .integer(ring.turns) + turn
+  }
+
+  // MARK: Copies
+
+  /// Stages the chunk of a step.
+  private func stage(_ step: Expression, slot: Expression) -> [Statement] {
+    guard ring.keepsWeights else {
+      let chunk = StagedChunk(place: at.place, number: step, slot: slot)
+      return [perThread { stage(pixelUnits(chunk), $0) + stage(weightUnits(chunk), $0) }]
+    }
+    let place = TilePlace(form, &names)
+    let (number, turn) = split(step, by: ring.chunks)
+    let chunk = StagedChunk(place: place, number: number, slot: slot)
+    return bind(place, to: pixelTile(turn)) + [perThread { stage(pixelUnits(chunk), $0) }]
+  }
+
+  /// Weights of all chunks, which arrive with the first pixels.
+  private func startWeights() -> [Statement] {
+    let number = names.fresh("first")
+    let chunk = StagedChunk(
+      place: at.place, number: .variable(number), slot: .variable(number))
+    let copies = perThread { stage(weightUnits(chunk), $0) }
+    return [.loop(Loop(number, .integer(0), .integer(ring.chunks), body: [copies]))]
   }
 
   /// The first chunks, a group of copies each.
   private func startCopies() -> [Statement] {
     let first = names.fresh("first")
-    let chunk = StagedChunk(number: .variable(first), slot: .variable(first))
-    return [
-      .loop(Loop(first, .integer(0), .integer(ring.ahead), body: [stage(chunk), .commitGroup]))
-    ]
+    let copies = stage(.variable(first), slot: .variable(first)) + [.commitGroup]
+    return [.loop(Loop(first, .integer(0), .integer(ring.ahead), body: copies))]
   }
 
   /// Waits for a chunk, starts copies of a later one to where the one before was, and multiplies.
-  private func round() -> [Statement] {
-    let chunk = StagedChunk(number: .variable(at.chunk), slot: .variable(at.slot))
+  private func round(_ step: Expression) -> [Statement] {
     let wait: [Statement] = [
-      .bind(at.slot, slot(of: chunk.number)), .waitGroup(ring.ahead - 1),
+      .bind(at.slot, slot(of: step)), .waitGroup(ring.ahead - 1),
       // What a thread has copied itself it sees before the barrier.
-      perThread { roundCopied(pixelUnits(chunk), $0) + roundCopied(weightUnits(chunk), $0) },
+      perThread { roundCopied($0, step) },
     ]
-    return wait + arrived + [.barrier] + multiply(while: startNext())
+    return wait + arrived + [.barrier] + multiply(while: startNext(step))
+  }
+
+  private func roundCopied(_ thread: Expression, _ step: Expression) -> [Statement] {
+    let chunk = StagedChunk(
+      place: at.place, number: .variable(at.chunk), slot: .variable(at.slot))
+    let pixels = roundCopied(pixelUnits(chunk), thread)
+    guard ring.keepsWeights else { return pixels + roundCopied(weightUnits(chunk), thread) }
+    var kept = chunk
+    kept.slot = chunk.number
+    let weights = roundCopied(weightUnits(kept), thread)
+    return pixels + (weights.isEmpty ? [] : guarded([less(step, ring.chunks)], weights))
   }
 
   /// A group, even an empty one, for each round: so what is waited for is the same number of groups.
-  private func startNext() -> [Statement] {
-    if ring.ahead == ring.chunks { return ring.chunks > 1 ? [.commitGroup] : [] }
-    let number = .variable(at.chunk) + .integer(ring.ahead)
+  private func startNext(_ step: Expression) -> [Statement] {
+    if ring.ahead == ring.steps { return ring.steps > 1 ? [.commitGroup] : [] }
+    let number = step + .integer(ring.ahead)
     let next = names.fresh("next")
-    let chunk = StagedChunk(number: number, slot: .variable(next))
-    let copies: [Statement] = [.bind(next, slot(of: number)), stage(chunk)]
-    return guarded([less(number, ring.chunks)], copies) + [.commitGroup]
+    let copies = [.bind(next, slot(of: number))] + stage(number, slot: .variable(next))
+    return guarded([less(number, ring.steps)], copies) + [.commitGroup]
   }
+
+  private func slot(of step: Expression) -> Expression {
+    .binary(.remainder, step, .integer(ring.slots))
+  }
+
+  /// Which of the weights in shared memory are multiplied.
+  var weightSlot: Expression { .variable(ring.keepsWeights ? at.chunk : at.slot) }
 }

@@ -82,7 +82,7 @@ final class WarpGroupKernel: FragmentKernel {
         rowStep: form.strideY * pixels.strides[1]),
       right: matrix(
         weights,
-        [.variable(at.slot), .variable(row), .variable(column), unit, .integer(0), .integer(0)],
+        [weightSlot, .variable(row), .variable(column), unit, .integer(0), .integer(0)],
         groupStep: 0, rowStep: SharedMatrix.rowsTogether * self.tile.unitLanes))
     let steps = unrolled(
       step, self.tile.steps,

@@ -13,6 +13,7 @@ struct WarpGroupTile: FragmentTile {
   /// Input channels in shared memory at a time.
   var inputs: Int
   private(set) var ahead = 0
+  private(set) var turns = 1
 
   /// Fewer output channels are not worth it.
   private static let leastChannels = 64
@@ -69,7 +70,7 @@ extension WarpGroupTile: TileKind {
   static var numbers: [TileNumber<WarpGroupTile>] {
     [
       .init("tiles", \.tiles), .init("parts", \.parts), .init("down", \.down),
-      .init("inputs", \.inputs), .init("ahead", \.ahead),
+      .init("inputs", \.inputs), .init("ahead", \.ahead), .init("turns", \.turns, usual: 1),
     ]
   }
 
@@ -82,7 +83,8 @@ extension WarpGroupTile: TileKind {
       form.nest.accumulator.element == .f32, form.strideX == 1,
       form.channel.extent >= leastChannels
     else { return [] }
-    return shapes(form, MatrixArithmetic(precision)).flatMap { $0.withRings(form, \.ahead) }
+    return shapes(form, MatrixArithmetic(precision))
+      .flatMap { $0.withTurns(form, gpu, \.turns) }.flatMap { $0.withRings(form, \.ahead) }
       .filter { $0.fits(form, gpu) }
   }
 
@@ -94,7 +96,7 @@ extension WarpGroupTile: TileKind {
     for inputs in [depth, 2 * depth, 4 * depth] where form.input.extent % inputs == 0 {
       for parts in [8, 12, 16] where form.channel.extent % (parts * MatrixShape.columns) == 0 {
         for tiles in [1, 2] where tiles * parts <= mostFragments {
-          for down in [1, 2] {
+          for down in [1, 2, 4] {
             shapes.append(
               WarpGroupTile(arithmetic, tiles: tiles, parts: parts, down: down, inputs: inputs))
           }
