@@ -9,11 +9,12 @@ public enum Reference {
   /// Elements of all tensors held at once: 16 GiB in float64.
   public static let maximumElements = 1 << 31
 
-  /// The results of a function.
+  /// The results of a function; with `rounding`, of one whose operations each round their exact results to float32.
   ///
   /// Throws where inputs or parameters are missing or have other shapes than the function declares.
   public static func evaluate(
-    _ function: Function, inputs: [Tensor<Double>], parameters: [String: Tensor<Double>] = [:]
+    _ function: Function, inputs: [Tensor<Double>], parameters: [String: Tensor<Double>] = [:],
+    rounding: Bool = false
   ) throws(Diagnostic) -> [Tensor<Double>] {
     guard inputs.count == function.arguments.count else {
       throw Diagnostic(
@@ -38,8 +39,10 @@ public enum Reference {
           at: node.location, help: "use smaller images or a smaller batch")
       }
       let operands = node.operands.compactMap { values[$0] }
-      let results = try evaluate(node, in: function, operands, parameters)
-      for (value, tensor) in zip(node.results, results) { values[value] = tensor }
+      let results = try evaluate(node, in: function, operands, parameters, rounding)
+      for (value, tensor) in zip(node.results, results) {
+        values[value] = rounding ? tensor.map { Double(Float($0)) } : tensor
+      }
       for operand in node.operands where lastUse[operand] == position {
         held -= values.removeValue(forKey: operand)?.shape.elementCount ?? 0
       }
@@ -49,10 +52,10 @@ public enum Reference {
 
   private static func evaluate(
     _ node: Node, in function: Function, _ operands: [Tensor<Double>],
-    _ parameters: [String: Tensor<Double>]
+    _ parameters: [String: Tensor<Double>], _ rounding: Bool
   ) throws(Diagnostic) -> [Tensor<Double>] {
     if let body = node.regions.first {
-      return try evaluate(body, inputs: operands, parameters: parameters)
+      return try evaluate(body, inputs: operands, parameters: parameters, rounding: rounding)
     }
     if let parameter = node.operation as? ParameterOperation {
       return [try look(up: parameter, in: parameters)]

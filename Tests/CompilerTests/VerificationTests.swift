@@ -30,15 +30,38 @@ import Testing
     #expect(try error([.infinity], [1]) == .infinity)
   }
 
-  /// A power of 16 multiplies relative differences by that.
-  @Test func sensitivityIsThatOfTheReference() throws {
-    var function = Function("power")
-    var value = function.addArgument(TensorType(try Shape([1, 1, 8, 8]), .f32), name: "x")
-    for _ in 0..<4 { value = try function.append(Multiply(), [value, value])[0] }
-    function.results = [value]
-    let verification = Verification(function, weights: [:])
-    let found = try verification.sensitivity(verification.inputs("constant", seed: 1), seed: 1)
-    #expect(found.count == 1 && abs(found[0] - 8) < 1e-5)
+  /// Of very small images (x + 1) - 1 is the difference of large numbers, but x + 1 alone is not.
+  @Test(arguments: [("%1", 0x1p18, 0x1p19), ("%0", 0.0, 1.0)])
+  func roundingOfWhatIsBetweenIsKnown(_ result: String, _ least: Double, _ most: Double) throws {
+    let text = """
+      rephase_ir 1
+      func @cancelling(%x: tensor<1x1x8x8xf32>) -> tensor<1x1x8x8xf32> {
+        %one = parameter "one" : tensor<1x1x8x8xf32>
+        %0 = add %x, %one : tensor<1x1x8x8xf32>
+        %1 = subtract %0, %one : tensor<1x1x8x8xf32>
+        return \(result)
+      }
+      """
+    guard case .graph(let function) = try DumpReader.read(text, file: "cancelling") else { return }
+    let weights = ["one": Tensor<Float>(try Shape([1, 1, 8, 8]), repeating: 1)]
+    let verification = Verification(function, weights: weights)
+    let images = verification.inputs("tiny", seed: 1)
+    let own = try verification.ownRounding(images)[0]
+    #expect((least...most).contains(own))
+    let compiled = try ModelSession(
+      .graph(function), target: try native(), precision: .strict, weights: weights)
+    let rows = try verification.compare("tiny", images) { (inputs) throws(Diagnostic) in
+      try compiled.session.run(inputs: inputs)
+    }
+    #expect(rows[0].ulps <= Verification.allowed(.strict, ownRounding: own))
+    #expect((rows[0].ulps <= Precision.strict.promise) == (result == "%0"))
+  }
+
+  @Test func amplifiedRoundingAllowsMore() {
+    #expect(Verification.allowed(.standard, ownRounding: 0) == 64)
+    #expect(Verification.allowed(.standard, ownRounding: 2) == 64)
+    #expect(Verification.allowed(.strict, ownRounding: 6) == 48)
+    #expect(Verification.allowed(.strict, ownRounding: .infinity) == 16)
   }
 
   @Test(arguments: textStages)
