@@ -40,7 +40,7 @@ struct ApplyWinograd {
     }
     module.run = run
     func pools(_ later: ResultPooling) -> ResultPooling? {
-      later.pooling.fitsTiles(of: shape.transform) ? later : nil
+      nest.canPool(later.pooling, by: shape.transform) ? later : nil
     }
     module.replaceCalls(of: kernel, lanes: shape.outputLanes, pools: pools) { work in
       var winograd = WinogradKernel(nest, shape, work)

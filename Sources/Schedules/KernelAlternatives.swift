@@ -29,13 +29,18 @@ public struct KernelAlternatives {
     let pooled = module.run.enumerated().compactMap { call, statement -> Int? in
       guard let writer = statement.calledKernel, let image = statement.arguments.last,
         direct(writer)?.nest.isSumOfProducts == true,
-        nest(writer) == nil || winograd.transforms.allSatisfy(pooling.fitsTiles)
+        canPool(pooling, as: nest(writer))
       else { return nil }
       return module.pooling(of: image, writtenBy: call)?.call
     }
     return module.run.indices.allSatisfy {
       module.run[$0].calledKernel != kernel || pooled.contains($0)
     }
+  }
+
+  private func canPool(_ pooling: Pooling, as nest: WinogradNest?) -> Bool {
+    guard let nest else { return true }
+    return winograd.transforms.allSatisfy { nest.canPool(pooling, by: $0) }
   }
 
   /// What the cost model chooses; nil for other kernels.

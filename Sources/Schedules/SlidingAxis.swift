@@ -1,14 +1,36 @@
 import LoopIR
 
-/// A dimension over which a window slides: a position, and the number of a tap that is only ever added to it.
+/// A dimension over which a window slides: a position, and the number of a tap of which some multiple is only ever added
+/// to it.
 struct SlidingAxis {
   let position: String
   let tap: String
+  /// Positions from one tap to the next.
+  var step = 1
 
-  /// The expression at tap 0; nil where it is no function of position + tap.
+  /// Taps are no further apart than that.
+  private static let widestStep = 32
+
+  init(position: String, tap: String) {
+    (self.position, self.tap) = (position, tap)
+  }
+
+  /// With the step for which the expression is a function of the position moved by taps, or 1 where there is none.
+  init(position: String, tap: String, of expression: Expression) {
+    self.init(position: position, tap: tap)
+    step =
+      (1...Self.widestStep).first { step in
+        var axis = self
+        axis.step = step
+        return axis.collapsed(expression) != nil
+      } ?? 1
+  }
+
+  /// The expression at tap 0; nil where it is no function of position + step * tap.
   func collapsed(_ expression: Expression) -> Expression? {
     let start = expression.substituting(tap, with: .integer(0))
-    let moved = start.substituting(position, with: .variable(position) + .variable(tap))
+    let moved = start.substituting(
+      position, with: .variable(position) + .variable(tap) * .integer(step))
     let indices: Set<String> = [position, tap]
     guard
       moved.simplified(indices: indices) == expression.simplified(indices: indices)

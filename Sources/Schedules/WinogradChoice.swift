@@ -78,10 +78,7 @@ struct WinogradChoice {
   }
 
   func cycles(_ nest: WinogradNest, _ shape: WinogradShape) -> Double {
-    let m = shape.transform.outputs
-    func tiles(_ extent: Int) -> Int { (extent + m - 1) / m }
-    let total = tiles(nest.row.extent) * tiles(nest.column.extent) * nest.image.extent
-    let strips = (total + shape.tiles - 1) / shape.tiles
+    let strips = WinogradKernel.grid(nest, shape).strips(of: shape.tiles)
     let strip =
       inputCycles(nest, shape) + outputCycles(nest, shape)
       + max(productCycles(nest, shape), memoryCycles(nest, shape))

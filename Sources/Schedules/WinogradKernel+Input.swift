@@ -8,7 +8,7 @@ extension WinogradKernel {
     let (bindings, tile) = place(.variable(t))
     let last = Expression.integer(shape.transform.inputs - 1)
     let isInside = Expression.conjunction(
-      conditions(tile.row, tile.column) + conditions(tile.row + last, tile.column + last))
+      conditions(tile.row, tile.column) + conditions(tile.row(last), tile.column(last)))
     let body = Statement.conditional(
       isInside, then: inputTile(tile, .variable(t), isInside: true),
       otherwise: inputTile(tile, .variable(t), isInside: false))
@@ -19,8 +19,8 @@ extension WinogradKernel {
   private func conditions(_ row: Expression, _ column: Expression) -> [Expression] {
     let reach = WinogradTransform.kernelTaps - 1
     return nest.conditions(row: row, column: column) + [
-      .binary(.less, row, .integer(nest.row.extent + reach)),
-      .binary(.less, column, .integer(nest.column.extent + reach)),
+      .binary(.less, row, .integer(nest.row.extent + reach * nest.dilation.rows)),
+      .binary(.less, column, .integer(nest.column.extent + reach * nest.dilation.columns)),
     ]
   }
 
@@ -33,7 +33,7 @@ extension WinogradKernel {
     func channel(_ lane: Expression) -> Expression { .variable(v) * .integer(map.lanes) + lane }
     let load: TileTransform.Load = { row, column, lane in
       nest.element(
-        image: tile.image, row: tile.row + row, column: tile.column + column,
+        image: tile.image, row: tile.row(row), column: tile.column(column),
         channel: channel(lane))
     }
     let store: TileTransform.Store = { row, column, value, lane, _ in
@@ -44,7 +44,7 @@ extension WinogradKernel {
       ? map.statements(&names, load: load, store: store)
       : map.gathered(
         &names,
-        inside: { .conjunction(kernel.conditions(tile.row + $0, tile.column + $1)) },
+        inside: { .conjunction(kernel.conditions(tile.row($0), tile.column($1))) },
         load: load, store: store)
     return [.loop(Loop(v, .integer(0), .integer(nest.input.extent / map.lanes), body: body))]
   }

@@ -14,8 +14,8 @@ extension WinogradKernel {
     let part =
       partialTile(tile, .variable(t), channel) + pooledTile(tile, channel.first, isWhole: false)
     let isWhole = Expression.conjunction([
-      .binary(.lessOrEqual, tile.row, .integer(nest.row.extent - m)),
-      .binary(.lessOrEqual, tile.column, .integer(nest.column.extent - m)),
+      .binary(.lessOrEqual, tile.row, .integer(last(nest.row, tile.steps.rows))),
+      .binary(.lessOrEqual, tile.column, .integer(last(nest.column, tile.steps.columns))),
     ])
     let body = Statement.conditional(isWhole, then: whole, otherwise: part)
     let vectors = Statement.loop(
@@ -32,9 +32,23 @@ extension WinogradKernel {
       .integer(grid.count) - .variable(strip) * .integer(shape.tiles))
   }
 
-  /// Rows or columns of a tile that are inside the image.
-  func size(inside dimension: LoopNest.Dimension, _ first: Expression) -> Expression {
-    .binary(.minimum, .integer(m), .integer(dimension.extent) - first)
+  /// The last row or column at which a whole tile begins.
+  private func last(_ dimension: LoopNest.Dimension, _ step: Int) -> Int {
+    dimension.extent - 1 - (m - 1) * step
+  }
+
+  /// Rows, or columns, of a tile that are inside the image; none, or fewer, of an empty one.
+  func rowsInside(_ tile: Tile) -> Expression { size(nest.row, tile.row, tile.steps.rows) }
+  func columnsInside(_ tile: Tile) -> Expression {
+    size(nest.column, tile.column, tile.steps.columns)
+  }
+
+  private func size(
+    _ dimension: LoopNest.Dimension, _ first: Expression, _ step: Int
+  ) -> Expression {
+    if step == 1 { return .binary(.minimum, .integer(m), .integer(dimension.extent) - first) }
+    let left = .integer(dimension.extent + step - 1) - first
+    return .binary(.minimum, .integer(m), .binary(.divide, left, .integer(step)))
   }
 
   /// The first channel of a vector of outputs, in its block and in all.
@@ -80,9 +94,9 @@ extension WinogradKernel {
     let tail = Place(accumulator: at, values: values).apply(nest.nest.tail, result.name, nest.nest)
     let element = lanes(l, shape.outputLanes, [sum] + names.renamed(tail))
     let across = Statement.loop(
-      Loop(j, .integer(0), size(inside: nest.column, tile.column), body: [element]))
+      Loop(j, .integer(0), columnsInside(tile), body: [element]))
     let down = Statement.loop(
-      Loop(i, .integer(0), size(inside: nest.row, tile.row), body: [across]))
+      Loop(i, .integer(0), rowsInside(tile), body: [across]))
     return [.allocate(result)] + body + [down]
   }
 
@@ -92,8 +106,8 @@ extension WinogradKernel {
     _ channel: Expression
   ) -> [String: Expression] {
     [
-      nest.image.name: tile.image, nest.row.name: tile.row + row,
-      nest.column.name: tile.column + column, nest.channel.name: channel,
+      nest.image.name: tile.image, nest.row.name: tile.row(row),
+      nest.column.name: tile.column(column), nest.channel.name: channel,
     ]
   }
 

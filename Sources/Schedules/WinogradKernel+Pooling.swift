@@ -39,6 +39,13 @@ extension WinogradKernel {
   }
 }
 
+extension WinogradNest {
+  /// Whether tiles have whole windows; pixels of dilated ones are no neighbours.
+  func canPool(_ pooling: Pooling, by transform: WinogradTransform) -> Bool {
+    !isDilated && pooling.fitsTiles(of: transform)
+  }
+}
+
 extension Pooling {
   /// Whether no window lies in two tiles of a transform.
   func fitsTiles(of transform: WinogradTransform) -> Bool {

@@ -13,14 +13,12 @@ extension WinogradKernel {
     func loop(_ variable: String, _ end: Expression, _ body: [Statement]) -> [Statement] {
       [.loop(Loop(variable, .integer(0), end, body: body))]
     }
-    let (rows, columns) = (
-      size(inside: nest.row, tile.row), size(inside: nest.column, tile.column)
-    )
+    let (rows, columns) = (rowsInside(tile), columnsInside(tile))
     let tiles = tilesInStrip
     let loops = PartialSums.Loops(
       blocks: { loop(t, tiles, bindings + $0) },
       pixels: { loop(i, rows, loop(j, columns, $0)) },
-      pixel: [tile.image, tile.row + .variable(i), tile.column + .variable(j)])
+      pixel: [tile.image, tile.row(.variable(i)), tile.column(.variable(j))])
     return sums.statements(part: .variable(strip), channels, over: loops, &names)
   }
 }

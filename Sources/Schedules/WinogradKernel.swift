@@ -95,10 +95,10 @@ struct WinogradKernel {
   var m: Int { shape.transform.outputs }
   var grid: TileGrid { Self.grid(nest, shape) }
 
-  private static func grid(_ nest: WinogradNest, _ shape: WinogradShape) -> TileGrid {
+  static func grid(_ nest: WinogradNest, _ shape: WinogradShape) -> TileGrid {
     TileGrid(
       extent: shape.transform.outputs, images: nest.image.extent, rows: nest.row.extent,
-      columns: nest.column.extent)
+      columns: nest.column.extent, steps: nest.dilation)
   }
 
   /// The kernel under its new name, with transformed kernels in the place of the weights, and what its sums read and

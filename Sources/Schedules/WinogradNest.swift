@@ -1,10 +1,10 @@
 import LoopIR
 import Tensors
 
-/// A convolution with 3x3 taps and stride 1, as Winograd's algorithm sees it.
+/// A convolution with 3x3 taps and stride 1, dilated or not, as Winograd's algorithm sees it.
 ///
-/// Recognized from the loops: whatever the operand's expression reads, the tap is only added to the row and the
-/// column. So the operand is a function of a row, a column and an input channel, and so are its conditions.
+/// Recognized from the loops: whatever the operand's expression reads, taps, times the dilation, are only added to the row
+/// and the column. So the operand is a function of a row, a column and an input channel, and so are its conditions.
 struct WinogradNest {
   let kernel: Kernel
   let nest: ReductionNest
@@ -18,6 +18,8 @@ struct WinogradNest {
   let operand: Expression
   /// Whether a row, or a column, counted so is inside the operand; elsewhere it is zero.
   let conditions: [Expression]
+  /// Rows, and columns, from one tap to the next.
+  let dilation: (rows: Int, columns: Int)
   /// The position of the kernel's parameter that holds the weights, [output, input, row tap, column tap].
   let weights: Int
 
@@ -40,6 +42,7 @@ struct WinogradNest {
     input = taps.input
     operand = taps.operand
     conditions = taps.conditions
+    dilation = (taps.vertical.step, taps.horizontal.step)
     weights = taps.weights
   }
 
@@ -65,6 +68,8 @@ struct WinogradNest {
     return true
   }
 
+  var isDilated: Bool { dilation != (1, 1) }
+
   /// The conditions at a row and a column.
   func conditions(row y: Expression, column x: Expression) -> [Expression] {
     conditions.map { $0.substituting([row.name: y, column.name: x]) }
@@ -77,8 +82,8 @@ private struct Taps {
   var conditions: [Expression] = []
   let weights: Int
   let input: LoopNest.Dimension
-  private let vertical: SlidingAxis
-  private let horizontal: SlidingAxis
+  let vertical: SlidingAxis
+  let horizontal: SlidingAxis
 
   init?(_ kernel: Kernel, _ nest: ReductionNest, operand: Expression, weights: Expression) {
     let names = nest.outer.dimensions.map(\.name)
@@ -93,8 +98,8 @@ private struct Taps {
     guard taps.allSatisfy({ $0.extent == WinogradTransform.kernelTaps }) else { return nil }
     self.weights = position
     self.input = input
-    vertical = SlidingAxis(position: names[2], tap: ky)
-    horizontal = SlidingAxis(position: names[3], tap: kx)
+    vertical = SlidingAxis(position: names[2], tap: ky, of: operand)
+    horizontal = SlidingAxis(position: names[3], tap: kx, of: operand)
     guard !operand.variablesUsed.contains(names[1]),
       let rows = vertical.collapsed(operand), let both = horizontal.collapsed(rows)
     else { return nil }

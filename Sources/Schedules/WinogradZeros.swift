@@ -46,7 +46,7 @@ extension WinogradNest {
   private func zeroRows(
     _ transform: WinogradTransform, _ position: String, _ channels: Range<Int>
   ) -> [Int] {
-    guard let range = Interval(channels) else { return [] }
+    guard let range = Interval(channels), !isDilated else { return [] }
     let elements = (0..<transform.inputs).map { element in
       let place = .variable(position) * .integer(transform.outputs) + .integer(element)
       return operand.substituting(position, with: place).simplified(

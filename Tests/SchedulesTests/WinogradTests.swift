@@ -18,7 +18,16 @@ import Testing
       .convolution(4, 12, size: (6, 6), padding: [2, 1, 0, 2]),
       .convolution(8, 8, size: (5, 10), batch: 3), .convolution(24, 32, size: (4, 13)),
       .residual(), upsampledSkip(16), upsampledSkip(12),
-    ]
+    ] + dilated
+
+  /// Rows and columns that phases share evenly or not, and fewer than there are phases: some tiles are empty then.
+  static let dilated: [KernelCase] = [
+    .grouped(1, 8, 16, size: (8, 12), distance: (2, 2)),
+    .grouped(1, 16, 8, size: (9, 7), distance: (2, 3)),
+    .grouped(1, 8, 8, size: (3, 10), distance: (4, 1)),
+    .grouped(1, 8, 8, size: (11, 6), distance: (1, 5)),
+    .grouped(1, 8, 8, size: (12, 12), distance: (2, 2), pooled: true),
+  ]
 
   /// Reads an upsampled image and a skip connection; 12 channels are no multiple of 8 lanes.
   static func upsampledSkip(_ channels: Int) -> KernelCase {
@@ -53,7 +62,7 @@ import Testing
   /// Every case with F(4), and partial tiles, a residual and a batch with the others.
   static let combinations: [(KernelCase, WinogradTransform)] =
     cases.map { ($0, WinogradTransform.all[1]) }
-    + [cases[1], cases[7], .residual()].flatMap { item in
+    + [cases[1], cases[7], .residual(), dilated[1]].flatMap { item in
       [(item, WinogradTransform.all[0]), (item, WinogradTransform.all[2])]
     }
 
