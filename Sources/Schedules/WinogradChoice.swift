@@ -8,8 +8,9 @@ struct WinogradChoice {
   let transforms: [WinogradTransform]
   private var cost: CostModel { CostModel(target: target) }
 
-  /// F(2) and F(4). Errors of F(6) come to 100 units of 2^-23 for 128 channels, past any promise.
-  static let withinStandardPrecision = WinogradTransform.all.filter { $0.outputs <= 4 }
+  /// F(2) and F(4) for 3 taps, F(2) for 5. Errors of F(6) come to 100 units of 2^-23 for 128 channels, past any promise.
+  static let withinStandardPrecision =
+    WinogradTransform.all.filter { $0.outputs <= 4 } + [.ofFiveTaps]
 
   /// Vectors of fewer lanes are not worth it.
   private static let fewestLanes = 4
@@ -27,7 +28,7 @@ struct WinogradChoice {
 
   /// All shapes whose local buffers have room.
   func shapes(for nest: WinogradNest) -> [WinogradShape] {
-    transforms.flatMap { transform in
+    transforms.filter { $0.taps == nest.taps }.flatMap { transform in
       shapes(nest, transform).filter { WinogradKernel.localBytes(nest, $0) <= Target.localBytes }
     }
   }
@@ -72,7 +73,7 @@ struct WinogradChoice {
     let vectors = max(1, nest.channel.extent / cost.lanes(.f32))
     let tile = cost.bestTile(
       columns: nest.column.extent, channels: nest.channel.extent, element: .f32)
-    let taps = 9 * nest.input.extent
+    let taps = nest.taps * nest.taps * nest.input.extent
     let row = cost.rowCost(tile, columns: nest.column.extent, vectors: vectors)
     return row * Double(taps * nest.row.extent * nest.image.extent)
   }

@@ -31,7 +31,7 @@ struct WinogradGradientChoice {
     let outputLanes = cost.lanes(dividing: nest.output.extent)
     guard min(inputLanes, outputLanes) >= Self.fewestLanes else { return [] }
     var shapes: [WinogradGradientShape] = []
-    for transform in transforms {
+    for transform in transforms where transform.taps == WinogradGradientNest.taps {
       for outputs in Self.blocks(nest.output.extent, outputLanes) {
         for inputs in Self.blocks(nest.input.extent, inputLanes) {
           let tile = registerTile(outputs: outputs, vectors: inputs / inputLanes)

@@ -4,6 +4,9 @@ import Tensors
 /// The gradient of a kernel of 3x3 taps and stride 1, as Winograd's algorithm sees it:
 /// `dw[o, i, ky, kx] = sum over n, y, x of source(n, i, y + ky, x + kx) cotangent(n, o, y, x)`.
 struct WinogradGradientNest {
+  /// Rows, and columns, of taps.
+  static let taps = 3
+
   let kernel: Kernel
   let nest: ReductionNest
   /// The result's channels.
@@ -30,9 +33,7 @@ struct WinogradGradientNest {
       case .fma(let a, let b, .load(nest.accumulator.name, _)) = nest.update
     else { return nil }
     let results = nest.outer.dimensions
-    guard results[2...].allSatisfy({ $0.extent == WinogradTransform.kernelTaps }) else {
-      return nil
-    }
+    guard results[2...].allSatisfy({ $0.extent == Self.taps }) else { return nil }
     (output, input) = (results[0], results[1])
     (rowTap, columnTap) = (results[2].name, results[3].name)
     (image, row, column) = (nest.reductions[0], nest.reductions[1], nest.reductions[2])
@@ -71,7 +72,7 @@ struct WinogradGradientNest {
 
   /// Whether the source has a row and a column, and some cotangent meets them.
   func sourceConditions(row y: Expression, column x: Expression) -> [Expression] {
-    let reach = WinogradTransform.kernelTaps - 1
+    let reach = Self.taps - 1
     return conditions.map { $0.substituting([row.name: y, column.name: x]) } + [
       .binary(.less, y, .integer(row.extent + reach)),
       .binary(.less, x, .integer(column.extent + reach)),

@@ -17,7 +17,7 @@ extension WinogradKernel {
 
   /// The nest's conditions, and that the element belongs to an output of the image at all.
   private func conditions(_ row: Expression, _ column: Expression) -> [Expression] {
-    let reach = WinogradTransform.kernelTaps - 1
+    let reach = nest.taps - 1
     return nest.conditions(row: row, column: column) + [
       .binary(.less, row, .integer(nest.row.extent + reach * nest.dilation.rows)),
       .binary(.less, column, .integer(nest.column.extent + reach * nest.dilation.columns)),

@@ -30,11 +30,11 @@ struct WinogradShape: Hashable {
   }
 }
 
-/// Computes a convolution by Winograd's algorithm F(m x m, 3 x 3).
+/// Computes a convolution by Winograd's algorithm F(m x m, r x r).
 ///
 /// ```
 /// parallel for strips of tiles {
-///   for tiles { V[p, tile, i] = (Bᵀ d B)[p] }                     // d: the (m + 2)² elements that a tile reads
+///   for tiles { V[p, tile, i] = (Bᵀ d B)[p] }                     // d: the (m + r - 1)² elements that a tile reads
 ///   for blocks of output channels {
 ///     for p { M[p, tile, c] = sum over i of U[p, i, c] V[p, tile, i] }
 ///     for tiles { sum = (Aᵀ M A)[y, x]; tail(sum); pool the tile where a `PooledResult` is wanted }
@@ -148,7 +148,7 @@ struct WinogradKernel {
 // MARK: Products
 
 extension WinogradKernel {
-  /// For each of the (m + 2)² products, the matrix [tiles, inputs] times [inputs, block of outputs]; without the
+  /// For each of the (m + r - 1)² products, the matrix [tiles, inputs] times [inputs, block of outputs]; without the
   /// inputs for which it is zero.
   private mutating func product(_ block: String) -> [Statement] {
     let (p, group) = (names.fresh("p"), names.fresh("group"))

@@ -1,7 +1,7 @@
 import LoopIR
 import Tensors
 
-/// A convolution with 3x3 taps and stride 1, dilated or not, as Winograd's algorithm sees it.
+/// A convolution with 3x3 or 5x5 taps and stride 1, dilated or not, as Winograd's algorithm sees it.
 ///
 /// Recognized from the loops: whatever the operand's expression reads, taps, times the dilation, are only added to the row
 /// and the column. So the operand is a function of a row, a column and an input channel, and so are its conditions.
@@ -18,6 +18,8 @@ struct WinogradNest {
   let operand: Expression
   /// Whether a row, or a column, counted so is inside the operand; elsewhere it is zero.
   let conditions: [Expression]
+  /// Rows, and columns, of taps.
+  let taps: Int
   /// Rows, and columns, from one tap to the next.
   let dilation: (rows: Int, columns: Int)
   /// The position of the kernel's parameter that holds the weights, [output, input, row tap, column tap].
@@ -42,6 +44,7 @@ struct WinogradNest {
     input = taps.input
     operand = taps.operand
     conditions = taps.conditions
+    self.taps = taps.count
     dilation = (taps.vertical.step, taps.horizontal.step)
     weights = taps.weights
   }
@@ -81,6 +84,7 @@ private struct Taps {
   var operand: Expression
   var conditions: [Expression] = []
   let weights: Int
+  let count: Int
   let input: LoopNest.Dimension
   let vertical: SlidingAxis
   let horizontal: SlidingAxis
@@ -95,7 +99,8 @@ private struct Taps {
       Set(nest.reductions.map(\.name)) == [i, ky, kx]
     else { return nil }
     let taps = nest.reductions.filter { $0.name != i }
-    guard taps.allSatisfy({ $0.extent == WinogradTransform.kernelTaps }) else { return nil }
+    guard [[3, 3], [5, 5]].contains(taps.map(\.extent)) else { return nil }
+    count = taps[0].extent
     self.weights = position
     self.input = input
     vertical = SlidingAxis(position: names[2], tap: ky, of: operand)

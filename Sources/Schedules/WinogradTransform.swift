@@ -1,4 +1,4 @@
-/// The matrices of Winograd's minimal filtering F(m, 3): m outputs of a filter of 3 taps from m + 2 products.
+/// The matrices of Winograd's minimal filtering F(m, r): m outputs of a filter of r taps from m + r - 1 products.
 ///
 /// For the polynomial points p and infinity, `y = Aᵀ ((G g) ⊙ (Bᵀ d))` (Winograd 1980; Lavin and Gray,
 /// arXiv:1509.09308). With the Toom-Cook construction, row j of G evaluates the filter at p[j] and divides by
@@ -7,18 +7,21 @@
 struct WinogradTransform: Hashable, Sendable {
   /// Outputs of one tile along a dimension, m.
   let outputs: Int
-  /// m + 1 different points; an opposite pair shares its arithmetic.
+  /// Taps of the filter, r: 3 or 5.
+  let taps: Int
+  /// m + r - 2 different points; an opposite pair shares its arithmetic.
   let points: [Fraction]
 
-  static let kernelTaps = 3
+  /// As names of kernels have it: `4x4`, `4x4u` with the point -1, for upsampled images, and `2x2k5` for 5 taps.
+  var label: String {
+    let suffix = taps == 5 ? "k5" : outputs == 4 && points.contains(-1) ? "u" : ""
+    return "\(outputs)x\(outputs)" + suffix
+  }
 
-  /// As names of kernels have it: `4x4`, and `4x4u` with the point -1, for upsampled images.
-  var label: String { "\(outputs)x\(outputs)" + (outputs == 4 && points.contains(-1) ? "u" : "") }
+  /// Inputs, and products, of one tile along a dimension: m + r - 1.
+  var inputs: Int { outputs + taps - 1 }
 
-  /// Inputs, and products, of one tile along a dimension: m + 2.
-  var inputs: Int { outputs + Self.kernelTaps - 1 }
-
-  /// The transforms there are, smallest first.
+  /// The transforms for 3 taps, smallest first.
   ///
   /// The points are binary fractions, so that entries of A and B are exact float32 numbers. For F(4) those of least
   /// error among pairs ±a, ±b of eighths: a third of the error of 0, ±1, ±2 (IR/decisions/0006). The third one has
@@ -30,33 +33,39 @@ struct WinogradTransform: Hashable, Sendable {
     WinogradTransform(outputs: 6, pairs: [Fraction(1, 2), 1, 2]),
   ]
 
-  init(outputs: Int, points: [Fraction]) {
-    precondition(points.count == outputs + 1, "F(m, 3) has m + 1 points beside infinity")
+  /// F(2, 5), by the points of F(4, 3): tiles of the same inputs.
+  static let ofFiveTaps = WinogradTransform(
+    outputs: 2, taps: 5, pairs: [Fraction(5, 8), Fraction(3, 2)])
+
+  init(outputs: Int, taps: Int = 3, points: [Fraction]) {
+    precondition(
+      points.count == outputs + taps - 2, "F(m, r) has m + r - 2 points beside infinity")
     self.outputs = outputs
+    self.taps = taps
     self.points = points
   }
 
   /// Zero and opposite pairs.
-  private init(outputs: Int, pairs: [Fraction]) {
-    self.init(outputs: outputs, points: [0] + pairs.flatMap { [$0, -$0] })
+  private init(outputs: Int, taps: Int = 3, pairs: [Fraction]) {
+    self.init(outputs: outputs, taps: taps, points: [0] + pairs.flatMap { [$0, -$0] })
   }
 
-  /// Aᵀ, [m, m + 2].
+  /// Aᵀ, [m, m + r - 1].
   var outputMatrix: [[Fraction]] {
     (0..<outputs).map { row in
       points.map { $0.power(row) } + [row == outputs - 1 ? 1 : 0]
     }
   }
 
-  /// G, [m + 2, 3].
+  /// G, [m + r - 1, r].
   var kernelMatrix: [[Fraction]] {
     points.indices.map { j in
       let scale = others(j).reduce(Fraction(1)) { $0 * (points[j] - $1) }
-      return (0..<Self.kernelTaps).map { points[j].power($0) / scale }
-    } + [[0, 0, 1]]
+      return (0..<taps).map { points[j].power($0) / scale }
+    } + [(0..<taps).map { $0 == taps - 1 ? 1 : 0 }]
   }
 
-  /// Bᵀ, [m + 2, m + 2].
+  /// Bᵀ, [m + r - 1, m + r - 1].
   var inputMatrix: [[Fraction]] {
     points.indices.map { Self.polynomial(others($0)) + [0] } + [Self.polynomial(points)]
   }

@@ -64,7 +64,16 @@ import Testing
     cases.map { ($0, WinogradTransform.all[1]) }
     + [cases[1], cases[7], .residual(), dilated[1]].flatMap { item in
       [(item, WinogradTransform.all[0]), (item, WinogradTransform.all[2])]
-    }
+    } + fiveTaps.map { ($0, WinogradTransform.ofFiveTaps) }
+
+  /// 5x5, stride 1: also padded unevenly, dilated, and pooled.
+  static let fiveTaps: [KernelCase] = [
+    .convolution(8, 16, kernel: 5, size: (8, 8)),
+    .convolution(16, 8, kernel: 5, size: (9, 7), batch: 2),
+    .convolution(8, 8, kernel: 5, size: (6, 9), padding: [0, 3, 1, 0]),
+    .grouped(1, 8, 8, kernel: 5, size: (9, 8), distance: (2, 3)),
+    .grouped(1, 8, 8, kernel: 5, size: (8, 8), pooled: true),
+  ]
 
   @Test(arguments: combinations)
   func valuesAreThoseOfThePlainLoops(_ item: KernelCase, transform: WinogradTransform) throws {
@@ -128,7 +137,7 @@ import Testing
   @Test func otherKernelsAreLeftAlone() throws {
     let items: [KernelCase] = [
       .convolution(32, 32, size: (9, 33), strides: (2, 1)), .convolution(32, 32, kernel: 1),
-      .convolution(32, 32, kernel: 5, size: (8, 8)), .convolution(1, 32, size: (8, 8)),
+      .convolution(32, 32, kernel: 7, size: (8, 8)), .convolution(1, 32, size: (8, 8)),
       .convolution(32, 1, size: (8, 8)),
     ]
     for item in items {

@@ -7,11 +7,11 @@ import Testing
 /// Winograd's transforms: exact identities, and programs that compute the matrices' products.
 @Suite struct WinogradTransformTests {
   /// y[k] = sum over t of d[k + t] g[t], for every pair of unit vectors, without any rounding.
-  @Test(arguments: WinogradTransform.all)
+  @Test(arguments: WinogradTransform.all + [.ofFiveTaps])
   func theIdentityHoldsExactly(_ transform: WinogradTransform) {
     let (a, g, b) = (transform.outputMatrix, transform.kernelMatrix, transform.inputMatrix)
     for output in 0..<transform.outputs {
-      for tap in 0..<WinogradTransform.kernelTaps {
+      for tap in 0..<transform.taps {
         for input in 0..<transform.inputs {
           let terms = (0..<transform.inputs).map { j in a[output][j] * g[j][tap] * b[j][input] }
           let sum = terms.reduce(Fraction(0)) { $0 - (-$1) }
@@ -21,7 +21,7 @@ import Testing
     }
   }
 
-  @Test(arguments: WinogradTransform.all)
+  @Test(arguments: WinogradTransform.all + [.ofFiveTaps])
   func factorsOfDataAreExactInFloat32(_ transform: WinogradTransform) {
     for factor in (transform.inputMatrix + transform.outputMatrix).joined() {
       #expect(Double(Float(factor.value)) == factor.value)
@@ -32,6 +32,8 @@ import Testing
     #expect(WinogradTransform.all.map(\.outputs) == [2, 4, 4, 6])
     #expect(WinogradTransform.all.map(\.inputs) == [4, 6, 6, 8])
     #expect(WinogradTransform.all.map(\.label) == ["2x2", "4x4", "4x4u", "6x6"])
+    let wide = WinogradTransform.ofFiveTaps
+    #expect((wide.outputs, wide.inputs, wide.label) == (2, 6, "2x2k5"))
   }
 
   /// The textbook's F(2, 3): d0 - d2, d1 + d2, d2 - d1, d3 - d1.
@@ -41,7 +43,7 @@ import Testing
   }
 
   /// The `let`s of a map, run by the interpreter, against the matrix times the vector.
-  @Test(arguments: WinogradTransform.all, [true, false])
+  @Test(arguments: WinogradTransform.all + [.ofFiveTaps], [true, false])
   func mapsMultiplyTheirMatrix(_ transform: WinogradTransform, isFused: Bool) throws {
     for matrix in [transform.inputMatrix, transform.outputMatrix, transform.kernelMatrix] {
       let size = matrix[0].count

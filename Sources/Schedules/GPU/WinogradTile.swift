@@ -80,7 +80,7 @@ extension WinogradTile: TileKind {
   static func tiles(
     _ form: StagedConvolution, _ gpu: GPU, _ precision: Precision
   ) -> [WinogradTile] {
-    let taps = WinogradTransform.kernelTaps
+    let taps = WinogradTransform.all[0].taps
     guard MatrixArithmetic(precision) == .splitTF32, form.nest.accumulator.element == .f32,
       form.kernelRow.extent == taps, form.kernelColumn.extent == taps,
       form.strideX == 1, form.strideY == 1, form.hasConstantWeights
