@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import Tensors
 
 /// A folder of its own for intermediate files, deleted with its owner.
 public struct WorkFolder: ~Copyable {
@@ -10,6 +11,7 @@ public struct WorkFolder: ~Copyable {
   public init() throws(Diagnostic) {
     url = FileManager.default.temporaryDirectory
       .appendingPathComponent("rephase-\(UUID().uuidString)")
+    Leftovers.add(url.path)
     do {
       try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     } catch {
@@ -19,11 +21,18 @@ public struct WorkFolder: ~Copyable {
     }
   }
 
-  deinit { try? FileManager.default.removeItem(at: url) }
+  deinit {
+    try? FileManager.default.removeItem(at: url)
+    Leftovers.forget(url.path)
+  }
 
+  /// The name may lie in a folder, which is made.
   func write(_ name: String, _ bytes: some Sequence<UInt8>) throws(Diagnostic) {
+    let file = url.appendingPathComponent(name)
     do {
-      try Data(bytes).write(to: url.appendingPathComponent(name))
+      try FileManager.default.createDirectory(
+        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try Data(bytes).write(to: file)
     } catch {
       throw Diagnostic(
         "cannot write \(name): \(error.localizedDescription)", at: SourceLocation(file: url.path),

@@ -77,11 +77,11 @@ public struct LibraryWriter: Sendable {
       name: contents.name, documentation: contents.documentation,
       forGPU: contents.kernels == nil)
     for (name, text) in Self.runtimeFiles where !name.hasSuffix("_header.h") {
-      try work.write(name, text.utf8)
+      try work.write("runtime/\(name)", text.utf8)
     }
-    try work.write("model_header.h", header.utf8)
+    try work.write("runtime/model_header.h", header.utf8)
+    try work.write("runtime/model_data.h", contents.modelData.utf8)
     try work.write("\(contents.name).h", header.utf8)
-    try work.write("model_data.h", contents.modelData.utf8)
     var objects: [String] = []
     if let kernels = contents.kernels {
       try work.write("kernels.o", kernels)
@@ -97,12 +97,18 @@ public struct LibraryWriter: Sendable {
     let compiler = try Tool("cc")
     let objcopy = try Tool("objcopy")
     let archiver = try Tool("ar")
-    try compiler.run(
-      [
-        "-std=c11", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-ident", "-pthread",
-        "-DREPHASE_MODEL=\(name)", "-ffile-prefix-map=\(folder.path)=.", "-c", "model.c", "-o",
-        "runtime.o",
-      ], in: folder)
+    let runtime = [
+      "-std=c11", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-ident", "-pthread",
+      "-DREPHASE_MODEL=\(name)", "-ffile-prefix-map=\(folder.path)=.", "-c", "runtime/model.c",
+      "-o", "runtime.o",
+    ]
+    do throws(Diagnostic) { try compiler.run(runtime, in: folder) } catch {
+      throw Diagnostic(
+        error.message,
+        help:
+          "C may use '\(name)' for something else: choose another by --name, or check 'cc --version'",
+        notes: error.notes)
+    }
     try compiler.run(["-r", "-nostdlib", "-o", "whole.o", "runtime.o"] + objects, in: folder)
     let kept = Self.exports.map { "--keep-global-symbol=\(name)_\($0)" }
     try objcopy.run(kept + ["whole.o", "\(name).o"], in: folder)

@@ -119,7 +119,7 @@ private let initialized: Bool = {
     let text = reason.map { String(cString: $0) } ?? "unknown reason"
     let first = text.prefix { $0 != "\n" }
     let told = Diagnostic("LLVM cannot compile this model: \(first)").description + "\n"
-    FileHandle.standardError.write(Data(told.utf8))
+    StandardError.write(told)
     _exit(1)
   }
   LLVMInitializeX86TargetInfo()

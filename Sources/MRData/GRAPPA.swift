@@ -63,7 +63,9 @@ public struct GRAPPA: Sendable {
       guard below != nil || above != nil, calibrationCount(offsets, lines) >= 3 else {
         throw Diagnostic(
           "\(lines.calibration.count) central lines are too few for GRAPPA",
-          help: "keep more central lines, such as regular:4:22")
+          help:
+            "keep more central lines, such as regular:4:22; of a scan with a pattern of its own, --mask detect"
+        )
       }
       groups[offsets, default: []].append(line)
     }

@@ -28,6 +28,8 @@ public struct Preparation: Sendable {
   ) throws(Diagnostic) -> PreparedManifest {
     let survey = try PreparationSurvey(subjects, self, progress: progress)
     let temporary = "\(directory).rephase-\(getpid()).tmp"
+    Leftovers.add(temporary)
+    defer { Leftovers.forget(temporary) }
     do {
       try FileManager.default.createDirectory(
         atPath: temporary, withIntermediateDirectories: false)

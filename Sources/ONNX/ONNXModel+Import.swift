@@ -14,8 +14,9 @@ extension ONNXModel {
       try OperatorTable.check(graph)
       let target = GraphImport(GraphBuilder(Function(functionName)))
       var values = try initialValues()
-      for input in graph.input where initializers[input.name] == nil {
-        let type = try self.type(of: input, extents)
+      let inputs = graph.input.filter { initializers[$0.name] == nil }
+      for (number, input) in inputs.enumerated() {
+        let type = try self.type(of: input, number: number, extents)
         try define(
           input.name, .value(target.builder.argument(type, name: input.name)), in: &values)
       }

@@ -7,7 +7,7 @@ extension ONNXModel {
 
   /// The type of a network's input; what the file leaves open of images [N, C, H, W] is taken from `extents`.
   func type(
-    of input: Onnx_ValueInfoProto, _ extents: ImageExtents
+    of input: Onnx_ValueInfoProto, number: Int, _ extents: ImageExtents
   ) throws(Diagnostic) -> TensorType {
     guard case .tensorType(let tensor)? = input.type.value, tensor.hasShape else {
       throw Diagnostic(
@@ -20,10 +20,12 @@ extension ONNXModel {
     }
     let dimensions = tensor.shape.dim
     let isImage = dimensions.count == 4
+    let given = extents.inputs.indices.contains(number) ? extents.inputs[number].extents : []
     var shape: [Int] = []
     for (index, dimension) in dimensions.enumerated() {
       let asked = isImage || index == 0 ? Self.asked(index, extents) : nil
-      shape.append(try extent(dimension, index, asked, of: input.name))
+      let own = given.count == dimensions.count ? given[index] : nil
+      shape.append(try extent(dimension, index, asked, own, of: input.name))
     }
     return TensorType(try Shape(shape), .f32)
   }
@@ -45,15 +47,17 @@ extension ONNXModel {
   }
 
   private func extent(
-    _ dimension: Onnx_TensorShapeProto.Dimension, _ index: Int, _ choice: Choice?, of input: String
+    _ dimension: Onnx_TensorShapeProto.Dimension, _ index: Int, _ choice: Choice?, _ given: Int?,
+    of input: String
   ) throws(Diagnostic) -> Int {
     guard case .dimValue(let value)? = dimension.value else {
+      if let extent = choice?.value ?? given { return extent }
       guard let choice else {
         throw Diagnostic(
           "dimension \(index) of the input '\(input)' is left open",
           help: "export the network with only batch, rows and columns dynamic")
       }
-      return choice.value ?? choice.standard
+      return choice.standard
     }
     guard let extent = Int(exactly: value), extent > 0 else {
       throw Diagnostic("dimension \(index) of the input '\(input)' is \(value)")

@@ -26,9 +26,13 @@ public struct ONNXModel: Sendable {
     public var batch: Int?
     public var height: Int?
     public var width: Int?
+    /// The shapes of images that are there, of each input, for what is not chosen.
+    public var inputs: [Shape]
 
-    public init(batch: Int? = nil, height: Int? = nil, width: Int? = nil) {
-      (self.batch, self.height, self.width) = (batch, height, width)
+    public init(
+      batch: Int? = nil, height: Int? = nil, width: Int? = nil, inputs: [Shape] = []
+    ) {
+      (self.batch, self.height, self.width, self.inputs) = (batch, height, width, inputs)
     }
   }
 

@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 
 /// How many of some things are done, on standard error: a bar on a terminal, at most ten plain lines elsewhere.
@@ -40,5 +41,5 @@ struct CountProgress {
     isBarOpen = false
   }
 
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  private func write(_ text: String) { StandardError.write(text) }
 }

@@ -10,6 +10,7 @@ import Synchronization
 /// work failed, 64 wrong usage.
 public func main(_ network: (any Network)? = nil) -> Never {
   UserNetwork.current.withLock { $0 = network }
+  StandardError.openClosedStreams()
   // A file that would pass a size limit is to fail as a full disk does, with an error.
   signal(SIGXFSZ, SIG_IGN)
   do {
@@ -66,7 +67,7 @@ struct Rephase: ParsableCommand {
 /// What goes to the terminal besides results.
 enum Console {
   static func error(_ text: String) {
-    FileHandle.standardError.write(Data((text + "\n").utf8))
+    StandardError.write(text + "\n")
   }
 
   /// A line of progress; silent with `--quiet`.

@@ -11,6 +11,9 @@ struct ExperimentConfig {
   /// Options of a command by name; a flag is `true` or `false`, what may be repeated is a list.
   typealias Options = [(name: String, values: [String])]
 
+  /// Options of its commands that an experiment sets itself.
+  static let ownOptions = ["data", "output", "resume", "quiet", "models"]
+
   let data: [String]
   let prepare: Options
   /// Networks with their settings, in the order of the file.
@@ -110,6 +113,13 @@ private struct ConfigReader {
   func options(_ node: Node?, _ name: String) throws(Diagnostic) -> ExperimentConfig.Options {
     var options: ExperimentConfig.Options = []
     for (key, value) in try mapping(node, name, keys: nil) {
+      guard !ExperimentConfig.ownOptions.contains(key) else {
+        throw Diagnostic(
+          "'\(key)' of \(name) is not for the file to say", at: place(value),
+          help:
+            "'rephase experiment' chooses data, outputs and --resume itself; it takes -o and --quiet"
+        )
+      }
       options.append((key, try values(value, key)))
     }
     return options

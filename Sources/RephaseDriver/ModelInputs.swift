@@ -17,11 +17,13 @@ struct ModelInputs {
     self.tensors = tensors
   }
 
-  /// Batch and size of images are those of the first input, where neither the user nor a dump says another.
+  var shapes: [Shape] { tensors.map(\.shape) }
+
+  /// Batch and size of a network's images are those of the first input, where the user says no others.
   func completing(_ options: ModelOptions) -> ModelOptions {
-    guard let extents = tensors.first?.shape.extents, extents.count == 4, !options.isDump else {
-      return options
-    }
+    guard let extents = tensors.first?.shape.extents, extents.count == 4, !options.isDump,
+      !options.isONNX
+    else { return options }
     var options = options
     options.batch = options.batch ?? extents[0]
     options.size = options.size ?? SizeOption(.init(height: extents[2], width: extents[3]))

@@ -186,7 +186,10 @@ extension ModelOptions {
   ///
   /// `needsWeights` says that a model with parameters may not come without; `orTrained`, that those that come with
   /// rephase do where none are given.
-  func resolve(needsWeights: Bool, orTrained takesTrained: Bool = false) throws -> ResolvedModel {
+  /// What an ONNX file leaves open of its inputs is as in `inputs`, the shapes of images that are there.
+  func resolve(
+    needsWeights: Bool, orTrained takesTrained: Bool = false, inputs: [Shape] = []
+  ) throws -> ResolvedModel {
     let file = try weightFile(orTrained: takesTrained)
     if let network = try network(with: file) {
       let graph = try network.graph(
@@ -201,7 +204,9 @@ extension ModelOptions {
       return ResolvedModel(staged: .graph(graph), network: network, weights: values ?? [:])
     }
     let path = model ?? ""
-    if isONNX { return try onnxModel(path, replacing: file.map { ($0.file, $0.path) }) }
+    if isONNX {
+      return try onnxModel(path, replacing: file.map { ($0.file, $0.path) }, inputs: inputs)
+    }
     let staged = try Self.dump(path)
     try checkImages(of: staged, path)
     let signature = try Self.signature(of: staged)
@@ -238,11 +243,19 @@ extension ModelOptions {
     }
   }
 
-  /// The model, a network without weights with fresh ones: times do not depend on them.
+  /// The model, without weights with fresh ones, or with numbers around 0 for a dump: times do not depend on them.
   func resolveForTiming() throws -> ResolvedModel {
     var model = try resolve(needsWeights: false)
-    if let network = model.network, model.weights.isEmpty {
+    guard model.weights.isEmpty else { return model }
+    if let network = model.network {
       model.weights = Weights.initialized(network, seed: 1).tensors
+    } else {
+      var generator = SplitMix64(seed: 1)
+      for weight in try Self.signature(of: model.staged) {
+        var tensor = Tensor<Float>(weight.shape, repeating: 0)
+        for place in tensor.values.indices { tensor.values[place] = generator.nextUnit() - 0.5 }
+        model.weights[weight.name] = tensor
+      }
     }
     return model
   }

@@ -7,12 +7,14 @@ extension ModelOptions {
   /// Whether MODEL is an ONNX file.
   var isONNX: Bool { model.map(ONNXModel.isONNX) ?? false }
 
-  /// An ONNX file as a model: its weights are those that the file holds, but for tensors of `replacement`.
+  /// An ONNX file as a model: its weights are those that the file holds, but for tensors of `replacement`; what it leaves
+  /// open of inputs is as in `inputs`.
   func onnxModel(
-    _ path: String, replacing replacement: (file: Safetensors, path: String)?
+    _ path: String, replacing replacement: (file: Safetensors, path: String)?,
+    inputs: [Shape] = []
   ) throws(Diagnostic) -> ResolvedModel {
     let extents = ONNXModel.ImageExtents(
-      batch: batch, height: size?.size.height, width: size?.size.width)
+      batch: batch, height: size?.size.height, width: size?.size.width, inputs: inputs)
     let imported = try ONNXModel(reading: path).imported(extents)
     var weights = imported.weights
     if let replacement {

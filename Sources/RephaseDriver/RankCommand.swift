@@ -62,19 +62,29 @@ struct RankMakeCommand: ParsableCommand {
     let sources = try UsageError.of { () throws(Diagnostic) in
       try techniques.map(TechniqueImages.parse)
     }
+    let directory = output.hasSuffix("/") ? String(output.dropLast()) : output
+    let keyPath = key ?? directory + "-key.json"
+    try refuseOld([directory + "/reader-1.html", keyPath])
     let cases = try TechniqueImages.cases(sources)
     let session = try ReadingSession(
       techniques: sources.map(\.name), cases: cases, readers: readers, seed: seed, style: try style)
-    let directory = output.hasSuffix("/") ? String(output.dropLast()) : output
     try AtomicFile.makeDirectory(directory)
     // The key first: nobody could analyse pages without it.
-    let keyPath = key ?? directory + "-key.json"
     try AtomicFile.write(try session.key.json(), to: keyPath)
     for (place, reader) in session.key.readers.enumerated() {
       let page = try ReadingPage(session, reader: place).html()
       try AtomicFile.write(page, to: "\(directory)/\(reader.name).html")
     }
     print("\(readers) pages of \(cases.count) cases in \(directory), key \(keyPath)")
+  }
+
+  /// Another key would tell wrongly what readers saw on pages that are out.
+  private func refuseOld(_ paths: [String]) throws(Diagnostic) {
+    for path in paths where FileManager.default.fileExists(atPath: path) {
+      throw Diagnostic(
+        "a reading is there already", at: SourceLocation(file: path),
+        help: "name another folder with -o, or remove this reading and its key")
+    }
   }
 
   private var style: ReadingStyle {

@@ -56,7 +56,7 @@ struct RunCommand: ParsableCommand {
   private func results(_ inputs: ModelInputs) throws -> [Tensor<Float>] {
     if let path = options.model, Self.isLibrary(path) { return try results(inputs, library: path) }
     let options = inputs.completing(options)
-    let model = try options.resolve(needsWeights: true)
+    let model = try options.resolve(needsWeights: true, inputs: inputs.shapes)
     switch engine {
     case .native:
       let target = try options.resolvedTarget()

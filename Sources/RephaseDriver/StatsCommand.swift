@@ -78,6 +78,9 @@ struct RelatedSamples: ParsableArguments {
     let samples = files.count == 1 ? try columns(files[0]) : try separate()
     let given = names?.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     let names = given ?? defaultNames(samples.count)
+    guard given != nil || Set(names).count == names.count else {
+      throw ValidationError("two files have the same name; tell the techniques apart by --names")
+    }
     guard names.count == samples.count, Set(names).count == names.count, !names.contains("") else {
       throw ValidationError(
         "\(samples.count) techniques need as many different names in --names, not \(names.count)")

@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import Training
 
@@ -85,5 +86,5 @@ final class TrainProgress: TrainingObserver {
     return String(format: "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60)
   }
 
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  private func write(_ text: String) { StandardError.write(text) }
 }

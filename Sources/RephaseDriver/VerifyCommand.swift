@@ -60,7 +60,7 @@ struct VerifyCommand: ParsableCommand {
 
   func run() throws {
     let images = try ModelInputs(reading: input)
-    let model = try images.completing(options).resolve(needsWeights: true)
+    let model = try images.completing(options).resolve(needsWeights: true, inputs: images.shapes)
     guard case .graph(let function) = model.staged else {
       throw Diagnostic(
         "verify needs the graph to compare with; this dump is at a later stage",

@@ -33,6 +33,8 @@ struct DerivedDICOM {
     }
     try check(sources)
     let temporary = "\(folder).rephase-\(getpid()).tmp"
+    Leftovers.add(temporary)
+    defer { Leftovers.forget(temporary) }
     guard mkdir(temporary, 0o777) == 0 else {
       throw Diagnostic(
         "the folder cannot be made", at: place, help: "check that its parent may be written")

@@ -20,10 +20,12 @@ public enum Zoo {
     named name: String, settings: [String: String] = [:]
   ) throws(Diagnostic) -> any Network {
     guard names.contains(name) else {
+      let isPath = name.contains("/") || name.contains(".")
       throw Diagnostic(
-        "there is no network '\(name)'",
-        help:
-          "choose resnet1 to resnet16, unet, cascade1 to cascade8, varnet or vgg16-features, or give a .rir file"
+        isPath ? "there is no file '\(name)'" : "there is no network '\(name)'",
+        help: isPath
+          ? "check the path"
+          : "choose resnet1 to resnet16, unet, cascade1 to cascade8, varnet or vgg16-features, or give a .rir file"
       )
     }
     var reader = SettingReader(network: name, settings: settings)

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""What stands around a command may fail: messages that cannot be written stop nothing, closed streams hit no file, and an
+interrupted command leaves no temporary folder behind."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy
+
+REPHASE = os.environ["REPHASE"]
+
+
+def run(folder, *command, **options):
+    return subprocess.run([REPHASE, *map(str, command)], cwd=folder, stdout=subprocess.DEVNULL, **options)
+
+
+def check_messages(folder):
+    """Exit codes and results with a full disk for messages are those without."""
+    images = numpy.random.default_rng(1).random((8, 1, 16, 16), dtype="f4")
+    numpy.savez(folder / "pairs.npz", input=images, target=images)
+    train = ("train", "resnet1", "--set", "filters=2", "--data", "pairs.npz", "--loss", "l2", "--batch", 2, "--steps", 6)
+    cases = [
+        (("recon", "scan.npz", "--model", "none", "--size", "64x48", "-o", "full.npy"), 0, "full.npy"),
+        (("recon", "nofile", "--model", "none", "-o", "none.npy"), 1, None), (("run", "--bogus"), 64, None),
+        (("prepare", "scan.npz", "again.npz", "--test", "again", "-o", "full-set"), 0, "full-set"),
+        ((*train, "-o", "full-run"), 0, "full-run/best.safetensors")]
+    for command, expected, made in cases:
+        with open("/dev/full", "w") as full:
+            done = run(folder, *command, stderr=full)
+        assert done.returncode == expected, (command, done.returncode)
+        assert made is None or (folder / made).exists(), made
+
+
+def check_closed_streams(folder):
+    """The first file that is opened must not become standard error."""
+    command = f'"{REPHASE}" recon scan.npz --model none --size 64x48 -o closed.npy 0<&- 1>&- 2>&-'
+    assert subprocess.run(["bash", "-c", command], cwd=folder).returncode == 0
+    assert (folder / "closed.npy").read_bytes() == (folder / "full.npy").read_bytes()
+
+
+def interrupted(folder, number, *command):
+    """Whether a signal came while a temporary folder was there; it must be gone when the process is."""
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    process = subprocess.Popen(
+        [REPHASE, *map(str, command)], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(temporary)})
+
+    def folders():
+        return [*temporary.glob("rephase-*"), *folder.glob("*.tmp")]
+
+    while process.poll() is None and not folders():
+        time.sleep(0.002)
+    was_there = bool(folders())
+    process.send_signal(number)
+    code = process.wait(timeout=60)
+    assert not folders(), (command, folders())
+    assert code in (0, -number), code
+    return was_there and code == -number
+
+
+def check_interruptions(folder):
+    weights = folder / "weights.safetensors"
+    assert run(folder, "init", "unet", "--seed", 1, "-o", weights).returncode == 0
+    long = [folder / "long.npz", folder / "longer.npz"]
+    for path in long:
+        assert run(folder, "phantom", "--frames", 40, "-o", path).returncode == 0
+    commands = [
+        ("compile", "unet", "--weights", weights, "--size", "32x32", "-o", "library", "--quiet"),
+        ("prepare", *long, "--test", "longer", "-o", "set", "--quiet")]
+    for command in commands:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            assert interrupted(folder, number, *command), (command, number)
+
+
+def main():
+    if os.geteuid() == 0 or os.access("/dev/full", os.W_OK):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            for path in ("scan.npz", "again.npz"):
+                assert run(folder, "phantom", "--frames", 2, "--rows", 64, "--columns", 48, "-o", path).returncode == 0
+            check_messages(folder)
+            check_closed_streams(folder)
+            check_interruptions(folder)
+        print("messages, closed streams and interruptions: as they should be")
+        return
+    sys.exit("no /dev/full to write to")
+
+
+main()
