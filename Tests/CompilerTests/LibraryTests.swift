@@ -33,6 +33,20 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: scratch.file("out")))
   }
 
+  /// Names of files of the runtime are names like others; what C has taken is told with the remedy.
+  @Test func namesMayBeThoseOfTheRuntimesFiles() throws {
+    let scratch = try Scratch()
+    for name in ["model_data", "pool", "runtime", "kernels"] {
+      _ = try compile(name: name, to: scratch.file("out"))
+      let header = try String(contentsOfFile: scratch.file("out/\(name).h"), encoding: .utf8)
+      #expect(header.contains("\(name)_run(") && header.contains("\(name)_create("))
+    }
+    #expect { _ = try compile(name: "NULL", to: scratch.file("other")) } throws: {
+      "\($0)".contains("C may use 'NULL' for something else: choose another by --name")
+    }
+    #expect(!FileManager.default.fileExists(atPath: scratch.file("other")))
+  }
+
   @Test func missingWeightsAreNamed() throws {
     let scratch = try Scratch()
     var weights = try sampleWeights()

@@ -41,6 +41,15 @@ import Testing
     #expect(function.type(of: function.arguments[0]).shape.extents == [1, 1, 192, 128])
   }
 
+  /// What is open in the file is as in the images, of any rank and of each input on its own, unless it is chosen.
+  @Test func openSizesAreThoseOfImages() throws {
+    let images = try Shape([3, 1, 5, 6])
+    let open = try convolution().imported(.init(height: 7, inputs: [images])).function
+    #expect(open.type(of: open.arguments[0]).shape.extents == [3, 1, 7, 6])
+    let fixed = try convolution([1, 1, 8, 9]).imported(.init(inputs: [images])).function
+    #expect(fixed.type(of: fixed.arguments[0]).shape.extents == [1, 1, 8, 9])
+  }
+
   @Test func fixedSizesContradictOthers() throws {
     let model = convolution([1, 1, 8, 9])
     for (extents, message) in [

@@ -40,7 +40,11 @@ def make_images():
 def make_session(output, seed, *options):
     named = [f"{name}={name}" for name in TECHNIQUES]
     scratch.succeed("rank", "make", *named, "--readers", 2, "--seed", seed, "-o", output, *options)
-    return json.loads((scratch.path / f"{output}-key.json").read_text())
+    key = (scratch.path / f"{output}-key.json").read_text()
+    again = scratch.run("rank", "make", *named[:2], "-o", output)
+    check(again.returncode == 1 and "a reading is there already" in again.stderr, f"made again: {again.stderr}")
+    check((scratch.path / f"{output}-key.json").read_text() == key, "the key of a reading that is out was overwritten")
+    return json.loads(key)
 
 
 def content(page):
