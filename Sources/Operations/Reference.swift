@@ -9,12 +9,12 @@ public enum Reference {
   /// Elements of all tensors held at once: 16 GiB in float64.
   public static let maximumElements = 1 << 31
 
-  /// The results of a function; with `rounding`, of one whose operations each round their exact results to float32.
+  /// The results of a function; `rounding` is what becomes of every number that an operation computes from others.
   ///
   /// Throws where inputs or parameters are missing or have other shapes than the function declares.
   public static func evaluate(
     _ function: Function, inputs: [Tensor<Double>], parameters: [String: Tensor<Double>] = [:],
-    rounding: Bool = false
+    rounding: ((Double) -> Double)? = nil
   ) throws(Diagnostic) -> [Tensor<Double>] {
     guard inputs.count == function.arguments.count else {
       throw Diagnostic(
@@ -41,7 +41,7 @@ public enum Reference {
       let operands = node.operands.compactMap { values[$0] }
       let results = try evaluate(node, in: function, operands, parameters, rounding)
       for (value, tensor) in zip(node.results, results) {
-        values[value] = rounding ? tensor.map { Double(Float($0)) } : tensor
+        values[value] = node.operands.isEmpty ? tensor : rounding.map(tensor.map) ?? tensor
       }
       for operand in node.operands where lastUse[operand] == position {
         held -= values.removeValue(forKey: operand)?.shape.elementCount ?? 0
@@ -52,7 +52,7 @@ public enum Reference {
 
   private static func evaluate(
     _ node: Node, in function: Function, _ operands: [Tensor<Double>],
-    _ parameters: [String: Tensor<Double>], _ rounding: Bool
+    _ parameters: [String: Tensor<Double>], _ rounding: ((Double) -> Double)?
   ) throws(Diagnostic) -> [Tensor<Double>] {
     if let body = node.regions.first {
       return try evaluate(body, inputs: operands, parameters: parameters, rounding: rounding)

@@ -105,6 +105,9 @@ private struct ConfigReader {
           "\(name) has no part '\(text)'", at: place(key),
           help: "there are: \(keys.joined(separator: ", "))")
       }
+      guard !parts.contains(where: { $0.name == text }) else {
+        throw Diagnostic("\(name) has '\(text)' twice", at: place(key))
+      }
       parts.append((text, value))
     }
     return parts
@@ -130,7 +133,11 @@ private struct ConfigReader {
     _ node: Node?, _ name: String
   ) throws(Diagnostic) -> [(name: String, options: ExperimentConfig.Options)] {
     guard let node, case .mapping = node else {
-      return try list(node, name).map { ($0, []) }
+      let names = try list(node, name)
+      if let twice = names.first(where: { name in names.count(where: { $0 == name }) > 1 }) {
+        throw Diagnostic("\(name) has '\(twice)' twice", at: node.map(place))
+      }
+      return names.map { ($0, []) }
     }
     var all: [(name: String, options: ExperimentConfig.Options)] = []
     for part in try mapping(node, name, keys: nil) {

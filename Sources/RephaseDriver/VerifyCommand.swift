@@ -9,8 +9,8 @@ struct VerifyCommand: ParsableCommand {
     abstract: "Compare native code with the float64 reference on random and adversarial inputs.",
     discussion: """
       With --input on these images too, whose batch and size the model then has. Errors are max-norms over the reference's \
-      max-norm, in units of 2^-23. Where rounding every operation's results to float32 alone costs r > 2 of them, errors may \
-      be r / 2 times as large as the precision promises.
+      max-norm, in units of 2^-23. Where rounding in float32 alone, of every number that an operation computes, costs r > 4 \
+      of them, errors may be r / 4 times as large as the precision promises.
       """)
 
   @OptionGroup var options: ModelOptions

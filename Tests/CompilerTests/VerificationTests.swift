@@ -59,8 +59,8 @@ import Testing
 
   @Test func amplifiedRoundingAllowsMore() {
     #expect(Verification.allowed(.standard, ownRounding: 0) == 64)
-    #expect(Verification.allowed(.standard, ownRounding: 2) == 64)
-    #expect(Verification.allowed(.strict, ownRounding: 6) == 48)
+    #expect(Verification.allowed(.standard, ownRounding: 4) == 64)
+    #expect(Verification.allowed(.strict, ownRounding: 12) == 48)
     #expect(Verification.allowed(.strict, ownRounding: .infinity) == 16)
   }
 

@@ -111,6 +111,7 @@ for name, text, word in [
     ("empty losses", "data: scans\nnetworks: [resnet1]\nlosses: []\n", "losses"),
     ("a part of a part", CONFIG.replace("{lr: 0.002}", "{lr: {a: 1}}"), "'lr' has no value"),
     ("an unknown option", CONFIG.replace("batch: 2", "batches: 2"), "--batches"),
+    ("a loss twice", "data: scans\nnetworks: [resnet1]\nlosses: [l1, l1]\n", "losses has 'l1' twice (bad.yaml:3:9)"),
     ("an output", CONFIG.replace("batch: 2", "output: elsewhere"), "'output' of train is not for the file to say (bad.yaml:"),
     ("an unknown network", CONFIG.replace("resnet1:", "resnet99:"), "resnet99"),
     ("an unknown loss", CONFIG.replace("dssim:", "huber:"), "huber"),
