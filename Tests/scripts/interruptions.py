@@ -6,7 +6,6 @@ import os
 import pathlib
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -79,17 +78,15 @@ def check_interruptions(folder):
 
 
 def main():
-    if os.geteuid() == 0 or os.access("/dev/full", os.W_OK):
-        with tempfile.TemporaryDirectory() as name:
-            folder = pathlib.Path(name)
-            for path in ("scan.npz", "again.npz"):
-                assert run(folder, "phantom", "--frames", 2, "--rows", 64, "--columns", 48, "-o", path).returncode == 0
-            check_messages(folder)
-            check_closed_streams(folder)
-            check_interruptions(folder)
-        print("messages, closed streams and interruptions: as they should be")
-        return
-    sys.exit("no /dev/full to write to")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        for path in ("scan.npz", "again.npz"):
+            made = run(folder, "phantom", "--frames", 2, "--rows", 64, "--columns", 48, "-o", path)
+            assert made.returncode == 0, path
+        check_messages(folder)
+        check_closed_streams(folder)
+        check_interruptions(folder)
+    print("messages, closed streams and interruptions: as they should be")
 
 
 main()
