@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// What is told beside results. A message that cannot be written, because a log's disk is full or nobody reads it, is
 /// no reason to stop.
@@ -7,7 +7,7 @@ public enum StandardError {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
       let count = bytes.withUnsafeBytes {
-        Foundation.write(STDERR_FILENO, $0.baseAddress, $0.count)
+        Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count)
       }
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { return }

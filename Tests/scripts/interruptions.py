@@ -48,7 +48,9 @@ def interrupted(folder, number, *command):
     temporary.mkdir(exist_ok=True)
     process = subprocess.Popen(
         [REPHASE, *map(str, command)], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, "TMPDIR": str(temporary)})
+        env={**os.environ, "TMPDIR": str(temporary)},
+        # Whoever runs this may ignore it.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
 
     def folders():
         return [*temporary.glob("rephase-*"), *folder.glob("*.tmp")]
