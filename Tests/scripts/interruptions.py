@@ -4,6 +4,7 @@ interrupted command leaves no temporary folder behind."""
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -65,6 +66,12 @@ def interrupted(folder, number, *command):
     return was_there and code == -number
 
 
+def attempt(folder, number, command):
+    for made in ("library", "set"):
+        shutil.rmtree(folder / made, ignore_errors=True)
+    return interrupted(folder, number, *command)
+
+
 def check_interruptions(folder):
     weights = folder / "weights.safetensors"
     assert run(folder, "init", "unet", "--seed", 1, "-o", weights).returncode == 0
@@ -76,7 +83,9 @@ def check_interruptions(folder):
         ("prepare", *long, "--test", "longer", "-o", "set", "--quiet")]
     for command in commands:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            assert interrupted(folder, number, *command), (command, number)
+            # On a busy machine the work may be done before the signal comes.
+            attempts = (attempt(folder, number, command) for _ in range(20))
+            assert any(attempts), (command, number)
 
 
 def main():
