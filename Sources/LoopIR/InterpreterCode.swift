@@ -2,15 +2,17 @@ import Diagnostics
 import Tensors
 
 /// The state of one kernel's run: variables by slot, and the concurrent loops that are under way.
+///
+/// Closures read and write it one at a time, on one thread; checking that for each access took a third of the time.
 final class Machine {
   let kernel: String
-  var integers: [Int]
-  var booleans: [Bool]
-  var elements: [Double]
-  var memories: [Memory]
+  @exclusivity(unchecked) var integers: [Int]
+  @exclusivity(unchecked) var booleans: [Bool]
+  @exclusivity(unchecked) var elements: [Double]
+  @exclusivity(unchecked) var memories: [Memory]
   /// For each concurrent loop under way, outermost first: its run, its iteration and how messages call it.
-  var epochs: [Int] = []
-  var iterations: [Int] = []
+  @exclusivity(unchecked) var epochs: [Int] = []
+  @exclusivity(unchecked) var iterations: [Int] = []
   var loops: [String] = []
   /// GPU threads of a block race until a barrier, also from one loop over them to the next.
   var threadEpoch = 0

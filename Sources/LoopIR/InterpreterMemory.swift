@@ -33,19 +33,19 @@ extension Buffer {
   }
 }
 
-/// What a buffer holds while the interpreter runs, place by place as the strides put it.
+/// What a buffer holds while the interpreter runs, place by place as the strides put it; unchecked as `Machine` is.
 final class Memory {
   let buffer: Buffer
-  private(set) var values: [Double]
-  private(set) var isWritten: [Bool]
+  @exclusivity(unchecked) private(set) var values: [Double]
+  @exclusivity(unchecked) private(set) var isWritten: [Bool]
   /// Places that copies are under way to.
-  private var underWay: Set<Int> = []
+  @exclusivity(unchecked) private var underWay: Set<Int> = []
   /// Set where products of warp groups use it.
-  var products: ProductUse?
+  @exclusivity(unchecked) var products: ProductUse?
   /// Concurrent loops around its allocation: their iterations have one each.
   let level: Int
   /// Who touched each place, for every concurrent loop further inside; empty until needed.
-  private var shadows: [[Shadow]] = []
+  @exclusivity(unchecked) private var shadows: [[Shadow]] = []
 
   /// The last concurrent loop (by epoch) that touched a place, and which of its iterations did.
   private struct Shadow {

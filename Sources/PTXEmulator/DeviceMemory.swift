@@ -1,12 +1,14 @@
 import Diagnostics
 
 /// Memory of the emulated device, which knows what has been written to it.
+///
+/// One thread emulates all; checking each access for exclusivity would take a good part of its time.
 public final class DeviceMemory {
   let bytes: UnsafeMutableRawBufferPointer
   /// For each word of 4 bytes, whether it holds a value.
-  var isWritten: [Bool]
+  @exclusivity(unchecked) var isWritten: [Bool]
   /// For each word, the last launch that wrote it and which of its threads did.
-  var writers: [Writer]
+  @exclusivity(unchecked) var writers: [Writer]
 
   struct Writer {
     var launch: UInt32 = 0
@@ -72,9 +74,9 @@ final class SharedMemory {
   static let base: UInt64 = 4096
 
   let bytes: UnsafeMutableRawBufferPointer
-  private var words: [Word]
-  private var epoch: UInt32 = 1
-  private var block: UInt32 = 0
+  @exclusivity(unchecked) private var words: [Word]
+  @exclusivity(unchecked) private var epoch: UInt32 = 1
+  @exclusivity(unchecked) private var block: UInt32 = 0
 
   private struct Word {
     var epoch: UInt32 = 0
@@ -99,9 +101,9 @@ final class SharedMemory {
     var started: [Range<Int>] = []
   }
 
-  private var copies: [Copies]
+  @exclusivity(unchecked) private var copies: [Copies]
   /// By thread.
-  private var fences: [UInt32]
+  @exclusivity(unchecked) private var fences: [UInt32]
   private var hasProducts = false
 
   private static let none: Int32 = -1

@@ -9,7 +9,7 @@ final class Warp {
   /// The number of the first thread in its block.
   let firstThread: Int
   /// The block that it works on.
-  private(set) var block = 0
+  @exclusivity(unchecked) private(set) var block = 0
   /// Threads of a block.
   let blockThreads: Int
   let shared: SharedMemory
@@ -21,7 +21,7 @@ final class Warp {
   /// Products of its warp group.
   var products = WarpProducts()
   /// For each lane the next instruction; past the last one where it has returned.
-  private var places: [Int]
+  @exclusivity(unchecked) private var places: [Int]
   private(set) var isWaiting: UInt32 = 0
   /// Lanes that wait for the others of the warp.
   private var isHeld: UInt32 = 0
