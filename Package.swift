@@ -60,7 +60,8 @@ let package = Package(
     module("Schedules", uses: ["Diagnostics", "Tensors", "LoopIR"]),
     .systemLibrary(
       name: "CLLVM", pkgConfig: "llvm-19", providers: [.apt(["llvm-19-dev"])]),
-    module("LLVM", uses: ["Diagnostics", "CLLVM"]),
+    .target(name: "CLLVMPasses", dependencies: ["CLLVM"]),
+    module("LLVM", uses: ["Diagnostics", "CLLVM", "CLLVMPasses"]),
     module(
       "CodeGen",
       uses: [

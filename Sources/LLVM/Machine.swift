@@ -1,4 +1,5 @@
 import CLLVM
+import CLLVMPasses
 import Diagnostics
 import Foundation
 
@@ -93,9 +94,13 @@ public struct Machine: ~Copyable {
     _ = try? consume(module.reference, as: .assembly)
   }
 
+  /// Loop strength reduction took most of the time for processors, whose loops were no faster for it (decision 0046).
   private func consume(
     _ module: LLVMModuleRef, as output: Output
   ) throws(Diagnostic) -> [UInt8] {
+    if !String(cString: LLVMGetTarget(module)).hasPrefix("nvptx") {
+      rephase_llvm_skip_strength_reduction(LLVMGetModuleContext(module))
+    }
     var buffer: LLVMMemoryBufferRef?
     var message: UnsafeMutablePointer<CChar>?
     let kind = output == .assembly ? LLVMAssemblyFile : LLVMObjectFile
