@@ -27,12 +27,12 @@ extension ONNXModel {
     } catch { throw error.located(at: SourceLocation(file: path)) }
   }
 
-  /// The file's name without its ending, as a C identifier.
+  /// The file's name without its ending, as an identifier that a compiled model may have.
   private var functionName: String {
     let stem = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
     let name = String(
       stem.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : Character("_") })
-    return name.first?.isLetter == true ? name : "_" + name
+    return name.first?.isLetter == true ? name : "model_" + name
   }
 
   private func initialValues() throws(Diagnostic) -> [String: ImportedValue] {

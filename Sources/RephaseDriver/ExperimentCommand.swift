@@ -29,12 +29,11 @@ struct ExperimentCommand: ParsableCommand {
   func run() throws {
     let plan = try ExperimentConfig(config)
     let prepare = try step(PrepareCommand.self, plan.data + ["-o", set], plan.prepare)
-    let runs = try runs(plan).map { try step(TrainCommand.self, $0, plan.train) }
+    let runs = try runs(plan, prepare.command)
     let evaluate = try step(
       EvaluateCommand.self,
       ["--set", set, "--models"] + runs.map(\.command.output) + ["-o", output + "/report"],
       plan.evaluate)
-    for run in runs { try check(run.command, prepare.command) }
     try AtomicFile.makeDirectory(output)
     try keepConfig()
     if !PreparedSet.isPreparedSet(set) { try perform(prepare) }
@@ -50,19 +49,39 @@ struct ExperimentCommand: ParsableCommand {
 
   private var set: String { output + "/set" }
 
-  /// The arguments of a run of 'train' for each network and loss.
-  private func runs(_ plan: ExperimentConfig) -> [[String]] {
-    plan.networks.flatMap { network in
-      plan.losses.map { loss in
+  /// A run of 'train' for each network and loss; throws, at its place, what a network or loss refuses.
+  private func runs(
+    _ plan: ExperimentConfig, _ prepare: PrepareCommand
+  ) throws -> [Step<TrainCommand>] {
+    var runs: [Step<TrainCommand>] = []
+    for network in plan.networks {
+      let settings = network.options.flatMap { setting in
+        setting.values.flatMap { ["--set", "\(setting.name)=\($0)"] }
+      }
+      for loss in plan.losses {
         let directory = "\(output)/runs/\(network.name)-\(loss.name)"
-        let settings = network.options.flatMap { setting in
-          setting.values.flatMap { ["--set", "\(setting.name)=\($0)"] }
-        }
         let own = ExperimentConfig.arguments(loss.options)
-        return [network.name] + settings
-          + ["--data", set, "--loss", loss.name, "-o", directory] + own
+        let arguments =
+          [network.name] + settings + ["--data", set, "--loss", loss.name, "-o", directory] + own
+        let run = try Self.reading(loss.place) {
+          let run = try step(TrainCommand.self, arguments, plan.train)
+          _ = try TrainWork.options(run.command)
+          return run
+        }
+        try Self.reading(network.place) { try check(run.command, prepare) }
+        runs.append(run)
       }
     }
+    return runs
+  }
+
+  /// Runs what judges a part of the file: what a command line would be blamed for is the file's mistake.
+  private static func reading<Result>(
+    _ place: SourceLocation, _ judge: () throws -> Result
+  ) throws -> Result {
+    do { return try judge() } catch let error as UsageError {
+      throw error.diagnostic.located(at: place)
+    } catch let error as Diagnostic { throw error.located(at: place) }
   }
 
   /// Keeps the file beside its results; throws where the directory belongs to another experiment.
@@ -81,7 +100,6 @@ struct ExperimentCommand: ParsableCommand {
 
   /// Throws where a network cannot be trained on what 'prepare' will make: known now, not after hours.
   private func check(_ train: TrainCommand, _ prepare: PrepareCommand) throws {
-    _ = try TrainWork.options(train)
     let augmentation = try TrainWork.augmentation(train)
     let network = try TrainWork.model(train, channels: prepare.channels.count, of: config)
     guard let cascade = network.network as? any LineSampledNetwork else { return }

@@ -14,12 +14,19 @@ struct ExperimentConfig {
   /// Options of its commands that an experiment sets itself.
   static let ownOptions = ["data", "output", "resume", "quiet", "models"]
 
+  /// A name with options of its own, and where the file says it.
+  struct Entry {
+    var name: String
+    var options: Options
+    var place: SourceLocation
+  }
+
   let data: [String]
   let prepare: Options
   /// Networks with their settings, in the order of the file.
-  let networks: [(name: String, options: Options)]
+  let networks: [Entry]
   /// Losses with options of `train` of their own.
-  let losses: [(name: String, options: Options)]
+  let losses: [Entry]
   let train: Options
   let evaluate: Options
 
@@ -129,19 +136,20 @@ private struct ConfigReader {
   }
 
   /// Names with options of their own; a list has names alone. One at least.
-  func named(
-    _ node: Node?, _ name: String
-  ) throws(Diagnostic) -> [(name: String, options: ExperimentConfig.Options)] {
+  func named(_ node: Node?, _ name: String) throws(Diagnostic) -> [ExperimentConfig.Entry] {
     guard let node, case .mapping = node else {
       let names = try list(node, name)
       if let twice = names.first(where: { name in names.count(where: { $0 == name }) > 1 }) {
         throw Diagnostic("\(name) has '\(twice)' twice", at: node.map(place))
       }
-      return names.map { ($0, []) }
+      let places = node?.sequence.map { $0.map(place) } ?? node.map { [place($0)] } ?? []
+      return zip(names, places).map { .init(name: $0, options: [], place: $1) }
     }
-    var all: [(name: String, options: ExperimentConfig.Options)] = []
+    var all: [ExperimentConfig.Entry] = []
     for part in try mapping(node, name, keys: nil) {
-      all.append((part.name, try options(part.node, part.name)))
+      all.append(
+        .init(
+          name: part.name, options: try options(part.node, part.name), place: place(part.node)))
     }
     return all
   }

@@ -138,6 +138,13 @@ struct TrainWork {
       Console.error("warning: \(skipped.description.dropFirst("error: ".count))")
     }
     guard let known else {
+      let last = command.output + "/last.safetensors"
+      guard !FileManager.default.fileExists(atPath: last) else {
+        throw Diagnostic(
+          "the run has weights but no checkpoint to go on from",
+          at: SourceLocation(file: command.output),
+          help: "begin another run with them: -o OTHER --init \(last)")
+      }
       if command.resumes { Console.progress("no checkpoint yet: starting", quiet: command.quiet) }
       return TrainingState(step: 0, weights: first, optimizer: [:], settings: settings)
     }

@@ -133,6 +133,11 @@ error = train(damaged("all", flipped, 3), work, code=1)
 check("none of the 3 checkpoints" in error, f"all damaged: {error}")
 print("damaged checkpoints are passed over: the same results")
 
+shutil.copytree(work / "stopped15-before", work / "lost")
+shutil.rmtree(work / "lost/checkpoints")
+error = train([*plan, "--resume", "-o", "lost"], work, code=1)
+check("no checkpoint to go on from" in error and "--init lost/last.safetensors" in error, f"lost: {error}")
+
 # What a run refuses.
 error = train([*plan, "-o", "whole"], work, code=1)
 check("--resume" in error, f"a finished run: {error}")
