@@ -53,7 +53,7 @@ func publish(
     try manager.createDirectory(at: target, withIntermediateDirectories: true)
     for name in files {
       try? manager.removeItem(at: partial(name))
-      try manager.copyItem(at: folder.appendingPathComponent(name), to: partial(name))
+      try manager.moveItem(at: folder.appendingPathComponent(name), to: partial(name))
     }
     for name in files {
       let final = target.appendingPathComponent(name)

@@ -47,7 +47,7 @@ public struct LibraryCompiler {
     let object =
       device == nil ? try self.object(model, module, name: name, pipeline) : nil
     let constants = try Preparation.constants(of: module, parameters: weights)
-    let blob = constants.bytes
+    let blob = DigestedBytes(constants.bytes)
     let manifest = Manifest(
       name: name, module: module, target: target, source: source,
       constants: blob, embedsConstants: embedsWeights, precision: precision,
@@ -65,7 +65,7 @@ public struct LibraryCompiler {
     }
     let contents = LibraryContents(
       name: name, kernels: object, modelData: try data.text(), documentation: data.documentation,
-      manifest: json, constants: blob, embedsConstants: embedsWeights)
+      manifest: json, constants: blob.bytes, embedsConstants: embedsWeights)
     let host = device == nil ? target : try Targets.resolve("x86-64")
     return try LibraryWriter(CodeGenerator(target: host)).write(contents, to: folder)
   }
@@ -106,7 +106,7 @@ public struct LibraryCompiler {
 struct ModelData {
   var module: LoopModule
   var target: Target
-  var constants: [UInt8]
+  var constants: DigestedBytes
   var embedsConstants: Bool
   var manifest: String
   /// Empty where there is none.
@@ -151,8 +151,8 @@ struct ModelData {
       "REPHASE_OUTPUT_ELEMENTS \(elements(outputs))",
       "REPHASE_WORKSPACE_BYTES \(device == nil ? try module.workspaceByteCount() : 0)",
       "REPHASE_WORKSPACE_ALIGNMENT \(PlanMemory.alignment)",
-      "REPHASE_CONSTANT_BYTES \(constants.count)",
-      "REPHASE_CONSTANT_SHA256 \(bytes(Digest.bytes(constants)))",
+      "REPHASE_CONSTANT_BYTES \(constants.bytes.count)",
+      "REPHASE_CONSTANT_SHA256 \(bytes(constants.digest))",
       "REPHASE_WEIGHTS_EMBEDDED \(embedsConstants ? 1 : 0)",
       "REPHASE_MANIFEST \(Self.literal(manifest.utf8))",
       "REPHASE_CPU_FEATURES 0x\(String(device == nil ? Targets.featureMask(of: target) : 0, radix: 16))ULL",

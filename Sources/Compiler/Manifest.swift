@@ -14,9 +14,19 @@ public enum Digest {
     return digest
   }
 
-  public static func hexadecimal(_ data: [UInt8]) -> String {
-    bytes(data).map { String(format: "%02x", $0) }.joined()
+  public static func hexadecimal(_ data: [UInt8]) -> String { hexadecimal(digest: bytes(data)) }
+
+  static func hexadecimal(digest: [UInt8]) -> String {
+    digest.map { String(format: "%02x", $0) }.joined()
   }
+}
+
+/// Bytes with their SHA-256: a second for each 250 MB, and asked for more than once.
+struct DigestedBytes {
+  let bytes: [UInt8]
+  let digest: [UInt8]
+
+  init(_ bytes: [UInt8]) { (self.bytes, digest) = (bytes, Digest.bytes(bytes)) }
 }
 
 /// What a compiled library says of itself (`N_manifest`, `N.json`); a stable order of keys.
@@ -27,7 +37,7 @@ struct Manifest {
   var module: LoopModule
   var target: Target
   var source: String
-  var constants: [UInt8]
+  var constants: DigestedBytes
   var embedsConstants: Bool
   var precision: Precision
   var workspaceBytes: Int
@@ -103,8 +113,8 @@ struct Manifest {
         if case .output(let name) = $0.role { return entry($0.buffer, name) } else { return nil }
       },
       sourceSha256: Digest.hexadecimal(Array(source.utf8)),
-      weightsSha256: Digest.hexadecimal(constants),
-      weights: embedsConstants ? "embedded" : "separate", weightBytes: constants.count,
+      weightsSha256: Digest.hexadecimal(digest: constants.digest),
+      weights: embedsConstants ? "embedded" : "separate", weightBytes: constants.bytes.count,
       workspaceBytes: workspaceBytes, workspaceAlignment: PlanMemory.alignment,
       gpuCode: gpuCode)
     let encoder = JSONEncoder()

@@ -170,12 +170,20 @@ extension LoopModule {
 
   /// Declares a temporary under a name that no other buffer has, which it returns.
   mutating func addTemporary(_ buffer: Buffer) -> String {
+    // One pass: models of many layers have thousands of buffers whose names differ in the number alone.
+    let prefix = buffer.name + "."
+    var taken: Set<Int> = []
+    for other in buffers.lazy.map(\.buffer.name) {
+      if other == buffer.name {
+        taken.insert(0)
+      } else if other.hasPrefix(prefix), let number = Int(other.dropFirst(prefix.count)) {
+        taken.insert(number)
+      }
+    }
     var own = buffer
     var number = 0
-    while self.buffer(named: own.name) != nil {
-      number += 1
-      own.name = "\(buffer.name).\(number)"
-    }
+    while taken.contains(number) { number += 1 }
+    if number > 0 { own.name = prefix + "\(number)" }
     buffers.append(ModuleBuffer(own, .temporary(offset: nil)))
     return own.name
   }

@@ -100,7 +100,8 @@ import Testing
     module.origin = ModelDescription(network: "net", settings: ["b": "2", "a": "1"])
     let constants = [UInt8]("abc".utf8)
     let manifest = Manifest(
-      name: "small", module: module, target: try v3(), source: "abc", constants: constants,
+      name: "small", module: module, target: try v3(), source: "abc",
+      constants: DigestedBytes(constants),
       embedsConstants: false, precision: .strict, workspaceBytes: 128)
     let json = try manifest.json()
     #expect(json == (try manifest.json()), "the same text each time")
