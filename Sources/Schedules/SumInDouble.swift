@@ -1,6 +1,6 @@
 import LoopIR
 
-/// Lets kernels that sum float32 products do so in float64.
+/// Lets kernels that sum float32 products, or other float32 values, do so in float64.
 ///
 /// ```
 /// allocate sum : f32; sum = a; for i { sum = fma(x[i], w[i], sum) }; out[c] = max(sum + b[c], 0)
@@ -20,9 +20,9 @@ enum SumInDouble {
     return result
   }
 
-  /// The kernel itself where it is no sum of float32 products.
+  /// The kernel itself where it is no sum of float32 values.
   private static func inDouble(_ kernel: Kernel) -> Kernel {
-    guard let nest = ReductionNest(kernel), nest.isSumOfProducts, nest.accumulator.element == .f32,
+    guard let nest = ReductionNest(kernel), nest.isSum, nest.accumulator.element == .f32,
       kernel.parameters.allSatisfy({ $0.buffer.element == .f32 })
     else { return kernel }
     let sum = nest.accumulator.name
@@ -34,6 +34,8 @@ enum SumInDouble {
         return [.allocate(buffer)]
       case .store(sum, let place, .fma(let a, let b, let total)):
         return [.store(sum, place, .fma(a.convertedToDouble(), b.convertedToDouble(), total))]
+      case .store(sum, let place, .binary(.add, .load(sum, let same), let term)):
+        return [.store(sum, place, .load(sum, same) + term.convertedToDouble())]
       case .store(let buffer, let place, let value):
         let value = value.inDouble(except: sum)
         return [.store(buffer, place, buffer == sum ? value : .cast(.f32, value))]
