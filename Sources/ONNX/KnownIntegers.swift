@@ -25,6 +25,14 @@ struct KnownIntegers: Sendable, Equatable {
     try KnownIntegers([values.count], values)
   }
 
+  /// Repeated along dimensions of extent 1 and new first ones; the shapes fit.
+  func stretched(to extents: [Int]) throws(Diagnostic) -> KnownIntegers {
+    let new = extents.count - self.extents.count
+    return try picked(extents) { index in
+      zip(index[new...], self.extents).map { $1 == 1 ? 0 : $0 }
+    }
+  }
+
   /// The elements that `place` names for each index of a result.
   func picked(
     _ extents: [Int], _ place: (_ index: [Int]) -> [Int]

@@ -59,6 +59,7 @@ struct NodeCall {
   func floats(_ index: Int) throws(Diagnostic) -> [Double]? {
     switch input(index) {
     case .floats(let tensor), .weight(_, let tensor): return tensor.values.map { Double($0) }
+    case .integers(let known): return known.values.map { Double($0) }
     case .nothing: return nil
     default: throw unknown(index, "numbers")
     }

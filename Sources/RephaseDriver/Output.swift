@@ -23,6 +23,12 @@ enum Output {
     throw ValidationError("\(option) cannot be standard output (-); give a name such as ./out")
   }
 
+  /// Whether two paths name one file, however they are spelled.
+  static func isSame(_ a: String, _ b: String) -> Bool {
+    func file(_ path: String) -> URL { URL(fileURLWithPath: path).resolvingSymlinksInPath() }
+    return a == b || (a != "-" && b != "-" && file(a) == file(b))
+  }
+
   /// Throws before the work where the output could not be written after it, or is one of the files that are read.
   static func check(_ path: String, against inputs: [String]) throws(Diagnostic) {
     guard path != "-", !path.isEmpty else { return }

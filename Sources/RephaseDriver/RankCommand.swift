@@ -68,14 +68,30 @@ struct RankMakeCommand: ParsableCommand {
     let cases = try TechniqueImages.cases(sources)
     let session = try ReadingSession(
       techniques: sources.map(\.name), cases: cases, readers: readers, seed: seed, style: try style)
-    try AtomicFile.makeDirectory(directory)
-    // The key first: nobody could analyse pages without it.
-    try AtomicFile.write(try session.key.json(), to: keyPath)
-    for (place, reader) in session.key.readers.enumerated() {
-      let page = try ReadingPage(session, reader: place).html()
-      try AtomicFile.write(page, to: "\(directory)/\(reader.name).html")
-    }
+    try write(session, to: directory, keyPath)
     print("\(readers) pages of \(cases.count) cases in \(directory), key \(keyPath)")
+  }
+
+  /// The key first: nobody could analyse pages without it. Upon failure neither key nor pages stay.
+  private func write(
+    _ session: ReadingSession, to directory: String, _ keyPath: String
+  ) throws {
+    try AtomicFile.makeDirectory(directory)
+    var written: [String] = []
+    func write(_ text: String, to path: String) throws {
+      try AtomicFile.write(text, to: path)
+      written.append(path)
+    }
+    do {
+      try write(try session.key.json(), to: keyPath)
+      for (place, reader) in session.key.readers.enumerated() {
+        let page = try ReadingPage(session, reader: place).html()
+        try write(page, to: "\(directory)/\(reader.name).html")
+      }
+    } catch {
+      for path in written { unlink(path) }
+      throw error
+    }
   }
 
   /// Another key would tell wrongly what readers saw on pages that are out.

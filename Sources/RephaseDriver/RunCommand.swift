@@ -35,7 +35,9 @@ struct RunCommand: ParsableCommand {
   var output: [String]
 
   func validate() throws {
-    if let twice = output.first(where: { path in output.filter { $0 == path }.count > 1 }) {
+    if let twice = output.first(where: { path in
+      output.count(where: { Output.isSame($0, path) }) > 1
+    }) {
       throw ValidationError("-o \(twice) is given twice; each output needs a file of its own")
     }
   }

@@ -34,7 +34,7 @@ struct TrainCommand: ParsableCommand {
 
   @Option(
     help:
-      "For the loss perceptual: VGG-16's weights (.safetensors, .pth, .h5), or random:SEED for untrained ones; other losses do not read them."
+      "For the loss perceptual: VGG-16's weights (.safetensors, .pth, .h5, .onnx), or random:SEED for untrained ones; other losses do not read them."
   )
   var vgg: String?
 
@@ -140,6 +140,11 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     if let log {
+      if let own = RunDirectory.files(of: output).first(where: { Output.isSame($0, log) }) {
+        throw Diagnostic(
+          "the log would be a file that the run writes itself", at: SourceLocation(file: own),
+          help: "name another file with --log")
+      }
       try Output.check(log, against: data + [validation, vgg, initialWeights].compactMap { $0 })
     }
     let processes = try MPI.started()

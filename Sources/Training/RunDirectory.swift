@@ -16,6 +16,13 @@ public final class RunDirectory {
   public let path: String
   private let lock: Int32
 
+  /// What a run writes into its directory, but for checkpoints.
+  public static func files(of path: String) -> [String] {
+    ["last.safetensors", "best.safetensors", "run.json", "epochs.jsonl", "loss.png"].map {
+      "\(path)/\($0)"
+    }
+  }
+
   public var last: String { path + "/last.safetensors" }
   public var best: String { path + "/best.safetensors" }
   var settings: String { path + "/run.json" }

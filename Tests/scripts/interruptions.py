@@ -36,6 +36,16 @@ def check_messages(folder):
         assert made is None or (folder / made).exists(), made
 
 
+def check_gone_readers(folder):
+    """Work goes on where nobody reads its messages any more, as after `2>&1 | head`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run(folder, "recon", "scan.npz", "--model", "none", "--size", "64x48", "-o", "unread.npy", stderr=writer)
+    os.close(writer)
+    assert done.returncode == 0, done.returncode
+    assert (folder / "unread.npy").read_bytes() == (folder / "full.npy").read_bytes()
+
+
 def check_closed_streams(folder):
     """The first file that is opened must not become standard error."""
     command = f'"{REPHASE}" recon scan.npz --model none --size 64x48 -o closed.npy 0<&- 1>&- 2>&-'
@@ -96,6 +106,7 @@ def main():
             assert made.returncode == 0, path
         check_messages(folder)
         check_closed_streams(folder)
+        check_gone_readers(folder)
         check_interruptions(folder)
     print("messages, closed streams and interruptions: as they should be")
 

@@ -8,7 +8,7 @@ random = numpy.random.default_rng(3)
 
 def _tensor(name, value):
     value = numpy.asarray(value)
-    kind = numpy.int64 if value.dtype.kind == "i" else numpy.float32
+    kind = {"i": numpy.int64, "b": numpy.bool_}.get(value.dtype.kind, numpy.float32)
     return numpy_helper.from_array(value.astype(kind), name)
 
 
@@ -92,7 +92,11 @@ def _arithmetic():
         [helper.make_node("Greater", ["x", "c"], ["g"]), helper.make_node("Less", ["x", "zero"], ["l"]),
          helper.make_node("Not", ["l"], ["n"]), helper.make_node("And", ["g", "n"], ["a"]),
          helper.make_node("Where", ["a", "x", "c"], ["y"])], image, {"c": channels, "zero": numpy.zeros(1)}, 18)
+    yield "Where of a known mask", model(
+        [helper.make_node("Where", ["mask", "x", "low"], ["y"])], image,
+        {"mask": random.random(size=image[-2:]) < 0.5, "low": numpy.float32(-9)}, 18)
     yield node("Pow", image, numpy.float32(2))
+    yield node("Pow", image, numpy.int64(2))
     yield node("PRelu", image, channels)
     yield node("Clip", image, min=-0.25, max=0.5, operator_set=9)
     yield node("Clip", image, None, numpy.float32(0.5))
@@ -181,6 +185,24 @@ def _layouts():
         helper.make_node("Concat", ["c", "a", "b"], ["y"], axis=-1),
     ]
     yield "Split, Concat", model(made, image, {}, 18)
+    yield from _known_numbers()
+
+
+def _known_numbers():
+    """What files compute of integers before the network runs: the pads and shapes here are told by axes and ranks."""
+    pads = [
+        helper.make_node("Concat", ["begin", "end"], ["pairs"], axis=1),
+        helper.make_node("Transpose", ["pairs"], ["turned"], perm=[1, 0]),
+        helper.make_node("Reshape", ["turned", "all"], ["pads"]), helper.make_node("Pad", ["x", "pads"], ["y"])]
+    columns = {"begin": [[0], [1], [2], [3]], "end": [[1], [0], [3], [2]], "all": [-1]}
+    yield "Concat of columns of integers", model(
+        pads, [2, 3, 4, 5], {name: numpy.array(value) for name, value in columns.items()}, 18)
+    chosen = [
+        helper.make_node("Where", ["which", "a", "b"], ["table"]), helper.make_node("Reshape", ["table", "all"], ["shape"]),
+        helper.make_node("Expand", ["x", "shape"], ["y"])]
+    table = {"which": numpy.array([[True], [False]]), "a": numpy.array([[2, 3]]), "b": numpy.array([[4, 5]]),
+             "all": numpy.array([-1])}  # fmt: skip
+    yield "Where of a table of integers", model(chosen, [1, 1, 1, 1], table, 18)
 
 
 def all_models():

@@ -119,6 +119,10 @@ for number, source in enumerate(cine):
 series = {pydicom.dcmread(p).SeriesInstanceUID for p in path.iterdir()}
 check(len(series) == 1, f"the frames are of {len(series)} series")
 twice(cine[0], "one.dcm", size="192x128")
+one, other = (
+    pydicom.dcmread(recon(cine[0], name, *mask, size="192x128"))
+    for name, mask in [("one.dcm", ()), ("other.dcm", ("--mask", "none"))])  # fmt: skip
+check(one.SeriesInstanceUID != other.SeriesInstanceUID, "two reconstructions are one series")
 # A series as a folder, in disorder, gives the same images and files.
 (scratch.path / "series").mkdir()
 for name, source in zip(("c", "a", "b"), cine):

@@ -47,6 +47,16 @@ def make_session(output, seed, *options):
     return json.loads(key)
 
 
+def check_failure():
+    """A reading that could not be written whole leaves no key, and what was there before."""
+    (scratch.path / "partly/reader-2.html").mkdir(parents=True)
+    named = [f"{name}={name}" for name in TECHNIQUES]
+    done = scratch.run("rank", "make", *named, "--readers", 2, "-o", "partly")
+    left = sorted(path.name for path in (scratch.path / "partly").iterdir())
+    check(done.returncode == 1 and "reader-2.html" in done.stderr, f"no page could be written: {done.stderr}")
+    check(left == ["reader-2.html"] and not (scratch.path / "partly-key.json").exists(), f"left: {left}")
+
+
 def content(page):
     text = page.read_text()
     found = re.search(r'<script id="content" type="application/json">(.*?)</script>', text, re.S)
@@ -267,6 +277,7 @@ def check_report(*arguments):
 
 
 make_images()
+check_failure()
 key = make_session("session", 5)
 check_blinding(key)
 again = make_session("again", 5)

@@ -145,6 +145,8 @@ error = train([*plan, "--resume", "--lr", "0.5", "--loss", "l2", "-o", "whole"],
 check("learning_rate was 0.001 and is 0.5 now" in error and "loss was l1" in error, f"other settings: {error}")
 error = train([*settings, "--steps", "500", "--resume", "-o", "whole"], work, code=1)
 check("steps was 400" in error, f"another length of a cosine: {error}")
+error = train([*plan, "--resume", "--log", "whole/run.json", "-o", "./whole"], work, code=1)
+check("writes itself" in error, f"a log in place of the settings: {error}")
 train([*plan, "--resume", "--log", "whole2.jsonl", "-o", "whole"], work)
 (work / "busy").mkdir()
 (work / "busy/file").write_text("mine")

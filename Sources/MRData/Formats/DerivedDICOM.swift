@@ -9,8 +9,13 @@ import Tensors
 /// files.
 struct DerivedDICOM {
   private let images: ImageSeries
+  /// Of all images: each reconstruction of a scan is a series of its own.
+  private let digest: String
 
-  init(_ images: ImageSeries) { self.images = images }
+  init(_ images: ImageSeries) {
+    self.images = images
+    digest = FileDigest.sha256(RawValues.encode(images.values.values))
+  }
 
   /// Throws where the images are not of one DICOM file.
   func writeFile(_ path: String) throws(Diagnostic) {
@@ -74,7 +79,7 @@ struct DerivedDICOM {
     let range = Double(part.max() ?? 0) - Double(low)
     let slope = range > 0 ? range / 65_535 : 1
     let pixels = part.map { UInt16(((Double($0) - Double(low)) / slope).rounded()) }
-    let series = Self.uid(["series", source.text(0x20, 0xE) ?? "", "\(rows)x\(columns)"])
+    let series = Self.uid(["series", source.text(0x20, 0xE) ?? "", "\(rows)x\(columns)", digest])
     let instance = Self.uid([
       "instance", source.text(0x08, 0x18) ?? "", FileDigest.sha256(RawValues.encode(pixels)),
     ])

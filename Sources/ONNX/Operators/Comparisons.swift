@@ -61,7 +61,7 @@ enum Comparisons {
     {
       return [.integers(try chosen(condition, a, b))]
     }
-    let parts = [try call.value(0), try call.value(1), try call.value(2)]
+    let parts = [try condition(call), try call.value(1), try call.value(2)]
     var shape = call.shape(of: parts[0])
     for part in parts { shape = try Arithmetic.common(shape, call.shape(of: part)) }
     let operands = try parts.map { (part) throws(Diagnostic) in
@@ -70,20 +70,24 @@ enum Comparisons {
     return [.value(try call.apply(Select(), operands))]
   }
 
+  /// A mask that is known becomes numbers, as masks that are computed are.
+  private static func condition(_ call: NodeCall) throws(Diagnostic) -> ValueID {
+    guard case .integers(let mask) = call.input(0) else { return try call.value(0) }
+    let numbers = try Tensor(try Shape(mask.extents), mask.values.map { $0 == 0 ? 0 : Float(1) })
+    return try call.graph.value(.floats(numbers), name: call.node.input[0])
+  }
+
   private static func chosen(
     _ condition: KnownIntegers, _ a: KnownIntegers, _ b: KnownIntegers
   ) throws(Diagnostic) -> KnownIntegers {
-    let parts = [condition, a, b]
-    let largest = parts.reduce(condition) { $1.values.count > $0.values.count ? $1 : $0 }
-    let count = largest.values.count
-    guard parts.allSatisfy({ [1, count].contains($0.values.count) }) else {
-      throw Diagnostic("known numbers of the shapes \(parts.map(\.extents)) do not fit together")
+    var shape = try Shape(condition.extents)
+    for part in [a, b] { shape = try Arithmetic.common(shape, try Shape(part.extents)) }
+    let parts = try [condition, a, b].map { (part) throws(Diagnostic) in
+      try part.stretched(to: shape.extents)
     }
-    func element(_ part: KnownIntegers, _ place: Int) -> Int {
-      part.values[part.values.count == 1 ? 0 : place]
+    let values = zip(parts[0].values, zip(parts[1].values, parts[2].values)).map { holds, either in
+      holds != 0 ? either.0 : either.1
     }
-    return try KnownIntegers(
-      largest.extents,
-      (0..<count).map { element(condition, $0) != 0 ? element(a, $0) : element(b, $0) })
+    return try KnownIntegers(shape.extents, values)
   }
 }

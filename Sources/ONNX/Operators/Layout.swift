@@ -6,23 +6,49 @@ import Tensors
 /// Tensors side by side, dimensions in another order, and other shapes.
 enum Layout {
   static func concat(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    if let known = try joinedIntegers(call) { return [known] }
-    var values: [ValueID] = []
-    for index in call.inputs.indices { values.append(try call.value(index)) }
-    guard let first = values.first, let axis = try call.integer("axis") else {
+    guard !call.inputs.isEmpty, let axis = try call.integer("axis") else {
       throw Diagnostic("it has no input or no axis")
     }
+    if let known = try joinedIntegers(call, axis) { return [.integers(known)] }
+    var values: [ValueID] = []
+    for index in call.inputs.indices { values.append(try call.value(index)) }
+    let first = values[0]
     let dimension = try call.dimension(axis, rank: call.shape(of: first).rank)
     return [.value(try joined(values, dimension: dimension, call))]
   }
 
-  private static func joinedIntegers(_ call: NodeCall) throws(Diagnostic) -> ImportedValue? {
-    var values: [Int] = []
+  /// Nil where some input is computed.
+  private static func joinedIntegers(
+    _ call: NodeCall, _ axis: Int
+  ) throws(Diagnostic) -> KnownIntegers? {
+    var parts: [KnownIntegers] = []
     for input in call.inputs {
       guard case .integers(let known) = input else { return nil }
-      values += known.values
+      parts.append(known)
     }
-    return call.inputs.isEmpty ? nil : .integers(try .list(values))
+    var extents = parts[0].extents
+    let dimension = try call.dimension(axis, rank: extents.count)
+    extents[dimension] = 0
+    for part in parts {
+      var others = part.extents
+      guard others.count == extents.count else { throw misfit(parts) }
+      extents[dimension] += others[dimension]
+      others[dimension] = extents[dimension]
+      guard others == extents else { throw misfit(parts) }
+    }
+    let rows = extents[..<dimension].reduce(1, *)
+    var values: [Int] = []
+    for row in 0..<rows {
+      for part in parts {
+        let length = part.values.count / rows
+        values += part.values[row * length..<(row + 1) * length]
+      }
+    }
+    return try KnownIntegers(extents, values)
+  }
+
+  private static func misfit(_ parts: [KnownIntegers]) -> Diagnostic {
+    Diagnostic("known numbers of the shapes \(parts.map(\.extents)) do not fit side by side")
   }
 
   /// One after the other.

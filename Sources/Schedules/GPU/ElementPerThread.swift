@@ -20,8 +20,8 @@ struct ElementPerThread {
 
   /// Nil where the kernel is not one nest of independent iterations, or one element.
   init?(_ kernel: Kernel) {
-    guard kernel.body.count == 1, let nest = LoopNest(kernel.body[0]), nest.writesOnlyOwnElement()
-    else { return nil }
+    let nest = kernel.body.count == 1 ? LoopNest(kernel.body[0]) : LoopNest(scalar: kernel.body)
+    guard let nest, nest.writesOnlyOwnElement() else { return nil }
     self.kernel = kernel
     self.nest = nest
     names = NameSupply(kernel)
