@@ -94,7 +94,8 @@ public struct Machine: ~Copyable {
     _ = try? consume(module.reference, as: .assembly)
   }
 
-  /// Loop strength reduction took most of the time for processors, whose loops were no faster for it (decision 0046).
+  /// Loop strength reduction took up to three quarters of the time for processors, and their loops were no faster for it
+  /// (decision 0046).
   private func consume(
     _ module: LLVMModuleRef, as output: Output
   ) throws(Diagnostic) -> [UInt8] {
