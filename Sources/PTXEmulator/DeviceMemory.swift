@@ -2,7 +2,7 @@ import Diagnostics
 
 /// Memory of the emulated device, which knows what has been written to it.
 ///
-/// One thread emulates all; checking each access for exclusivity would take a good part of its time.
+/// One thread emulates all, so that no access needs a check that it is exclusive.
 public final class DeviceMemory {
   let bytes: UnsafeMutableRawBufferPointer
   /// For each word of 4 bytes, whether it holds a value.

@@ -39,8 +39,7 @@ enum Output {
     guard !isFolder.boolValue else {
       throw Diagnostic("the output is a directory", at: place, help: "name a file inside it")
     }
-    let isRead = inputs.contains { URL(fileURLWithPath: $0).resolvingSymlinksInPath() == url }
-    guard !isThere || !isRead else {
+    guard !isThere || !inputs.contains(where: { isSame($0, path) }) else {
       throw Diagnostic(
         "the output is one of the files that are read", at: place, help: "name another file")
     }

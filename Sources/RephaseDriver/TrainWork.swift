@@ -138,7 +138,7 @@ struct TrainWork {
       Console.error("warning: \(skipped.description.dropFirst("error: ".count))")
     }
     guard let known else {
-      let last = command.output + "/last.safetensors"
+      let last = "\(command.output)/\(RunDirectory.lastName)"
       guard !FileManager.default.fileExists(atPath: last) else {
         throw Diagnostic(
           "the run has weights but no checkpoint to go on from",

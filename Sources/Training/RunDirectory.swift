@@ -18,16 +18,20 @@ public final class RunDirectory {
 
   /// What a run writes into its directory, but for checkpoints.
   public static func files(of path: String) -> [String] {
-    ["last.safetensors", "best.safetensors", "run.json", "epochs.jsonl", "loss.png"].map {
-      "\(path)/\($0)"
-    }
+    [lastName, bestName, settingsName, epochsName, curveName].map { "\(path)/\($0)" }
   }
 
-  public var last: String { path + "/last.safetensors" }
-  public var best: String { path + "/best.safetensors" }
-  var settings: String { path + "/run.json" }
-  var epochs: String { path + "/epochs.jsonl" }
-  var curve: String { path + "/loss.png" }
+  public static let lastName = "last.safetensors"
+  private static let bestName = "best.safetensors"
+  private static let settingsName = "run.json"
+  private static let epochsName = "epochs.jsonl"
+  private static let curveName = "loss.png"
+
+  public var last: String { "\(path)/\(Self.lastName)" }
+  public var best: String { "\(path)/\(Self.bestName)" }
+  var settings: String { "\(path)/\(Self.settingsName)" }
+  var epochs: String { "\(path)/\(Self.epochsName)" }
+  var curve: String { "\(path)/\(Self.curveName)" }
   var checkpoints: String { path + "/checkpoints" }
 
   /// Throws where the directory holds something already and the run is not to go on from it.
@@ -41,7 +45,7 @@ public final class RunDirectory {
       throw Diagnostic(
         "the output is no directory that can be read", at: place, help: "name another with -o")
     }
-    let isRun = names.contains("run.json") || names.contains("checkpoints")
+    let isRun = names.contains(settingsName) || names.contains("checkpoints")
     guard names.isEmpty || (isRun && resumes) else {
       throw Diagnostic(
         isRun ? "a run was started here already" : "the directory holds something already",

@@ -146,6 +146,12 @@ def library(folder, path):
     rephase("run", folder / f"lib/lib{path.stem}.so", "--input", path.with_suffix(".x.npy"), "-o", y)
     if numpy.load(y).tobytes() != numpy.load(path.with_suffix(".native.npy")).tobytes():
         sys.exit("error: the library gives other numbers than rephase run")
+    # A name that is no identifier.
+    numbered = folder / "1.onnx"
+    numbered.write_bytes(path.read_bytes())
+    rephase("compile", numbered, "--size", "16x16", "--quiet", "-o", folder / "lib")
+    if not (folder / "lib/libmodel_1.so").exists():
+        sys.exit("error: the library of 1.onnx is not called model_1")
     rephase("verify", path, "--size", "16x16")
     rephase("bench", path, "--size", "16x16", "--rounds", 2, "--json")
 
