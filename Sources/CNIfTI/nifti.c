@@ -49,6 +49,18 @@ static nifti_image *image_2(const uint8_t *bytes, int *is_swapped) {
   return nifti_convert_n2hdr2nim(header, "scan.nii");
 }
 
+static rephase_nifti_transform transform(int code, nifti_dmat44 matrix) {
+  rephase_nifti_transform result = {code, {0}};
+  for (int i = 0; i < 12; i++) result.rows[i] = matrix.m[i / 4][i % 4];
+  return result;
+}
+
+static nifti_dmat44 matrix_of(const rephase_nifti_transform *transform) {
+  nifti_dmat44 matrix;
+  for (int i = 0; i < 16; i++) matrix.m[i / 4][i % 4] = i < 12 ? transform->rows[i] : i == 15;
+  return matrix;
+}
+
 int rephase_nifti_parse(const uint8_t *bytes, size_t count, rephase_nifti_header *header) {
   nifti_set_debug_level(0);
   memset(header, 0, sizeof *header);
@@ -67,11 +79,15 @@ int rephase_nifti_parse(const uint8_t *bytes, size_t count, rephase_nifti_header
   header->slope = image->scl_slope;
   header->intercept = image->scl_inter;
   for (int i = 0; i < 3; i++) header->spacing[i] = image->pixdim[i + 1];
+  header->quaternion = transform(image->qform_code, image->qto_xyz);
+  header->matrix = transform(image->sform_code, image->sto_xyz);
   nifti_image_free(image);
   return 1;
 }
 
-int rephase_nifti_make(const int64_t extents[4], const double spacing[3], uint8_t bytes[352]) {
+int rephase_nifti_make(const int64_t extents[4], const double spacing[3],
+                       const rephase_nifti_transform *quaternion,
+                       const rephase_nifti_transform *matrix, uint8_t bytes[352]) {
   int64_t dims[8] = {4, extents[0], extents[1], extents[2], extents[3], 1, 1, 1};
   nifti_set_debug_level(0);
   nifti_image *image = nifti_make_new_nim(dims, DT_FLOAT32, 0);
@@ -80,6 +96,17 @@ int rephase_nifti_make(const int64_t extents[4], const double spacing[3], uint8_
   image->dx = spacing[0];
   image->dy = spacing[1];
   image->dz = spacing[2];
+  if (quaternion->code > 0) {
+    image->qform_code = quaternion->code;
+    image->qto_xyz = matrix_of(quaternion);
+    nifti_dmat44_to_quatern(image->qto_xyz, &image->quatern_b, &image->quatern_c,
+                            &image->quatern_d, &image->qoffset_x, &image->qoffset_y,
+                            &image->qoffset_z, NULL, NULL, NULL, &image->qfac);
+  }
+  if (matrix->code > 0) {
+    image->sform_code = matrix->code;
+    image->sto_xyz = matrix_of(matrix);
+  }
   image->xyz_units = NIFTI_UNITS_MM;
   image->nifti_type = NIFTI_FTYPE_NIFTI1_1;
   nifti_1_header header;

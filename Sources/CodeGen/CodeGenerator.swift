@@ -45,7 +45,6 @@ public struct CodeGenerator: Sendable {
     _ places: [String: ProgramEmitter.Place], arguments: Int, hidden: Bool, isScheduled: Bool,
     interface: String?
   ) throws(Diagnostic) -> GeneratedCode {
-    try ModelName.check(prefix)
     let machine = try Machine(
       triple: target.triple, processor: target.processor, features: target.features)
     let ir = IRModule(name: prefix)

@@ -59,15 +59,6 @@ extension HDF5File {
     do { return try Shape(extents) } catch { throw error.located(at: place(name)) }
   }
 
-  /// Refuses a dataset that declares values which the file does not store: a hostile size, or a writer that was
-  /// interrupted. (Filters shrink what is stored, so that its size says nothing more.)
-  private func checkStored(_ dataset: hid_t, _ name: String) throws(Diagnostic) {
-    var status = H5D_SPACE_STATUS_ERROR
-    guard H5Dget_space_status(dataset, &status) >= 0, status != H5D_SPACE_STATUS_NOT_ALLOCATED,
-      Int(clamping: H5Dget_storage_size(dataset)) <= (try FileBytes.size(path))
-    else { throw damaged(name) }
-  }
-
   private func values<Value: Sendable>(
     _ source: Source, _ kind: HDF5Kind, _ zero: Value
   ) throws(Diagnostic) -> Tensor<Value> {

@@ -77,6 +77,11 @@ public final class HDF5File: @unchecked Sendable {
     do { return try Shape(extents) } catch { throw error.located(at: place(name)) }
   }
 
+  /// Whether the name is of a link to another file; these are not followed.
+  public func isLinkElsewhere(_ name: String) -> Bool {
+    library.withLock { _ in isElsewhere(name) }
+  }
+
   // Everything below is called under the lock.
 
   func withDataset<Result>(
@@ -84,9 +89,7 @@ public final class HDF5File: @unchecked Sendable {
   ) throws(Diagnostic) -> Result {
     try library.withLock { (_) throws(Diagnostic) in
       guard exists(name), let dataset = HDF5Handle(H5Dopen2(id, name, 0), H5Dclose) else {
-        throw Diagnostic(
-          "there is no dataset '\(name)'", at: SourceLocation(file: path),
-          help: "'rephase info' lists what the file holds")
+        throw notThere(name)
       }
       return try body(dataset.id)
     }

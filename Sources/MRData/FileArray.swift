@@ -43,6 +43,9 @@ struct ScanAssembly {
     var facts = array.facts
     facts.arrayName = array.name
     facts.fileAxes = zip(axes, extents).map { SeriesAxis(axis: $0, count: $1) }
+    // It is told of the dimensions as the format counts them.
+    if let named = options.axes, named != array.axes { facts.placement = nil }
+    facts.placement?.move(slice: options.slice ?? 0)
     let (content, counts) = try content()
     let series = zip(ordered, counts).filter { ![.coil, .row, .column].contains($0.0) }
     return Scan(

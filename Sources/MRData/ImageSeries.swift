@@ -9,20 +9,27 @@ public struct ImageSeries: Sendable {
   public var series: [SeriesAxis]
   /// Millimetres between rows, columns, slices.
   public var spacing: [Double]?
+  /// Where the images lie, where their scan says.
+  public var placement: ImagePlacement?
   /// That the network's images were scaled by, one a frame.
   public var scalings: [Scaling]
   /// The scans that the frames come from, in order.
   public var scans: [String]
+  /// How they were made, for people.
+  public var description: String
 
   public init(
     _ values: Tensor<Float>, series: [SeriesAxis] = [], spacing: [Double]? = nil,
-    scalings: [Scaling] = [], scans: [String] = []
+    placement: ImagePlacement? = nil, scalings: [Scaling] = [], scans: [String] = [],
+    description: String = "Rephase reconstruction"
   ) {
     self.values = values
     self.series = series
     self.spacing = spacing
+    self.placement = placement
     self.scalings = scalings
     self.scans = scans
+    self.description = description
   }
 
   /// The index of a frame along each axis.

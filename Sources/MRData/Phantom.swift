@@ -15,21 +15,23 @@ public struct Phantom: Sendable {
   public var columns = 160
   /// Standard deviation of the noise in the real and in the imaginary part, where blood has signal 0.95.
   public var noise = 0.0
+  /// Images of more would not stay within float32.
+  public static let noises = 0...1e6
   public var seed: UInt64 = 1
 
   public init() {}
 
   /// K-space of all frames, one coil-combined channel, with a smooth phase.
   ///
-  /// Throws for matrices or frame counts that are not in 8...4,096 and 1...10,000.
+  /// Throws for matrices or frame counts that are not in 8...4,096 and 1...10,000, and noise that is not in `noises`.
   public func kSpace() throws(Diagnostic) -> KSpace {
     let range = 8...4096
     guard range.contains(rows), range.contains(columns), (1...10_000).contains(frames),
-      noise >= 0, noise.isFinite
+      Self.noises.contains(noise)
     else {
       throw Diagnostic(
         "a phantom of \(frames) frames of \(rows) x \(columns) with noise \(noise) cannot be made",
-        help: "use 1 to 10000 frames of 8 to 4096 rows and columns, and noise of 0 or more")
+        help: "use 1 to 10000 frames of 8 to 4096 rows and columns, and noise of 0 to 1e6")
     }
     let shape = try Shape([frames, 1, rows, columns])
     var values: [Complex<Float>] = []

@@ -48,6 +48,10 @@ public struct Preparation: Sendable {
       return manifest
     } catch {
       try? FileManager.default.removeItem(atPath: temporary)
+      var error = error
+      if let place = error.location, place.file.hasPrefix(temporary) {
+        error.location?.file = directory + place.file.dropFirst(temporary.count)
+      }
       throw error
     }
   }

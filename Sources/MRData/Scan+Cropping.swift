@@ -35,6 +35,8 @@ extension Scan {
             try Self.cropped(plane, to: size)
           }))
     }
+    var facts = facts
+    facts.placement?.crop(ImageSize(height: rows, width: columns), to: size)
     return Scan(content: content, path: path, format: format, series: series, facts: facts)
   }
 

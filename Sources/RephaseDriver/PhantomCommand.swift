@@ -46,8 +46,8 @@ struct PhantomCommand: ParsableCommand {
           + "lower --frames, --rows or --columns")
     }
     try refuse(["--seed": seed != nil], without: "--noise", noise != nil)
-    if let noise, !(noise >= 0 && noise.isFinite) {
-      throw ValidationError("--noise must be 0 or more, not \(noise)")
+    if let noise, !Phantom.noises.contains(noise) {
+      throw ValidationError("--noise must lie between 0 and 1e6, not \(noise)")
     }
     guard output.lowercased().hasSuffix(".npz") else {
       throw ValidationError("the phantom is written as .npz, which \(output) does not end with")

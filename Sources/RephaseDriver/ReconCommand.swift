@@ -151,10 +151,16 @@ struct ReconCommand: ParsableCommand {
       try ContactSheet(result, title: title, rows: 3).write(to: path)
     }
     if let path = outputs.imagesPath, let format = ImageFormat(path: path) {
+      let scan = scans[0]
+      var placement = scans.count == 1 ? scan.facts.placement : nil
+      placement?.crop(
+        ImageSize(height: scan.rows, width: scan.columns),
+        to: ImageSize(height: result.images.shape[1], width: result.images.shape[2]))
       let series = ImageSeries(
-        result.images, series: scans.count == 1 ? scans[0].series : [],
-        spacing: scans[0].facts.spacing, scalings: result.scalings,
-        scans: scans.flatMap { $0.facts.files.isEmpty ? [$0.path] : $0.facts.files })
+        result.images, series: scans.count == 1 ? scan.series : [],
+        spacing: scan.facts.spacing, placement: placement, scalings: result.scalings,
+        scans: scans.flatMap { $0.facts.files.isEmpty ? [$0.path] : $0.facts.files },
+        description: "Rephase \(report.method) \(report.model), \(mask) \(axis.rawValue)")
       try series.write(to: path, as: format)
     }
   }

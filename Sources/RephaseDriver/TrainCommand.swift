@@ -12,7 +12,8 @@ struct TrainCommand: ParsableCommand {
       "RUN/last.safetensors and RUN/best.safetensors are the weights; RUN/checkpoints is what --resume goes on from, bit for bit, after any interruption. Ctrl-C and SIGTERM save and leave. 'mpirun -n N rephase train ...' (Open MPI) computes each batch in N processes together."
   )
 
-  @OptionGroup var options: ModelOptions
+  @OptionGroup var model: TrainModelOptions
+  var options: ModelOptions { model.common }
 
   @Option(
     help:
@@ -108,9 +109,6 @@ struct TrainCommand: ParsableCommand {
   var output: String
 
   func validate() throws {
-    guard options.weights == nil else {
-      throw ValidationError("train makes weights; --init gives those to start from")
-    }
     try Output.refuseStandard(output, of: "-o")
     try Output.refuseStandard(log, of: "--log")
     guard epochs == nil || steps == nil else {

@@ -55,16 +55,21 @@ import Testing
 
   @Test func sessionsAreDrawnBySeed() throws {
     let image = try randomImages([4, 4], seed: 1)
-    let cases = try (1...6).map {
+    var cases = try (1...6).map {
       try ReadingSession.Case(name: "case \($0)", series: [image, image, image])
     }
-    func key(_ seed: UInt64) throws -> ReadingKey {
+    func key(_ seed: UInt64, _ last: String = "c") throws -> ReadingKey {
       try ReadingSession(
-        techniques: ["a", "b", "c"], cases: cases, readers: 3, seed: seed, style: ReadingStyle()
+        techniques: ["a", "b", last], cases: cases, readers: 3, seed: seed, style: ReadingStyle()
       ).key
     }
+    let first = try key(1).readers[0].cases[0].code
     #expect(try key(1) == key(1))
     #expect(try key(1).readers != key(2).readers)
+    #expect(try key(1, "d").readers[0].cases[0].code != key(1).readers[0].cases[0].code)
+    let others = try randomImages([4, 4], seed: 2)
+    cases[5] = try ReadingSession.Case(name: "case 6", series: [image, image, others])
+    #expect(try key(1).readers[0].cases[0].code != first)
     for reader in try key(1).readers {
       #expect(Set(reader.cases.map(\.name)).count == 6)
       #expect(reader.cases.allSatisfy { $0.order.sorted() == ["a", "b", "c"] })

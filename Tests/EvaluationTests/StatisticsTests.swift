@@ -53,6 +53,16 @@ import Testing
     #expect(even.p == 1 && even.pairs == 2)
   }
 
+  @Test func normalityDoesNotDependOnUnits() throws {
+    let values = [1, 3, 4, 7, 7.5, 12, 20]
+    let test = try Normality(values)
+    for unit in [0x1p-1060, 0x1p-600, 0x1p600, -0x1p1018] {
+      let scaled = try Normality(values.map { $0 * unit })
+      #expect(close(scaled.shapiroWilk.w, test.shapiroWilk.w, 1e-3), "\(unit)")
+      #expect(close(scaled.lilliefors.d, test.lilliefors.d, 1e-3), "\(unit)")
+    }
+  }
+
   @Test func refusesWhatCannotBeTested() {
     #expect(message { () throws(Diagnostic) in _ = try Normality([1, 1, 1, 1]) } != nil)
     #expect(message { () throws(Diagnostic) in _ = try Normality([1, 2, 3]) } != nil)

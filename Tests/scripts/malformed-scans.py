@@ -215,6 +215,11 @@ def hdf5_cases():
     def huge(file):
         file.create_dataset("kspace", (1 << 20, 1 << 14), np.complex64, chunks=(1, 1024))
 
+    def virtual(file):
+        layout = h5py.VirtualLayout(volume.shape, volume.dtype)
+        layout[:] = h5py.VirtualSource("other.h5", "kspace", volume.shape)
+        file.create_virtual_dataset("kspace", layout)
+
     def loop(file):
         file["kspace"] = h5py.SoftLink("/kspace")
 
@@ -229,9 +234,16 @@ def hdf5_cases():
         "a link to another file": external,
         "a link to itself": loop,
         "a huge array that is not stored": huge,
+        "values in another file": lambda file: file.create_dataset(
+            "kspace", data=volume, external=[("/dev/null", 0, h5py.h5f.UNLIMITED)]),
+        "values of another file": virtual,
+        "a filter of h5py's own": lambda file: file.create_dataset("kspace", data=kspace, compression="lzf"),
         "two arrays": lambda file: [file.create_dataset(n, data=volume) for n in ("a", "b")],
     }
-    return [Case("hdf5", name, recon("bad.h5"), {"bad.h5": write(body)}) for name, body in bodies.items()]
+    mentions = {"a link to another file": "link", "values in another file": "other files",
+                "values of another file": "other files", "a filter of h5py's own": "32000, lzf"}  # fmt: skip
+    return [Case("hdf5", name, recon("bad.h5"), {"bad.h5": write(body)}, mentions=(mentions.get(name, ""),))
+            for name, body in bodies.items()]  # fmt: skip
 
 
 def other_cases():

@@ -58,6 +58,31 @@ nibabel.Nifti1Image(images.transpose(1, 2, 0), np.diag([1.5, 2.5, 3, 1])).to_fil
 zooms = nibabel.load(recon("spaced.nii", "kept.nii")).header.get_zooms()
 check(np.allclose(zooms[:3], [1.5, 2.5, 3]), f"spacing: {zooms}")
 
+# A cropped, padded or chosen voxel lies where it lay: by the quaternion and by the matrix, which are not the same here.
+turn, _ = np.linalg.qr(np.random.default_rng(7).normal(size=(3, 3)))
+turned = nibabel.affines.from_matvec(turn @ np.diag([1.5, 2.5, 3]), [-70, 20, 33.5])
+sheared = turned + 0.1 * np.eye(4, k=1)
+placed = nibabel.Nifti1Image(images.transpose(1, 2, 0), turned)
+placed.set_qform(turned, 1)
+placed.set_sform(sheared, 2)
+placed.to_filename(scratch.path / "placed.nii.gz")
+for arguments, first in (
+    ((), (4, -2, 0)),
+    (("--crop", "before"), (4, -2, 0)),
+    (("--slice", "2"), (4, -2, 2)),
+):
+    found = nibabel.load(recon("placed.nii.gz", "moved.nii", *arguments, size="32x40")).header
+    for want_code, (got, code), old in (
+        (1, found.get_qform(coded=True), turned),
+        (2, found.get_sform(coded=True), sheared),
+    ):
+        moved = old.copy()
+        moved[:3, 3] = nibabel.affines.apply_affine(old, first)
+        check(code == want_code and np.allclose(got, moved, atol=1e-4), f"{arguments}: {got}, not {moved}")
+found = nibabel.load(
+    recon("placed.nii.gz", "moved.nii", "--dimensions", "column,row,slice", size="36x40")).header
+check(found["sform_code"] == 0 == found["qform_code"], "exchanged axes keep no place")
+
 # ISMRMRD images.
 path = recon("scan.npz", "out.h5")
 with h5py.File(path) as file:
@@ -123,6 +148,7 @@ one, other = (
     pydicom.dcmread(recon(cine[0], name, *mask, size="192x128"))
     for name, mask in [("one.dcm", ()), ("other.dcm", ("--mask", "none"))])  # fmt: skip
 check(one.SeriesInstanceUID != other.SeriesInstanceUID, "two reconstructions are one series")
+check(one.SeriesDescription != other.SeriesDescription, "two reconstructions have one description")
 # A series as a folder, in disorder, gives the same images and files.
 (scratch.path / "series").mkdir()
 for name, source in zip(("c", "a", "b"), cine):

@@ -3,6 +3,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Where voxels lie in the scanner's or another space, as one of the header's two ways has it: the rows of the matrix from
+// indices (i, j, k, 1) to millimetres. A code of 0 or less says that it is not known.
+typedef struct {
+  int code;
+  double rows[12];
+} rephase_nifti_transform;
+
 // What a header says. Extents count the fastest dimension first; `datatype` is one of nifti1.h's codes.
 typedef struct {
   int version;
@@ -16,6 +23,9 @@ typedef struct {
   double slope;
   double intercept;
   double spacing[3];
+  // By quaternion (qform) and by matrix (sform).
+  rephase_nifti_transform quaternion;
+  rephase_nifti_transform matrix;
 } rephase_nifti_header;
 
 // Longer than a header of either version.
@@ -28,4 +38,6 @@ int rephase_nifti_is(const uint8_t *bytes, size_t count);
 int rephase_nifti_parse(const uint8_t *bytes, size_t count, rephase_nifti_header *header);
 
 // Writes the 352 bytes before the float32 data of a NIfTI-1 file: a header and no extensions.
-int rephase_nifti_make(const int64_t extents[4], const double spacing[3], uint8_t bytes[352]);
+int rephase_nifti_make(const int64_t extents[4], const double spacing[3],
+                       const rephase_nifti_transform *quaternion,
+                       const rephase_nifti_transform *matrix, uint8_t bytes[352]);

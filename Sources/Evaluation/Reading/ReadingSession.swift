@@ -29,7 +29,8 @@ public struct ReadingSession: Sendable {
   public let key: ReadingKey
   public let style: ReadingStyle
 
-  /// Draws the order of cases and of techniques for each of the readers; the same seed draws the same.
+  /// Draws the order of cases and of techniques for each of the readers; the same seed draws the same for the same
+  /// names and images alone, so that no key fits the pages of another session.
   ///
   /// Throws without two techniques or a case, or where names repeat.
   public init(
@@ -44,7 +45,7 @@ public struct ReadingSession: Sendable {
     guard !cases.isEmpty, Set(cases.map(\.name)).count == cases.count else {
       throw Diagnostic("a reading needs cases of different names")
     }
-    var random = SplitMix64(seed: seed)
+    var random = SplitMix64(seed: Self.mixed(seed, techniques, cases))
     var codes: Set<String> = []
     let orders = (1...max(1, readers)).map { number in
       let drawn = random.shuffled(cases).map { item in
@@ -55,6 +56,24 @@ public struct ReadingSession: Sendable {
     }
     (self.techniques, self.cases, self.style) = (techniques, cases, style)
     key = ReadingKey(seed: seed, techniques: techniques, readers: orders)
+  }
+
+  private static func mixed(_ seed: UInt64, _ techniques: [String], _ cases: [Case]) -> UInt64 {
+    var state = seed
+    func add(_ word: UInt64) {
+      var mixer = SplitMix64(seed: state ^ word)
+      state = mixer.next()
+    }
+    for name in techniques + cases.map(\.name) {
+      for byte in name.utf8 { add(UInt64(byte)) }
+      add(.max)
+    }
+    for images in cases.flatMap(\.series) {
+      for frame in 0..<images.frames {
+        for value in images.frame(frame) { add(value.bitPattern) }
+      }
+    }
+    return state
   }
 }
 

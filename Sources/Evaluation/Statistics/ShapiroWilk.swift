@@ -16,10 +16,7 @@ public struct ShapiroWilk: Sendable, Equatable, Codable {
       throw Diagnostic(
         "the test of Shapiro and Wilk takes 3 to 5000 values, not \(values.count)")
     }
-    let sorted = values.sorted()
-    let range = sorted[sorted.count - 1] - sorted[0]
-    guard range > 0, range.isFinite else { throw Sample.constant }
-    let lack = Self.lack(sorted.map { ($0 - sorted[sorted.count / 2]) / range })
+    let lack = Self.lack(try Sample.standardized(values))
     w = 1 - lack
     p = Self.significance(lack, count: values.count)
   }
@@ -85,8 +82,18 @@ public struct ShapiroWilk: Sendable, Equatable, Codable {
   }
 }
 
-/// What the tests refuse alike.
+/// What the tests of a sample's distribution have in common.
 enum Sample {
-  static let constant = Diagnostic(
-    "all values are equal, so that no test of their distribution is possible")
+  /// Sorted, less the middle value, over the range: so that no magnitude of values under- or overflows on the way.
+  ///
+  /// Throws where all values are equal.
+  static func standardized(_ values: [Double]) throws(Diagnostic) -> [Double] {
+    let largest = values.reduce(0) { max($0, $1.magnitude) }
+    let sorted = values.map { largest > 1 ? $0 / 4 : $0 }.sorted()
+    guard let low = sorted.first, let high = sorted.last, low < high else {
+      throw Diagnostic("all values are equal, so that no test of their distribution is possible")
+    }
+    let middle = sorted[sorted.count / 2]
+    return sorted.map { ($0 - middle) / (high - low) }
+  }
 }

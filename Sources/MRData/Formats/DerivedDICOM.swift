@@ -61,6 +61,14 @@ struct DerivedDICOM {
     }
   }
 
+  /// As a series may be described: 64 characters of ASCII without those that divide values (PS3.5, 6.2, LO).
+  private var description: String {
+    let known = images.description.unicodeScalars.map { scalar in
+      (" "..."~").contains(scalar) && scalar != "\\" ? Character(scalar) : "?"
+    }
+    return String(known.prefix(64))
+  }
+
   private func check(_ sources: [DICOMFile]) throws(Diagnostic) {
     guard sources.reduce(0, { $0 + Int($1.info.frames) }) == images.values.shape[0] else {
       throw Diagnostic(
@@ -79,9 +87,12 @@ struct DerivedDICOM {
     let range = Double(part.max() ?? 0) - Double(low)
     let slope = range > 0 ? range / 65_535 : 1
     let pixels = part.map { UInt16(((Double($0) - Double(low)) / slope).rounded()) }
-    let series = Self.uid(["series", source.text(0x20, 0xE) ?? "", "\(rows)x\(columns)", digest])
+    let series = Self.uid([
+      "series", source.text(0x20, 0xE) ?? "", "\(rows)x\(columns)", description, digest,
+    ])
     let instance = Self.uid([
-      "instance", source.text(0x08, 0x18) ?? "", FileDigest.sha256(RawValues.encode(pixels)),
+      "instance", source.text(0x08, 0x18) ?? "", description,
+      FileDigest.sha256(RawValues.encode(pixels)),
     ])
     var image = rephase_dicom_derived()
     (image.rows, image.columns) = (Int32(rows), Int32(columns))
@@ -94,7 +105,7 @@ struct DerivedDICOM {
       let isWritten = pixels.withUnsafeBufferPointer { pixels in
         instance.withCString { instance in
           series.withCString { series in
-            "Rephase reconstruction".withCString { description in
+            description.withCString { description in
               var image = image
               image.pixels = pixels.baseAddress
               image.instance_uid = instance

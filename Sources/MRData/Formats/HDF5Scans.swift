@@ -37,10 +37,12 @@ enum HDF5Scans {
     return FileArray(tensor: try file.read(name), name: name, isFirstFastest: true)
   }
 
-  /// The datasets of numbers at the top of the file.
+  /// The datasets of numbers at the top of the file, and links that would have to be followed.
   private static func numbers(_ file: HDF5File) -> [String] {
     file.names(in: "/").filter { name in
-      guard let found = try? file.description(of: name) else { return false }
+      guard let found = try? file.description(of: name) else {
+        return file.isLinkElsewhere(name)
+      }
       return found.kind != .string && found.kind != .other && found.extents.count >= 2
     }
   }

@@ -13,9 +13,13 @@ extension NIfTIFile {
     let extents = hasSlices ? [slices, shape[0] / slices] : [shape[0], 1]
     let spacing = images.spacing ?? [1, 1, 1]
     var header = [UInt8](repeating: 0, count: 352)
+    var transforms = [rephase_nifti_transform(), rephase_nifti_transform()]
+    if let placement = images.placement {
+      transforms = [placement.quaternion.header, placement.matrix.header]
+    }
     let sizes = ([shape[1], shape[2]] + extents).map { Int64($0) }
     guard sizes.allSatisfy({ $0 <= Int64(Int16.max) }),
-      rephase_nifti_make(sizes, spacing, &header) != 0
+      rephase_nifti_make(sizes, spacing, &transforms[0], &transforms[1], &header) != 0
     else {
       throw Diagnostic(
         "NIfTI-1 cannot hold images \(shape): extents end at 32767",

@@ -31,6 +31,7 @@ enum NIfTIFile {
     array.axes = [.row, .column, .slice, .frame].prefix(extents.count).map { $0 }
     let spacing = [header.spacing.0, header.spacing.1, header.spacing.2]
     array.facts.spacing = spacing.allSatisfy { $0 > 0 && $0.isFinite } ? spacing : nil
+    array.facts.placement = ImagePlacement(header)
     return (array, format)
   }
 
