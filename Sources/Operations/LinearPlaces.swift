@@ -19,7 +19,7 @@ public struct LinearPlaces {
   /// Far more than images have; products of two sizes stay small.
   static let sizes = 1...1 << 24
 
-  init(from source: Int, to count: Int, _ coordinates: Coordinates) {
+  public init(from source: Int, to count: Int, _ coordinates: Coordinates) {
     (self.source, self.count) = (source, count)
     switch coordinates {
     case .half_pixel: (slope, offset, unit) = (2 * source, source - count, 2 * count)
@@ -27,6 +27,11 @@ public struct LinearPlaces {
       (slope, offset, unit) = count > 1 ? (source - 1, 0, count - 1) : (0, 0, 1)
     case .asymmetric: (slope, offset, unit) = (source, 0, count)
     }
+  }
+
+  /// Where an element lies, as a quotient; it may lie beyond the operand's ends.
+  public func place(of element: Int) -> (numerator: Int, denominator: Int) {
+    (slope * element + offset, unit)
   }
 
   // MARK: Neighbours in the operand, and how far the element is from the first to the second

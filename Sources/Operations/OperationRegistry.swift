@@ -36,6 +36,8 @@ public enum OperationRegistry {
     Reshape.self,
     ResizeLinear.self,
     ResizeLinearGradient.self,
+    ResizeNearest.self,
+    ResizeNearestGradient.self,
     Reverse.self,
     Rsqrt.self,
     Select.self,

@@ -157,6 +157,21 @@ import Testing
         [leftOut, .init("f", [2], floats: [3, 2])]) == expected)
   }
 
+  @Test func resizingToAnySize() throws {
+    let x = try tensor([1, 1, 1, 4], [1, 2, 3, 4])
+    func row(_ size: Int, _ attributes: [Onnx_AttributeProto]) throws -> [Double] {
+      let sizes = Onnx_TensorProto("s", integers: [1, 1, 1, size])
+      return try result("Resize", x, attributes, [leftOut, leftOut, sizes]).values
+    }
+    let asymmetric = Onnx_AttributeProto("coordinate_transformation_mode", word: "asymmetric")
+    #expect(
+      try row(7, [asymmetric, .init("nearest_mode", word: "floor")]) == [1, 1, 2, 2, 3, 3, 4])
+    #expect(try row(2, [asymmetric]) == [1, 3])
+    // By hand, with a = -0.75: shares of -0.10546875, 0.87890625, 0.26171875 and -0.03515625.
+    let cubic = try row(8, [.init("mode", word: "cubic")])
+    #expect(abs(cubic[3] - 2.296875) < 1e-6)
+  }
+
   @Test func bilinearEnlargement() throws {
     let x = try tensor([1, 1, 1, 2], [0, 8])
     func row(_ mode: String?, _ factor: Float) throws -> [Double] {

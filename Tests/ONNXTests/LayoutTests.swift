@@ -60,11 +60,15 @@ import Testing
         == (try tensor([2, 1, 2], [1, 2, 1, 2])))
   }
 
-  @Test func gatherTakesOneIndex() throws {
+  @Test func gatherTakesIndices() throws {
     let x = try counted([1, 2, 3])
     let index = Onnx_TensorProto("i", integer: -1)
     #expect(
       try result("Gather", x, [.init("axis", 2)], [index]) == (try tensor([1, 2], [3, 6])))
+    let list = Onnx_TensorProto("i", integers: [2, 0, -1])
+    #expect(
+      try result("Gather", x, [.init("axis", 2)], [list])
+        == (try tensor([1, 2, 3], [3, 1, 3, 6, 4, 6])))
   }
 
   /// What PyTorch writes for `interpolate(x, scale_factor=2)` with dynamic sizes.

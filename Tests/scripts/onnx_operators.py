@@ -173,12 +173,21 @@ def _layouts():
     yield node("Unsqueeze", image, numpy.array([-1, 2]))
     yield node("Expand", [1, 2, 1, 5], numpy.array([3, 1, 4, 1]))
     yield node("Gather", image, numpy.int64(-2), axis=2)
+    yield node("Gather", image, numpy.array([2, 0, 1, -1, 2, 2]), axis=3)
+    yield node("Gather", image, numpy.array([[1, 0], [0, 1], [0, 0]]), axis=1)
     yield node("Resize", image, None, numpy.float32([1, 1, 3, 2]))
     yield node("Resize", image, None, None, numpy.array([1, 2, 12, 20]), nearest_mode="round_prefer_ceil")
     yield node("Resize", image, numpy.float32([1, 1, 2, 4]), operator_set=10)
     for mode in ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]:
         yield node("Resize", image, None, numpy.float32([1, 1, 2, 3]), mode="linear", coordinate_transformation_mode=mode)
     yield node("Resize", image, None, None, numpy.array([1, 2, 3, 8]), mode="linear", coordinate_transformation_mode="align_corners")
+    for mode in ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]:
+        for rounding in ["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"]:
+            yield node("Resize", [2, 3, 6, 5], None, None, numpy.array([2, 3, 3, 11]), nearest_mode=rounding,
+                       coordinate_transformation_mode=mode)  # fmt: skip
+        for sizes in ([2, 3, 13, 7], [2, 3, 4, 1]):
+            yield node("Resize", [2, 3, 6, 5], None, None, numpy.array(sizes), mode="cubic", exclude_outside=sizes[3] % 2,
+                       cubic_coeff_a=-0.5 - 0.01 * sizes[2], coordinate_transformation_mode=mode)  # fmt: skip
     yield node("Upsample", image, numpy.float32([1, 1, 3, 1]), operator_set=9)
     made = [
         helper.make_node("Split", ["x"], ["a", "b", "c"], axis=2, num_outputs=3),

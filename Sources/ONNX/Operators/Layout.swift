@@ -153,11 +153,37 @@ enum Layout {
     if case .integers(let known) = call.input(0), extents.count == 1 {
       return [.integers(try KnownIntegers(indices.extents, places.map { known.values[$0] }))]
     }
-    guard indices.extents.isEmpty else {
-      throw Diagnostic("several indices are not supported", help: "use Slice")
+    let x = try call.value(0)
+    if indices.extents.isEmpty {
+      let part = try Slicing.cut(x, dimension, places[0]..<places[0] + 1, call)
+      return [.value(try call.apply(Reduce(dimensions: [dimension]), part))]
     }
-    let part = try Slicing.cut(try call.value(0), dimension, places[0]..<places[0] + 1, call)
-    return [.value(try call.apply(Reduce(dimensions: [dimension]), part))]
+    let parts = try runs(of: places).map { (run) throws(Diagnostic) in
+      try Slicing.steps(x, dimension, run, call) ?? x
+    }
+    let list = try joined(parts, dimension: dimension, call)
+    guard indices.extents.count > 1 else { return [.value(list)] }
+    var result = call.shape(of: list).extents
+    result.replaceSubrange(dimension...dimension, with: indices.extents)
+    return [.value(try call.apply(Reshape(try Shape(result)), list))]
+  }
+
+  /// Lists in equal steps, which are slices; throws where there are many.
+  private static func runs(of places: [Int]) throws(Diagnostic) -> [[Int]] {
+    let limit = 64
+    var runs: [[Int]] = []
+    for place in places {
+      let last = runs.count - 1
+      let step = last >= 0 && runs[last].count > 1 ? runs[last][1] - runs[last][0] : nil
+      let gap = last >= 0 ? place - runs[last][runs[last].count - 1] : 0
+      if gap != 0, step ?? gap == gap { runs[last].append(place) } else { runs.append([place]) }
+    }
+    guard !runs.isEmpty, runs.count <= limit else {
+      throw Diagnostic(
+        runs.isEmpty ? "it has no indices" : "its indices make more than \(limit) slices",
+        help: "use Slice")
+    }
+    return runs
   }
 
   private static func extents(

@@ -3,7 +3,7 @@ import GraphIR
 import Operations
 import Tensors
 
-/// Images enlarged so that each pixel is repeated, or resized by bilinear interpolation.
+/// Images resized by nearest neighbours, bilinear or bicubic interpolation.
 enum Resizing {
   /// Version 9: a factor for each dimension, and nearest neighbours as `asymmetric` and `floor` have them since.
   static func upsample(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
@@ -16,7 +16,7 @@ enum Resizing {
     if call.operatorSet < 11 { return try upsample(call) }
     let shape = call.shape(of: try call.image())
     let mode = try call.word("mode", "nearest")
-    try call.require("mode", mode, among: ["nearest", "linear"])
+    try call.require("mode", mode, among: ["nearest", "linear", "cubic"])
     let policy = try call.word("keep_aspect_ratio_policy", "stretch")
     try call.require("keep_aspect_ratio_policy", policy, among: ["stretch"])
     try call.require("antialias", "\(try call.integer("antialias", 0))", among: ["0"])
@@ -34,15 +34,19 @@ enum Resizing {
     }
     var factors = [1.0, 1, 1, 1]
     for (dimension, factor) in zip(axes, given) { factors[dimension] = factor }
-    if mode == "linear" { return [.value(try interpolated(call, factors))] }
-    let result = try enlarged(call, factors: factors)
-    for factor in factors { try checkRepeats(factor, call) }
-    return [result]
+    switch mode {
+    case "linear": return [.value(try linear(call, factors))]
+    case "cubic": return [.value(try cubic(call, factors))]
+    default: return [.value(try nearest(call, factors))]
+    }
   }
 
-  /// Rows and columns one after the other.
-  private static func interpolated(
-    _ call: NodeCall, _ factors: [Double]
+  /// Rows and columns one after the other, where their number changes.
+  private static func resized(
+    _ call: NodeCall, _ factors: [Double],
+    _ resize: (
+      _ x: ValueID, _ dimension: Int, _ size: Int, _ coordinates: LinearPlaces.Coordinates
+    ) throws(Diagnostic) -> ValueID
   ) throws(Diagnostic) -> ValueID {
     var x = try call.image()
     let coordinates = try coordinates(call)
@@ -60,12 +64,58 @@ enum Resizing {
       }
       // One pixel is the first of the image there.
       let isFirst = size == 1 && coordinates == nil
-      let operation = ResizeLinear(
-        dimension: dimension, size: Int(size),
-        coordinates: isFirst ? .asymmetric : coordinates ?? .half_pixel)
-      if Int(size) != extent { x = try call.apply(operation, x) }
+      if Int(size) != extent {
+        x = try resize(x, dimension, Int(size), isFirst ? .asymmetric : coordinates ?? .half_pixel)
+      }
     }
     return x
+  }
+
+  private static func linear(
+    _ call: NodeCall, _ factors: [Double]
+  ) throws(Diagnostic) -> ValueID {
+    try resized(call, factors) { (x, dimension, size, coordinates) throws(Diagnostic) in
+      try call.apply(ResizeLinear(dimension: dimension, size: size, coordinates: coordinates), x)
+    }
+  }
+
+  private static func cubic(
+    _ call: NodeCall, _ factors: [Double]
+  ) throws(Diagnostic) -> ValueID {
+    let a = try call.real("cubic_coeff_a", -0.75)
+    let leavesOut = try call.integer("exclude_outside", 0) != 0
+    return try resized(call, factors) { (x, dimension, size, coordinates) throws(Diagnostic) in
+      let matrix = try ResizeMatrix(
+        cubic: coordinates, from: call.shape(of: x)[dimension], to: size, a: a,
+        leavesOut: leavesOut)
+      return try matrix.apply(x, dimension: dimension, call)
+    }
+  }
+
+  /// Repeated pixels, of rows and columns together, where each is as often there.
+  private static func nearest(
+    _ call: NodeCall, _ factors: [Double]
+  ) throws(Diagnostic) -> ValueID {
+    let mode = try call.word("nearest_mode", "round_prefer_floor")
+    let modes = NearestPlaces.Rounding.allCases
+    try call.require("nearest_mode", mode, among: modes.map(\.rawValue))
+    let rounding = NearestPlaces.Rounding(rawValue: mode) ?? .floor
+    var scale = [1, 1]
+    let x = try resized(call, factors) { (x, dimension, size, coordinates) throws(Diagnostic) in
+      let extent = call.shape(of: x)[dimension]
+      let places = NearestPlaces(from: extent, to: size, coordinates, rounding)
+      let times = size / extent
+      if size % extent == 0, times <= UpsampleNearest.mostTimes,
+        (0..<size).allSatisfy({ places.element(of: $0) == $0 / times })
+      {
+        scale[dimension - 2] = times
+        return x
+      }
+      let operation = ResizeNearest(
+        dimension: dimension, size: size, coordinates: coordinates, rounding: rounding)
+      return try call.apply(operation, x)
+    }
+    return scale == [1, 1] ? x : try call.apply(UpsampleNearest(scale: scale), x)
   }
 
   /// Nothing for `pytorch_half_pixel`.
@@ -95,34 +145,5 @@ enum Resizing {
     }
     let scale = Array(whole[2...])
     return .value(scale == [1, 1] ? x : try call.apply(UpsampleNearest(scale: scale), x))
-  }
-
-  /// Throws where the nearest neighbour of a pixel is not the one that it repeats.
-  private static func checkRepeats(_ factor: Double, _ call: NodeCall) throws(Diagnostic) {
-    let mode = try call.word("coordinate_transformation_mode", "half_pixel")
-    let rounding = try call.word("nearest_mode", "round_prefer_floor")
-    try call.require(
-      "coordinate_transformation_mode", mode,
-      among: ["half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "asymmetric"])
-    for pixel in 0..<Int(factor) {
-      let place =
-        mode == "asymmetric" ? Double(pixel) / factor : (Double(pixel) + 0.5) / factor - 0.5
-      guard rounded(place, rounding) == 0 else {
-        throw Diagnostic(
-          "nearest_mode = \(rounding) with coordinate_transformation_mode = \(mode) is not supported",
-          help: "use asymmetric with floor, as PyTorch's 'nearest' has it")
-      }
-    }
-  }
-
-  /// Nothing for a rounding that does not exist.
-  private static func rounded(_ place: Double, _ rounding: String) -> Double? {
-    switch rounding {
-    case "floor": return place.rounded(.down)
-    case "ceil": return place.rounded(.up)
-    case "round_prefer_floor": return (place - 0.5).rounded(.up)
-    case "round_prefer_ceil": return (place + 0.5).rounded(.down)
-    default: return nil
-    }
   }
 }

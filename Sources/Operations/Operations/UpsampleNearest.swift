@@ -9,14 +9,16 @@ public struct UpsampleNearest: TensorOperation {
   public static let summary =
     "Repeats each pixel of an NCHW tensor scale[0] times down and scale[1] times across."
 
+  public static let mostTimes = 64
+
   public var scale: [Int]
 
   public init(scale: [Int]) { self.scale = scale }
 
   public init(_ reader: inout AttributeReader) throws(Diagnostic) {
     scale = try reader.integers("scale", count: 2)
-    guard scale.allSatisfy({ $0 >= 1 && $0 <= 64 }) else {
-      throw Diagnostic("scale = \(scale) must lie between 1 and 64")
+    guard scale.allSatisfy((1...Self.mostTimes).contains) else {
+      throw Diagnostic("scale = \(scale) must lie between 1 and \(Self.mostTimes)")
     }
   }
 
