@@ -19,3 +19,9 @@ static inline size_t rephase_h5_variable(void) { return H5T_VARIABLE; }
 
 // Failures are told by status and said by Rephase; the library is to print none.
 static inline void rephase_h5_silence(void) { H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
+
+// Whether the name is of a dataset, even of one that cannot be opened.
+static inline int rephase_h5_is_dataset(hid_t file, const char *name) {
+  H5O_info_t info;
+  return H5Oget_info_by_name(file, name, &info, H5P_DEFAULT) >= 0 && info.type == H5O_TYPE_DATASET;
+}

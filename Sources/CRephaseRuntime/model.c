@@ -47,7 +47,7 @@ static const int64_t rephase_output_elements[REPHASE_OUTPUT_COUNT] = REPHASE_OUT
 #endif
 
 typedef struct rephase_context {
-  uint64_t magic; /* says that the context lives, and lives here */
+  uint64_t magic; /* says that the context lives, lives here, and is this model's */
   atomic_bool busy;
   const void *weights;
   void (*host_parallel_for)(void *user, int64_t count, rephase_body body, void *argument);
@@ -68,8 +68,12 @@ static rephase_context *rephase_context_in(void *memory) {
   return (rephase_context *)(((uintptr_t)memory + mask) & ~mask);
 }
 
+/* Its address is of this model alone, where several are in one process. */
+static char rephase_this_model;
+
 static uint64_t rephase_context_magic(const rephase_context *context) {
-  return (uint64_t)(uintptr_t)context ^ 0x5265706861736531u; /* "Rephase1" */
+  return (uint64_t)(uintptr_t)context ^ 0x5265706861736531u /* "Rephase1" */
+         ^ (uint64_t)(uintptr_t)&rephase_this_model << 8;
 }
 
 /* The live context in the host's memory. */

@@ -7,8 +7,8 @@
  * GPU, @NAME@_create takes memory on it and the driver may do what else it likes; @NAME@_destroy
  * gives it back.
  */
-#ifndef REPHASE_MODEL_@UPPER@_H
-#define REPHASE_MODEL_@UPPER@_H
+#ifndef REPHASE_MODEL_@NAME@_H
+#define REPHASE_MODEL_@NAME@_H
 
 @TYPES@
 

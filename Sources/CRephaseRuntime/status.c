@@ -5,7 +5,8 @@ REPHASE_LOCAL const char *rephase_status_text(rephase_status status) {
     case REPHASE_OK: return "Done.";
     case REPHASE_NULL_POINTER: return "A pointer that must be given is NULL.";
     case REPHASE_CONTEXT_INVALID:
-      return "This memory holds no context: it was not created, was destroyed, or was moved.";
+      return "This memory holds no context of this model: it was not created, was destroyed, was "
+             "moved, or is another model's.";
     case REPHASE_CONTEXT_TOO_SMALL: return "The context's memory is smaller than context_bytes().";
     case REPHASE_CONTEXT_MISALIGNED: return "The context's memory is not 16-byte aligned.";
     case REPHASE_CONTEXT_BUSY:

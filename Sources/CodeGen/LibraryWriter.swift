@@ -146,7 +146,6 @@ public struct LibraryWriter: Sendable {
     return template.text.replacingOccurrences(of: "@TYPES@", with: types.text)
       .replacingOccurrences(of: "@DEVICE@", with: forGPU ? device.text : "")
       .replacingOccurrences(of: "@NAME@", with: name)
-      .replacingOccurrences(of: "@UPPER@", with: name.uppercased())
       .replacingOccurrences(of: "@DOC@", with: comment)
   }
 }

@@ -38,9 +38,15 @@ public struct LibraryCompiler {
     to folder: String
   ) throws(Diagnostic) -> [String] {
     try ModelName.check(name)
+    guard !folder.isEmpty else {
+      throw Diagnostic("an empty name is no folder", help: "use . for the current one")
+    }
     let pipeline = Pipeline(target: target, precision: precision, choices: choices)
     let module = try pipeline.scheduled(model)
     try MemoryLimit.check(module)
+    guard module.buffers.contains(where: { if case .input = $0.role { true } else { false } }) else {
+      throw Diagnostic("the model has no input, and libraries are called with one at least")
+    }
     let device = try target.gpu.map { _ throws(Diagnostic) in
       try DeviceData(model, module, pipeline, assembler)
     }

@@ -48,11 +48,22 @@ extension HDF5File {
       && H5Lget_info(id, name, &info, 0) >= 0 && info.type == H5L_TYPE_EXTERNAL
   }
 
+  /// Whether the name is of a dataset that the library cannot open.
+  func isClosed(_ name: String) -> Bool {
+    exists(name) && rephase_h5_is_dataset(id, name) != 0
+      && HDF5Handle(H5Dopen2(id, name, 0), H5Dclose) == nil
+  }
+
   func notThere(_ name: String) -> Diagnostic {
     if isElsewhere(name) {
       return Diagnostic(
         "'\(name)' is a link to another file, and such links are not followed", at: place(name),
         help: "give that file")
+    }
+    if isClosed(name) {
+      return Diagnostic(
+        "the dataset '\(name)' cannot be opened: it is damaged, or of a format newer than HDF5 1.10",
+        at: place(name), help: "write it again for HDF5 1.10, in h5py with libver='v110'")
     }
     return Diagnostic(
       "there is no dataset '\(name)'", at: SourceLocation(file: path),

@@ -77,9 +77,9 @@ public final class HDF5File: @unchecked Sendable {
     do { return try Shape(extents) } catch { throw error.located(at: place(name)) }
   }
 
-  /// Whether the name is of a link to another file; these are not followed.
-  public func isLinkElsewhere(_ name: String) -> Bool {
-    library.withLock { _ in isElsewhere(name) }
+  /// Whether there is something of this name that cannot be read: a link to another file, a dataset of a newer format.
+  public func isUnreadable(_ name: String) -> Bool {
+    library.withLock { _ in isElsewhere(name) || isClosed(name) }
   }
 
   // Everything below is called under the lock.
@@ -113,7 +113,7 @@ public final class HDF5File: @unchecked Sendable {
   }
 
   /// Hard links and soft links inside the file alone.
-  private func exists(_ name: String) -> Bool {
+  func exists(_ name: String) -> Bool {
     guard !name.utf8.contains(0) else { return false }
     var prefix = ""
     for step in name.split(separator: "/") {

@@ -91,7 +91,6 @@ struct PreparationWriter {
     _ size: [Int], trueAcceleration: Double, images: String
   ) throws(Diagnostic) -> PreparedManifest {
     let recipe = preparation.recipe
-    let mask = try recipe.pattern.mask(rows: size[0], columns: size[1], axis: recipe.axis)
     let parts = PreparedSet.Part.allCases.map { part in
       (
         part.rawValue,
@@ -104,7 +103,7 @@ struct PreparationWriter {
       targetChannels: channels("target") == channels("input") ? nil : channels("target"),
       mask: preparation.maskText, axis: recipe.axis.rawValue,
       crop: (preparation.cropsFirst ? CropTime.before : .after).rawValue,
-      nominalAcceleration: mask.nominalAcceleration, trueAcceleration: trueAcceleration,
+      nominalAcceleration: recipe.pattern.nominalAcceleration, trueAcceleration: trueAcceleration,
       scale: recipe.scaling.rawValue, combination: recipe.combination.rawValue,
       seed: preparation.seed,
       selection: preparation.trainImages == nil ? "all" : DiverseSelection.method,

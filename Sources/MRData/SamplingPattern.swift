@@ -103,7 +103,7 @@ public enum SamplingPattern: Sendable, Hashable {
       nominalAcceleration: nominalAcceleration)
   }
 
-  private var nominalAcceleration: Double? {
+  var nominalAcceleration: Double? {
     switch self {
     case .none, .detect, .file: return nil
     case .regular(let every, _, _), .interleaved(let every, _): return Double(every)

@@ -118,7 +118,9 @@ public enum ScanReader {
     guard let name = found ?? (names.count == 1 ? names.first : nil) else {
       throw Diagnostic(
         "the file has no array 'kspace' or 'images'",
-        help: "name the array; there are: \(names.prefix(8).joined(separator: ", "))")
+        help: names.isEmpty
+          ? "it has none of numbers either"
+          : "name the array; there are: \(names.prefix(8).joined(separator: ", "))")
     }
     return name
   }

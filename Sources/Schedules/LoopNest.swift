@@ -40,16 +40,18 @@ struct LoopNest {
     return left > 0
   }
 
-  /// What each iteration stores at the place of its variables, with `let`s written out; nil where it does more.
+  /// What each iteration stores at the place of its variables, with `let`s written out; nil where it does more, or that
+  /// would be long.
   var elementOfPlace: Expression? {
     let place = dimensions.map { Expression.variable($0.name) }
-    var values: [String: Expression] = [:]
+    var values = WrittenOutValues()
     for statement in body.dropLast() {
-      guard case .bind(let name, let value) = statement else { return nil }
-      values[name] = value.substituting(values)
+      guard case .bind(let name, let value) = statement, values.bind(name, to: value) else {
+        return nil
+      }
     }
     guard case .store(_, place, let value) = body.last else { return nil }
-    return value.substituting(values)
+    return values.writingOut(value)
   }
 
   /// Whether iterations are independent: each writes its own element of one buffer, which nobody reads.

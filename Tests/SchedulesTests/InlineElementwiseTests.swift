@@ -80,6 +80,17 @@ import Testing
     #expect(try item.nativeError(of: module, for: target) <= 64)
   }
 
+  /// Written out, a value that is used twice would be there twice, and so on.
+  @Test(arguments: targetNames) func valuesUsedTwiceStayNamed(_ target: String) throws {
+    let type = "tensor<1x2x4x5xf32>"
+    let steps = (1...60).map { "%v\($0) = add %v\($0 - 1), %v\($0 - 1) : \(type)" }
+    let body = ["%v0 = relu %x : \(type)"] + steps + ["%y = tanh %v60 : \(type)"]
+    let item = KernelCase(
+      testDescription: "doublings", body: body.joined(separator: "\n"), input: [1, 2, 4, 5])
+    let module = Scheduler.schedule(try item.plain(), for: try Targets.resolve(target))
+    #expect(LoopPrinter.text(module).utf8.count < 100_000)
+  }
+
   /// Direct sums would compute each element for every tap; and without a later reader the image would stay for this.
   @Test func otherReadersReadMemory() throws {
     let target = try Targets.resolve("x86-64-v3")

@@ -199,6 +199,7 @@ static void test_run(void) {
   EXPECT(alpha_run((char *)c + 4, in, out, w, n), REPHASE_CONTEXT_MISALIGNED);
   EXPECT(alpha_run(c, in, out, w, n), REPHASE_CONTEXT_INVALID);
   EXPECT(start(&t, NULL), REPHASE_OK);
+  EXPECT(beta_run(c, in, out, w, n), REPHASE_CONTEXT_INVALID);
   memset(t.out, 0x11, sizeof t.out);
   memset(w, 0x22, n);
   EXPECT(alpha_run(c, NULL, out, w, n), REPHASE_NULL_POINTER);

@@ -215,6 +215,10 @@ def hdf5_cases():
     def huge(file):
         file.create_dataset("kspace", (1 << 20, 1 << 14), np.complex64, chunks=(1, 1024))
 
+    def newer(path):
+        with h5py.File(path, "w", libver="latest") as file:
+            file["kspace"] = kspace
+
     def virtual(file):
         layout = h5py.VirtualLayout(volume.shape, volume.dtype)
         layout[:] = h5py.VirtualSource("other.h5", "kspace", volume.shape)
@@ -238,12 +242,16 @@ def hdf5_cases():
             "kspace", data=volume, external=[("/dev/null", 0, h5py.h5f.UNLIMITED)]),
         "values of another file": virtual,
         "a filter of h5py's own": lambda file: file.create_dataset("kspace", data=kspace, compression="lzf"),
+        "numbers that are no complex ones": lambda file: file.create_dataset(
+            "k", data=np.zeros((3, 3), [("imag", "f4"), ("real", "f4")])),
         "two arrays": lambda file: [file.create_dataset(n, data=volume) for n in ("a", "b")],
     }
+    cases = [Case("hdf5", "a newer format", recon("bad.h5"), {"bad.h5": newer}, mentions=("1.10",))]
     mentions = {"a link to another file": "link", "values in another file": "other files",
                 "values of another file": "other files", "a filter of h5py's own": "32000, lzf"}  # fmt: skip
-    return [Case("hdf5", name, recon("bad.h5"), {"bad.h5": write(body)}, mentions=(mentions.get(name, ""),))
-            for name, body in bodies.items()]  # fmt: skip
+    return cases + [
+        Case("hdf5", name, recon("bad.h5"), {"bad.h5": write(body)}, mentions=(mentions.get(name, ""),))
+        for name, body in bodies.items()]  # fmt: skip
 
 
 def other_cases():

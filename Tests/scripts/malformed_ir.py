@@ -127,6 +127,10 @@ def _graphs(base):
             "  %2 = relu %1 : tensor<1x1x8x8xf32>\n" + relu + "  return %2"),
         "defined twice": _graph(relu + relu + "  return %1"),
         "unknown operation": _graph("  %1 = frobnicate %x : tensor<1x1x8x8xf32>\n  return %1"),
+        "two parameters of a name": _graph(
+            '  %a = parameter "a" : tensor<1x1x8x8xf32>\n  %b = parameter "a" : tensor<8xf32>\n'
+            "  %c = broadcast_in_dim %b {dimensions = [3]} : tensor<1x1x8x8xf32>\n"
+            "  %d = add %a, %c : tensor<1x1x8x8xf32>\n  return %d"),
         "too many operands": _graph("  %1 = relu %x, %x : tensor<1x1x8x8xf32>\n  return %1"),
         "too few operands": _graph("  %1 = add %x : tensor<1x1x8x8xf32>\n  return %1"),
         "wrong result type": _graph("  %1 = relu %x : tensor<1x1x8x9xf32>\n  return %1"),

@@ -92,6 +92,13 @@ check(manifest["crop"] == "before", f"{manifest}")
 lines = kept(HEIGHT, WIDTH, "columns", 4, 8)
 check(abs(manifest["trueAcceleration"] - lines.size / lines.sum()) < 1e-9, f"{manifest}")
 
+# A file of lines is one of the scan's, of which there are more than the images have.
+np.save(scratch.path / "lines.npy", kept(ROWS, COLUMNS, "columns", 4, 8)[0].astype(np.uint8))
+_, wanted = prepare(*files, *mask, *split)
+manifest, parts = prepare(*files, "--mask", "lines.npy", *split)
+check((parts["train"]["input"] == wanted["train"]["input"]).all(), "a file of lines gives other images")
+check("nominalAcceleration" not in manifest, f"{manifest}")
+
 manifest, _ = prepare(*files, *mask, *split, "--scale", "minmax")
 digest = hashlib.sha256((scratch.path / "ada.npz").read_bytes()).hexdigest()
 check(manifest["subjects"][0]["scans"][0]["sha256"] == digest, "the hash of a scan is wrong")

@@ -8,7 +8,7 @@
 typedef enum rephase_status {
   REPHASE_OK = 0,                      /* done */
   REPHASE_NULL_POINTER = 1,            /* a pointer that must be given is NULL */
-  REPHASE_CONTEXT_INVALID = 2,         /* not created, destroyed, or moved */
+  REPHASE_CONTEXT_INVALID = 2,         /* not created, destroyed, moved, or another model's */
   REPHASE_CONTEXT_TOO_SMALL = 3,       /* fewer bytes than N_context_bytes() */
   REPHASE_CONTEXT_MISALIGNED = 4,      /* the context's memory is not 16-byte aligned */
   REPHASE_CONTEXT_BUSY = 5,            /* another thread is inside a call on this context */

@@ -37,11 +37,11 @@ enum HDF5Scans {
     return FileArray(tensor: try file.read(name), name: name, isFirstFastest: true)
   }
 
-  /// The datasets of numbers at the top of the file, and links that would have to be followed.
+  /// The datasets of numbers at the top of the file, and what cannot be read but is there.
   private static func numbers(_ file: HDF5File) -> [String] {
     file.names(in: "/").filter { name in
       guard let found = try? file.description(of: name) else {
-        return file.isLinkElsewhere(name)
+        return file.isUnreadable(name)
       }
       return found.kind != .string && found.kind != .other && found.extents.count >= 2
     }

@@ -67,6 +67,8 @@ public struct GraphLowering {
     }
   }
   private var pendingCopies: [(value: ValueID, output: String)] = []
+  /// The names of those so far.
+  private var parameters: Set<String> = []
 
   private mutating func copyRemainingResults() throws(Diagnostic) {
     for (value, output) in pendingCopies {
@@ -83,6 +85,11 @@ public struct GraphLowering {
     let type = function.type(of: result)
     let isWeight = weights.contains(result)
     if let parameter = node.operation as? ParameterOperation {
+      guard parameters.insert(parameter.name).inserted else {
+        throw Diagnostic(
+          "there are two parameters \"\(parameter.name)\"", at: node.location,
+          help: "use the value of the first, or give one of them another name")
+      }
       let name = unique(parameter.name)
       add(KernelLowering.buffer(name, type), .parameter(parameter.name))
       guard constants.contains(result) else {

@@ -7,7 +7,7 @@ import Tensors
 public struct Slice: TensorOperation {
   public static let mnemonic = "slice"
   public static let summary =
-    "The elements from start to before limit, every strides[i]-th along dimension i."
+    "The elements from start to before limit, every strides[i]-th along dimension i, which has as many at least."
 
   public var start: [Int]
   public var limit: [Int]

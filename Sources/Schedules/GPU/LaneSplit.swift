@@ -16,14 +16,14 @@ struct LaneSplit {
   /// Buffers that have an element for each lane.
   private var buffers: Set<String> = []
   /// What `let`s stand for whose values differ between lanes.
-  private var values: [String: Expression] = [:]
+  private var values = WrittenOutValues()
 
   /// `names` knows all names of the kernel.
   init(_ variable: String, _ lanes: Int, _ names: NameSupply) {
     (self.variable, self.lanes, self.names) = (variable, lanes, names)
   }
 
-  /// Nil where loops or conditions differ between lanes.
+  /// Nil where loops or conditions differ between lanes, or what differs is long.
   mutating func split(_ statements: [Statement]) -> [Statement]? {
     var result: [Statement] = []
     for statement in statements {
@@ -42,12 +42,14 @@ struct LaneSplit {
       return [.allocate(buffer)]
     case .bind(let name, let value):
       guard differs(value) else { return [statement] }
-      values[name] = value.substituting(values)
-      return []
+      return values.bind(name, to: value) ? [] : nil
     case .store(let name, let indices, let value):
       let lane = names.fresh("l")
-      let place = indices.map { own($0, lane) } + (buffers.contains(name) ? [.variable(lane)] : [])
-      let store = Statement.store(name, place, own(value, lane))
+      guard let stored = own(value, lane) else { return nil }
+      var place = indices.compactMap { own($0, lane) }
+      guard place.count == indices.count else { return nil }
+      if buffers.contains(name) { place.append(.variable(lane)) }
+      let store = Statement.store(name, place, stored)
       return [.loop(Loop(lane, .integer(0), .integer(lanes), kind: .vectorized, body: [store]))]
     case .loop, .conditional, .block:
       guard !statement.expressions.contains(where: differs) else { return nil }
@@ -72,16 +74,16 @@ struct LaneSplit {
   private func differs(_ value: Expression) -> Bool {
     value.subexpressions.contains { part in
       switch part {
-      case .variable(let name): return name == variable || values[name] != nil
+      case .variable(let name): return name == variable || values.contains(name)
       case .load(let name, _): return buffers.contains(name)
       default: return false
       }
     }
   }
 
-  /// An expression as one lane sees it.
-  private func own(_ value: Expression, _ lane: String) -> Expression {
-    value.substituting(values).mapExpressions { part in
+  /// An expression as one lane sees it; nil where that is long.
+  private func own(_ value: Expression, _ lane: String) -> Expression? {
+    values.writingOut(value)?.mapExpressions { part in
       switch part {
       case .variable(variable): return part + .variable(lane)
       case .load(let name, let indices) where buffers.contains(name):
