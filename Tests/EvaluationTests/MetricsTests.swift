@@ -21,6 +21,22 @@ import Testing
     #expect(close(scores.ssim[0], a * b / (c * d), 1e-12))
   }
 
+  @Test func measuresDoNotDependOnUnits() throws {
+    let values = (0..<40).map { Double(($0 * 7) % 11) / 11 }
+    let others = (0..<40).map { Double(($0 * 5) % 9) / 9 }
+    func scores(_ unit: Double) throws -> Scores {
+      try Scores(
+        try images([2, 4, 5], values.map { $0 * unit }),
+        reference: try images([2, 4, 5], others.map { $0 * unit }), dataRange: .referenceMaximum)
+    }
+    let one = try scores(1)
+    for unit in [0x1p-900, 0x1p-300, 0x1p300, 0x1p1020] {
+      let scaled = try scores(unit)
+      #expect(scaled.snr == one.snr && scaled.psnr == one.psnr && scaled.nmse == one.nmse)
+      #expect(scaled.regressedSNR == one.regressedSNR && scaled.ssim == one.ssim)
+    }
+  }
+
   @Test func perfectAndBlackImagesAreInfiniteOrUndefined() throws {
     let image = try randomImages([2, 4, 5], seed: 1)
     let same = try Scores(image, reference: image)

@@ -7,7 +7,7 @@ public struct ImageStack: Sendable {
   public let channels: Int
   public let rows: Int
   public let columns: Int
-  private let values: [Double]
+  private var values: [Double]
 
   /// One image [row, column], a series [frame, row, column], or [N, C, H, W].
   ///
@@ -46,6 +46,19 @@ public struct ImageStack: Sendable {
   }
 
   public var maximum: Double { values.max() ?? 0 }
+
+  var largestMagnitude: Double { values.reduce(0) { max($0, $1.magnitude) } }
+
+  /// In a unit in which squares of squares of numbers up to `largest` neither over- nor underflow: nothing but a power of
+  /// two, so that rounding is the same, and 1 for all usual images.
+  func inUnit(of largest: Double) -> (images: ImageStack, unit: Double) {
+    if largest == 0 || (1e-60...1e60).contains(largest) { return (self, 1) }
+    let exponent = min(max(-largest.exponent, -1000), 1000)
+    let unit = Double(sign: .plus, exponent: exponent, significand: 1)
+    var result = self
+    result.values = values.map { $0 * unit }
+    return (result, unit)
+  }
 
   public var description: String {
     "\(frames) frames of \(channels == 1 ? "" : "\(channels) channels of ")\(rows)x\(columns)"

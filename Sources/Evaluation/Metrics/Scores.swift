@@ -32,12 +32,29 @@ public struct Scores: Sendable {
         "SSIM needs images of \(window)x\(window) at least, not \(images.rows)x\(images.columns)")
     }
     let range = try Self.range(dataRange, reference)
+    // No measure depends on the unit.
+    let largest = max(images.largestMagnitude, reference.largestMagnitude)
+    addRatios(images.inUnit(of: largest).images, reference.inUnit(of: largest).images)
+    let whole = max(largest, range)
+    let (image, unit) = images.inUnit(of: whole)
+    addMeasuresByRange(image, reference.inUnit(of: whole).images, range * unit)
+  }
+
+  private mutating func addRatios(_ images: ImageStack, _ reference: ImageStack) {
     for frame in 0..<images.frames {
       let (x, y) = (images.frame(frame), reference.frame(frame))
       snr.append(ImageMetrics.snr(x, reference: y))
       regressedSNR.append(ImageMetrics.regressedSNR(x, reference: y))
-      psnr.append(ImageMetrics.psnr(x, reference: y, range: range))
       nmse.append(ImageMetrics.nmse(x, reference: y))
+    }
+  }
+
+  private mutating func addMeasuresByRange(
+    _ images: ImageStack, _ reference: ImageStack, _ range: Double
+  ) {
+    for frame in 0..<images.frames {
+      let (x, y) = (images.frame(frame), reference.frame(frame))
+      psnr.append(ImageMetrics.psnr(x, reference: y, range: range))
       ssim.append(Self.ssim(images, reference, frame, range: range))
     }
   }
