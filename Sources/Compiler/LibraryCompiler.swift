@@ -44,7 +44,8 @@ public struct LibraryCompiler {
     let pipeline = Pipeline(target: target, precision: precision, choices: choices)
     let module = try pipeline.scheduled(model)
     try MemoryLimit.check(module)
-    guard module.buffers.contains(where: { if case .input = $0.role { true } else { false } }) else {
+    let hasInput = module.buffers.contains { if case .input = $0.role { true } else { false } }
+    guard hasInput else {
       throw Diagnostic("the model has no input, and libraries are called with one at least")
     }
     let device = try target.gpu.map { _ throws(Diagnostic) in

@@ -24,7 +24,7 @@ struct WrittenOutValues {
 
   private func count(_ value: Expression) -> Int {
     var count = 0
-    value.forEach { part in
+    for part in value.subexpressions {
       if case .variable(let name) = part { count += parts[name] ?? 1 } else { count += 1 }
     }
     return count

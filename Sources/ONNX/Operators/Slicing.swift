@@ -104,11 +104,9 @@ enum Slicing {
   static func steps(
     _ x: ValueID, _ dimension: Int, _ places: [Int], _ call: NodeCall
   ) throws(Diagnostic) -> ValueID? {
-    guard let first = places.first, let last = places.last else { return nil }
+    guard let first = places.first else { return nil }
     let step = places.count > 1 ? places[1] - first : 1
-    guard step != 0, places.count == 1 || last == first + (places.count - 1) * step,
-      places.enumerated().allSatisfy({ $1 == first + $0 * step })
-    else { return nil }
+    guard step != 0, places.enumerated().allSatisfy({ $1 == first + $0 * step }) else { return nil }
     let whole = step == 1 && places.count == call.shape(of: x)[dimension]
     let range = Range(dimension: dimension, start: first, count: places.count, step: step)
     return whole ? x : try sliced(x, [range], call)
