@@ -49,6 +49,16 @@ static nifti_image *image_2(const uint8_t *bytes, int *is_swapped) {
   return nifti_convert_n2hdr2nim(header, "scan.nii");
 }
 
+static double frame_seconds(const nifti_image *image) {
+  if (image->ndim < 4 || !(image->pixdim[4] > 0)) return 0;
+  switch (image->time_units) {
+    case NIFTI_UNITS_SEC: return image->pixdim[4];
+    case NIFTI_UNITS_MSEC: return image->pixdim[4] * 1e-3;
+    case NIFTI_UNITS_USEC: return image->pixdim[4] * 1e-6;
+    default: return 0;
+  }
+}
+
 static rephase_nifti_transform transform(int code, nifti_dmat44 matrix) {
   rephase_nifti_transform result = {code, {0}};
   for (int i = 0; i < 12; i++) result.rows[i] = matrix.m[i / 4][i % 4];
@@ -79,13 +89,14 @@ int rephase_nifti_parse(const uint8_t *bytes, size_t count, rephase_nifti_header
   header->slope = image->scl_slope;
   header->intercept = image->scl_inter;
   for (int i = 0; i < 3; i++) header->spacing[i] = image->pixdim[i + 1];
+  header->frame_seconds = frame_seconds(image);
   header->quaternion = transform(image->qform_code, image->qto_xyz);
   header->matrix = transform(image->sform_code, image->sto_xyz);
   nifti_image_free(image);
   return 1;
 }
 
-int rephase_nifti_make(const int64_t extents[4], const double spacing[3],
+int rephase_nifti_make(const int64_t extents[4], const double spacing[3], double frame_seconds,
                        const rephase_nifti_transform *quaternion,
                        const rephase_nifti_transform *matrix, uint8_t bytes[352]) {
   int64_t dims[8] = {4, extents[0], extents[1], extents[2], extents[3], 1, 1, 1};
@@ -106,6 +117,10 @@ int rephase_nifti_make(const int64_t extents[4], const double spacing[3],
   if (matrix->code > 0) {
     image->sform_code = matrix->code;
     image->sto_xyz = matrix_of(matrix);
+  }
+  if (frame_seconds > 0) {
+    image->pixdim[4] = image->dt = frame_seconds;
+    image->time_units = NIFTI_UNITS_SEC;
   }
   image->xyz_units = NIFTI_UNITS_MM;
   image->nifti_type = NIFTI_FTYPE_NIFTI1_1;

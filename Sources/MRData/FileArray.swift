@@ -43,8 +43,7 @@ struct ScanAssembly {
     var facts = array.facts
     facts.arrayName = array.name
     facts.fileAxes = zip(axes, extents).map { SeriesAxis(axis: $0, count: $1) }
-    // It is told of the dimensions as the format counts them.
-    if let named = options.axes, named != array.axes { facts.placement = nil }
+    if let given = array.axes, given != axes { facts.exchange(given, for: axes) }
     facts.placement?.move(slice: options.slice ?? 0)
     let (content, counts) = try content()
     let series = zip(ordered, counts).filter { ![.coil, .row, .column].contains($0.0) }
@@ -180,6 +179,28 @@ struct ScanAssembly {
       if !isChosen { rest /= extent }
     }
     return "[" + axes.map { String(indices[$0] ?? 0) }.joined(separator: ", ") + "]"
+  }
+}
+
+extension ScanFacts {
+  /// Spacing and place are told of rows, columns and slices; these are other dimensions of the file now.
+  fileprivate mutating func exchange(_ old: [Axis], for new: [Axis]) {
+    let spatial: [Axis] = [.row, .column, .slice]
+    var sources = spatial.map { axis in
+      new.firstIndex { $0 == axis || (axis == .slice && $0 == .partition) }.flatMap {
+        spatial.firstIndex(of: old[$0])
+      }
+    }
+    // A dimension that is none of space now is what is left.
+    let left = (0..<3).filter { !sources.contains($0) }
+    if sources[2] == nil, left.count == 1 { sources[2] = left[0] }
+    let order = sources.compactMap { $0 }
+    guard Set(order).count == 3 else {
+      (spacing, placement) = (nil, nil)
+      return
+    }
+    spacing = spacing.map { spacing in order.map { spacing[$0] } }
+    placement?.permute(order)
   }
 }
 

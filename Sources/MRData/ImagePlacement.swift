@@ -27,6 +27,18 @@ public struct ImagePlacement: Sendable, Hashable {
     }
   }
 
+  /// Gives indices another order: the first one is that of number order[0] so far.
+  mutating func permute(_ order: [Int]) {
+    for part in [\ImagePlacement.quaternion, \.matrix] {
+      let rows = self[keyPath: part].rows
+      for first in stride(from: 0, to: 12, by: 4) {
+        for (new, old) in order.enumerated() {
+          self[keyPath: part].rows[first + new] = rows[first + old]
+        }
+      }
+    }
+  }
+
   /// As `Cropping.centre` takes images of one size out of those of another.
   public mutating func crop(_ source: ImageSize, to size: ImageSize) {
     move(

@@ -9,6 +9,8 @@ public struct ImageSeries: Sendable {
   public var series: [SeriesAxis]
   /// Millimetres between rows, columns, slices.
   public var spacing: [Double]?
+  /// From frame to frame, where the scan says.
+  public var secondsPerFrame: Double?
   /// Where the images lie, where their scan says.
   public var placement: ImagePlacement?
   /// That the network's images were scaled by, one a frame.
@@ -20,12 +22,14 @@ public struct ImageSeries: Sendable {
 
   public init(
     _ values: Tensor<Float>, series: [SeriesAxis] = [], spacing: [Double]? = nil,
-    placement: ImagePlacement? = nil, scalings: [Scaling] = [], scans: [String] = [],
+    secondsPerFrame: Double? = nil, placement: ImagePlacement? = nil,
+    scalings: [Scaling] = [], scans: [String] = [],
     description: String = "Rephase reconstruction"
   ) {
     self.values = values
     self.series = series
     self.spacing = spacing
+    self.secondsPerFrame = secondsPerFrame
     self.placement = placement
     self.scalings = scalings
     self.scans = scans

@@ -29,6 +29,8 @@ public struct ScanFacts: Sendable, Hashable {
   public var imageSize: ImageSize?
   /// Millimetres between rows, between columns and between slices.
   public var spacing: [Double]?
+  /// From frame to frame, where the file says.
+  public var secondsPerFrame: Double?
   /// Where the images lie, where the file says.
   public var placement: ImagePlacement?
   /// The files of a scan that is a folder, one a frame.

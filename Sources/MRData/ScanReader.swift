@@ -75,7 +75,9 @@ public enum ScanReader {
     }
     throw Diagnostic(
       "the kind of this file is not known",
-      help: "give ISMRMRD or fastMRI .h5, BART .cfl, MATLAB .mat, DICOM, NIfTI, .npy or .npz")
+      help: path.lowercased().hasSuffix(".img")
+        ? "of a NIfTI pair give the .hdr"
+        : "give ISMRMRD or fastMRI .h5, BART .cfl, MATLAB .mat, DICOM, NIfTI, .npy or .npz")
   }
 
   static func assemble(

@@ -9,12 +9,16 @@ struct KnownIntegers: Sendable, Equatable {
   static let maximumCount = 1 << 16
 
   init(_ extents: [Int], _ values: [Int]) throws(Diagnostic) {
-    guard values.count <= Self.maximumCount else {
+    try Self.check(values.count)
+    (self.extents, self.values) = (extents, values)
+  }
+
+  private static func check(_ count: Int) throws(Diagnostic) {
+    guard count <= maximumCount else {
       throw Diagnostic(
-        "a tensor of \(values.count) integers: only shapes, axes and indices may be integers",
+        "a tensor of \(count) integers: only shapes, axes and indices may be integers",
         help: "compute in float32")
     }
-    (self.extents, self.values) = (extents, values)
   }
 
   static func scalar(_ value: Int) throws(Diagnostic) -> KnownIntegers {
@@ -31,6 +35,23 @@ struct KnownIntegers: Sendable, Equatable {
     return try picked(extents) { index in
       zip(index[new...], self.extents).map { $1 == 1 ? 0 : $0 }
     }
+  }
+
+  /// Parts of one dimension, in the place of which stand those of `shape`.
+  func gathered(
+    _ dimension: Int, _ places: [Int], _ shape: [Int]
+  ) throws(Diagnostic) -> KnownIntegers {
+    let (before, after) = (extents[..<dimension], extents[(dimension + 1)...])
+    let (outer, inner) = (before.reduce(1, *), after.reduce(1, *))
+    try Self.check(outer * places.count * inner)
+    var result: [Int] = []
+    for row in 0..<outer {
+      for place in places {
+        let first = (row * extents[dimension] + place) * inner
+        result += values[first..<first + inner]
+      }
+    }
+    return try KnownIntegers(before + shape + after, result)
   }
 
   /// The elements that `place` names for each index of a result.

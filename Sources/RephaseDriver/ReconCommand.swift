@@ -158,7 +158,8 @@ struct ReconCommand: ParsableCommand {
         to: ImageSize(height: result.images.shape[1], width: result.images.shape[2]))
       let series = ImageSeries(
         result.images, series: scans.count == 1 ? scan.series : [],
-        spacing: scan.facts.spacing, placement: placement, scalings: result.scalings,
+        spacing: scan.facts.spacing, secondsPerFrame: scan.facts.secondsPerFrame,
+        placement: placement, scalings: result.scalings,
         scans: scans.flatMap { $0.facts.files.isEmpty ? [$0.path] : $0.facts.files },
         description: "Rephase \(report.method) \(report.model), \(mask) \(axis.rawValue)")
       try series.write(to: path, as: format)

@@ -33,7 +33,8 @@ struct SetEvaluation {
   }
 
   private static func model(_ run: String) throws(Diagnostic) -> Model {
-    let isFile = run.hasSuffix(".safetensors")
+    let ending = ".safetensors"
+    let isFile = run.hasSuffix(ending)
     let weights = isFile ? run : run + "/best.safetensors"
     let metadata = try Safetensors.read(weights).metadata
     guard let description = try Weights.modelDescription(metadata, file: weights) else {
@@ -44,7 +45,9 @@ struct SetEvaluation {
     let record = metadata["training"].flatMap {
       try? JSONDecoder().decode([String: String].self, from: Data($0.utf8))
     }
-    let name = URL(fileURLWithPath: run).deletingPathExtension().lastPathComponent
+    // A run's name may have points, as that of the loss l1+0.5*l2.
+    let name = URL(fileURLWithPath: isFile ? String(run.dropLast(ending.count)) : run)
+      .lastPathComponent
     let log = run + "/epochs.jsonl"
     return Model(
       name: name, weights: weights, network: description.network, loss: record?["loss"] ?? "",

@@ -1,34 +1,36 @@
-import Dispatch
 import Foundation
 import Synchronization
 
-/// Notes Ctrl-C and SIGTERM, so that work can be saved before it is left; a second one ends the process at once.
-final class StopSignals {
-  private final class Noted: Sendable {
-    let name = Mutex<String?>(nil)
-  }
+/// The number of the first signal since the latest `StopSignals` was made; 0 before.
+private let firstSignal = Atomic<Int32>(0)
+/// How many there have been.
+private let latestOwner = Atomic(0)
 
-  private let noted = Noted()
-  private let sources: [any DispatchSourceSignal]
+/// Notes Ctrl-C and SIGTERM, so that work can be saved before it is left; a second one ends the process at once.
+///
+/// The latest of several has the signals; they end the process as before when it is gone.
+final class StopSignals {
+  private static let names = [SIGINT: "Ctrl-C", SIGTERM: "SIGTERM"]
+
+  private let number: Int
 
   init() {
-    sources = [(SIGINT, "Ctrl-C"), (SIGTERM, "SIGTERM")].map { [noted] number, name in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler {
-        noted.name.withLock { $0 = $0 ?? name }
+    number = latestOwner.add(1, ordering: .sequentiallyConsistent).newValue
+    firstSignal.store(0, ordering: .sequentiallyConsistent)
+    for number in Self.names.keys {
+      signal(number) { number in
+        _ = firstSignal.compareExchange(
+          expected: 0, desired: number, ordering: .sequentiallyConsistent)
         signal(number, SIG_DFL)
       }
-      source.resume()
-      return source
     }
   }
 
   deinit {
-    for source in sources { source.cancel() }
-    for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
+    guard latestOwner.load(ordering: .sequentiallyConsistent) == number else { return }
+    for number in Self.names.keys { signal(number, SIG_DFL) }
   }
 
   /// The first of them that came, in words.
-  var received: String? { noted.name.withLock { $0 } }
+  var received: String? { Self.names[firstSignal.load(ordering: .sequentiallyConsistent)] }
 }

@@ -172,6 +172,19 @@ import Testing
     #expect(abs(cubic[3] - 2.296875) < 1e-6)
   }
 
+  @Test func resizingRefusesWhatDoesNotFit() throws {
+    let x = try counted([1, 1, 2, 2])
+    let factors = Onnx_TensorProto("f", [4], floats: [1, 1, 2, 2])
+    let sizes = Onnx_TensorProto("s", integers: [1, 1, 4, 4])
+    let pair = Onnx_TensorProto("s", integers: [4, 4])
+    #expect(throws: Diagnostic.self) { try result("Resize", x, [], [leftOut, factors, sizes]) }
+    #expect(throws: Diagnostic.self) { try result("Resize", x, [], [leftOut, leftOut, pair]) }
+    for axes in [[2, 3], [2, 2, 3, 3], [2, 2]] {
+      let inputs = [leftOut, leftOut, axes == [2, 2] ? pair : sizes]
+      #expect(throws: Diagnostic.self) { try result("Resize", x, [.init("axes", axes)], inputs) }
+    }
+  }
+
   @Test func bilinearEnlargement() throws {
     let x = try tensor([1, 1, 1, 2], [0, 8])
     func row(_ mode: String?, _ factor: Float) throws -> [Double] {

@@ -63,6 +63,14 @@ write(CONFIG.replace("steps: 6", "steps: 8"), "other.yaml")
 done = scratch.run("experiment", "other.yaml", "-o", "out")
 check(done.returncode == 1 and "other settings" in done.stderr, f"other settings: {done.stderr}")
 
+# Names of runs may have points.
+losses = ["l1+0.1*l2", "l1+0.9*l2"]
+write(f"data: scans\nprepare: {{size: 32x24, test: s2}}\nnetworks: {{resnet1: {{filters: 4}}}}\nlosses: {losses}\n"
+      "train: {batch: 2, steps: 2}\n", "points.yaml")  # fmt: skip
+scratch.succeed("experiment", "points.yaml", "-o", "points", "--quiet", seconds=1200)
+found = [t["name"] for t in json.loads((scratch.path / "points/report/results.json").read_text())["techniques"]]
+check(found == ["zero-filled"] + [f"resnet1-{loss}" for loss in losses], f"names with points: {found}")
+
 # Complex images: cascades beside the other networks, on one set. Settings and steps are smaller than the file's.
 complex_text = (ROOT / "tools/experiments/cascade.yaml").read_text()
 for old, new in [("SCD0000301", "s1"), ("SCD0000401", "s2"), ("steps: 2000", "steps: 2"), ("batch: 4", "batch: 2"),

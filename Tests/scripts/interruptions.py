@@ -98,6 +98,26 @@ def check_interruptions(folder):
             assert any(attempts), (command, number)
 
 
+def check_later_trainings(folder):
+    """All trainings of an experiment stop, and save, when they are told to."""
+    (folder / "long.yaml").write_text(
+        "data: [scan.npz, again.npz]\nprepare: {test: again, size: 16x16}\nnetworks: {resnet1: {filters: 2}}\n"
+        "losses: {l1: {steps: 2}, l2: {steps: 1000000}}\ntrain: {batch: 2}\n")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = subprocess.Popen(
+            [REPHASE, "experiment", "long.yaml", "-o", f"experiment-{number}"], cwd=folder, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
+        said = []
+        while not said or "--loss l2" not in said[-1]:
+            said.append(process.stderr.readline())
+            assert said[-1], said
+        # Until it trains, a signal ends it as any other command.
+        said.append(process.stderr.readline())
+        process.send_signal(number)
+        rest = process.communicate(timeout=60)[1]
+        assert process.returncode == 1 and "saved" in rest, (number, process.returncode, said, rest)
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -108,6 +128,7 @@ def main():
         check_closed_streams(folder)
         check_gone_readers(folder)
         check_interruptions(folder)
+        check_later_trainings(folder)
     print("messages, closed streams and interruptions: as they should be")
 
 

@@ -79,9 +79,26 @@ for arguments, first in (
         moved = old.copy()
         moved[:3, 3] = nibabel.affines.apply_affine(old, first)
         check(code == want_code and np.allclose(got, moved, atol=1e-4), f"{arguments}: {got}, not {moved}")
-found = nibabel.load(
-    recon("placed.nii.gz", "moved.nii", "--dimensions", "column,row,slice", size="36x40")).header
-check(found["sform_code"] == 0 == found["qform_code"], "exchanged axes keep no place")
+for names, order, size in (
+    ("column,row,slice", [1, 0, 2], "36x40"),
+    ("slice,column,row", [2, 1, 0], "6x36"),
+    ("frame,column,row", [2, 1, 0], "6x36"),
+):
+    found = nibabel.load(recon("placed.nii.gz", "turned.nii", "--dimensions", names, size=size)).header
+    zooms = np.array(placed.header.get_zooms())[order]
+    check(np.allclose(found.get_zooms()[:3], zooms), f"{names}: {found.get_zooms()}, not {zooms}")
+    for got, old in ((found.get_qform(), turned), (found.get_sform(), sheared)):
+        check(np.allclose(got, old[:, order + [3]], atol=1e-4), f"{names}: {got}")
+# Frames are no slices, and keep their time.
+cine = nibabel.Nifti1Image(images.transpose(1, 2, 0).reshape(40, 36, 2, 3), turned)
+cine.header.set_zooms((1.5, 2.5, 3, 40))
+cine.header.set_xyzt_units("mm", "msec")
+cine.to_filename(scratch.path / "cine.nii")
+for arguments, slices in (((), 2), (("--slice", "1"), 1)):
+    found = nibabel.load(recon("cine.nii", "times.nii", *arguments))
+    check(found.shape == (32, 36, slices, 3), f"{arguments}: {found.shape}")
+    check(np.isclose(found.header.get_zooms()[3], 0.04), f"{found.header.get_zooms()}")
+    check(found.header.get_xyzt_units() == ("mm", "sec"), f"{found.header.get_xyzt_units()}")
 
 # ISMRMRD images.
 path = recon("scan.npz", "out.h5")

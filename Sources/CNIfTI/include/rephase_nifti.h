@@ -23,6 +23,8 @@ typedef struct {
   double slope;
   double intercept;
   double spacing[3];
+  // From frame to frame; 0 where that is not known.
+  double frame_seconds;
   // By quaternion (qform) and by matrix (sform).
   rephase_nifti_transform quaternion;
   rephase_nifti_transform matrix;
@@ -38,6 +40,6 @@ int rephase_nifti_is(const uint8_t *bytes, size_t count);
 int rephase_nifti_parse(const uint8_t *bytes, size_t count, rephase_nifti_header *header);
 
 // Writes the 352 bytes before the float32 data of a NIfTI-1 file: a header and no extensions.
-int rephase_nifti_make(const int64_t extents[4], const double spacing[3],
+int rephase_nifti_make(const int64_t extents[4], const double spacing[3], double frame_seconds,
                        const rephase_nifti_transform *quaternion,
                        const rephase_nifti_transform *matrix, uint8_t bytes[352]);

@@ -9,8 +9,8 @@ extension NIfTIFile {
     // Slices come first in scans, times after them.
     let slices = images.series.filter { [.slice, .partition].contains($0.axis) }
       .reduce(1) { $0 * $1.count }
-    let hasSlices = slices > 1 && shape[0] % slices == 0
-    let extents = hasSlices ? [slices, shape[0] / slices] : [shape[0], 1]
+    let isKnown = !images.series.isEmpty && shape[0] % slices == 0
+    let extents = isKnown ? [slices, shape[0] / slices] : [shape[0], 1]
     let spacing = images.spacing ?? [1, 1, 1]
     var header = [UInt8](repeating: 0, count: 352)
     var transforms = [rephase_nifti_transform(), rephase_nifti_transform()]
@@ -19,7 +19,8 @@ extension NIfTIFile {
     }
     let sizes = ([shape[1], shape[2]] + extents).map { Int64($0) }
     guard sizes.allSatisfy({ $0 <= Int64(Int16.max) }),
-      rephase_nifti_make(sizes, spacing, &transforms[0], &transforms[1], &header) != 0
+      rephase_nifti_make(
+        sizes, spacing, images.secondsPerFrame ?? 0, &transforms[0], &transforms[1], &header) != 0
     else {
       throw Diagnostic(
         "NIfTI-1 cannot hold images \(shape): extents end at 32767",

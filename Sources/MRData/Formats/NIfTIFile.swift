@@ -31,6 +31,7 @@ enum NIfTIFile {
     array.axes = [.row, .column, .slice, .frame].prefix(extents.count).map { $0 }
     let spacing = [header.spacing.0, header.spacing.1, header.spacing.2]
     array.facts.spacing = spacing.allSatisfy { $0 > 0 && $0.isFinite } ? spacing : nil
+    array.facts.secondsPerFrame = header.frame_seconds > 0 ? header.frame_seconds : nil
     array.facts.placement = ImagePlacement(header)
     return (array, format)
   }
@@ -54,7 +55,7 @@ enum NIfTIFile {
     _ path: String, _ header: rephase_nifti_header, _ shape: Shape
   ) throws(Diagnostic) -> [UInt8] {
     let needed = shape.elementCount * Int(header.bytes_per_value)
-    let source = header.is_pair != 0 ? String(path.dropLast(4)) + ".img" : path
+    let source = header.is_pair != 0 ? values(besideHeader: path) : path
     // Deflate shrinks data by this factor at most.
     guard (0...1 << 32).contains(header.offset), needed / 1032 <= (try FileBytes.size(source))
     else {
@@ -70,6 +71,13 @@ enum NIfTIFile {
       throw cutOff(needed)
     }
     return Array(bytes[(end - needed)...])
+  }
+
+  /// Packed where the header is.
+  private static func values(besideHeader path: String) -> String {
+    let isPacked = path.lowercased().hasSuffix(".gz")
+    let stem = path.dropLast((isPacked ? 3 : 0) + 4)
+    return stem + ".img" + (isPacked ? path.suffix(3) : "")
   }
 
   private static func cutOff(_ needed: Int) -> Diagnostic {

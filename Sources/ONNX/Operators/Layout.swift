@@ -141,17 +141,22 @@ enum Layout {
 
   /// One index, or of integers a list of them.
   static func gather(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    guard call.has(1) else { throw Diagnostic("it has no indices") }
     guard case .integers(let indices) = call.input(1) else {
       throw Diagnostic("its index must be known before the network runs")
     }
     let extents = try self.extents(of: call.input(0), call)
     let dimension = try call.dimension(try call.integer("axis", 0), rank: extents.count)
+    let count = extents[dimension]
     var places: [Int] = []
     for index in indices.values {
-      places.append(try call.dimension(index, rank: extents[dimension]))
+      guard (-count..<count).contains(index) else {
+        throw Diagnostic("its index \(index) is none of the \(count) of dimension \(dimension)")
+      }
+      places.append(index < 0 ? index + count : index)
     }
-    if case .integers(let known) = call.input(0), extents.count == 1 {
-      return [.integers(try KnownIntegers(indices.extents, places.map { known.values[$0] }))]
+    if case .integers(let known) = call.input(0) {
+      return [.integers(try known.gathered(dimension, places, indices.extents))]
     }
     let x = try call.value(0)
     if indices.extents.isEmpty {

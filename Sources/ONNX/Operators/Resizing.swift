@@ -25,13 +25,16 @@ enum Resizing {
       axes.append(try call.dimension(axis, rank: 4))
     }
     var given = try call.floats(2) ?? []
-    if given.isEmpty {
-      let sizes = try call.integers(3) ?? []
-      given = zip(sizes, axes).map { Double($0) / Double(shape[$1]) }
+    let sizes = try call.integers(3) ?? []
+    guard given.isEmpty != sizes.isEmpty else {
+      throw Diagnostic("it has both factors and sizes, or neither", help: "give one of them")
     }
-    guard given.count == axes.count else {
-      throw Diagnostic("its factors or sizes are not one for each of \(axes.count) dimensions")
+    guard given.count + sizes.count == axes.count, Set(axes).count == axes.count else {
+      throw Diagnostic(
+        "its \(given.count + sizes.count) factors or sizes are not one for each of the dimensions \(axes)"
+      )
     }
+    if given.isEmpty { given = zip(sizes, axes).map { Double($0) / Double(shape[$1]) } }
     var factors = [1.0, 1, 1, 1]
     for (dimension, factor) in zip(axes, given) { factors[dimension] = factor }
     switch mode {
