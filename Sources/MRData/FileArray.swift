@@ -183,17 +183,18 @@ struct ScanAssembly {
 }
 
 extension ScanFacts {
-  /// Spacing and place are told of rows, columns and slices; these are other dimensions of the file now.
+  /// What is told of rows, columns, slices and frames, where these are other dimensions of the file now.
   fileprivate mutating func exchange(_ old: [Axis], for new: [Axis]) {
+    if old.firstIndex(of: .frame) != new.firstIndex(of: .frame) { secondsPerFrame = nil }
     let spatial: [Axis] = [.row, .column, .slice]
     var sources = spatial.map { axis in
       new.firstIndex { $0 == axis || (axis == .slice && $0 == .partition) }.flatMap {
         spatial.firstIndex(of: old[$0])
       }
     }
-    // A dimension that is none of space now is what is left.
+    // Without slices, frames lie behind each other along the dimension that is left.
     let left = (0..<3).filter { !sources.contains($0) }
-    if sources[2] == nil, left.count == 1 { sources[2] = left[0] }
+    if !new.contains(.slice), !new.contains(.partition), left.count == 1 { sources[2] = left[0] }
     let order = sources.compactMap { $0 }
     guard Set(order).count == 3 else {
       (spacing, placement) = (nil, nil)

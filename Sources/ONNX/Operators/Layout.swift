@@ -164,7 +164,7 @@ enum Layout {
       return [.value(try call.apply(Reduce(dimensions: [dimension]), part))]
     }
     let parts = try runs(of: places).map { (run) throws(Diagnostic) in
-      try Slicing.steps(x, dimension, run, call) ?? x
+      try Slicing.steps(x, dimension, run, call)
     }
     let list = try joined(parts, dimension: dimension, call)
     guard indices.extents.count > 1 else { return [.value(list)] }

@@ -21,7 +21,7 @@ struct ResizeMatrix {
     try self.init(from: pixels, to: count, coordinates)
     for result in 0..<count {
       let (numerator, denominator) = places.place(of: result)
-      let first = flooredQuotient(numerator, denominator)
+      let first = Self.flooredQuotient(numerator, denominator)
       let share = Double(numerator - first * denominator) / Double(denominator)
       let taps = (-1...2).filter { !leavesOut || (0..<pixels).contains(first + $0) }
       let shares = taps.map { Self.cubic(abs(share - Double($0)), a) }
@@ -44,6 +44,11 @@ struct ResizeMatrix {
 
   private mutating func add(_ share: Double, _ result: Int, _ pixel: Int) {
     values.values[result * pixels + min(max(pixel, 0), pixels - 1)] += Float(share)
+  }
+
+  private static func flooredQuotient(_ numerator: Int, _ denominator: Int) -> Int {
+    let (quotient, remainder) = numerator.quotientAndRemainder(dividingBy: denominator)
+    return remainder < 0 ? quotient - 1 : quotient
   }
 
   private static func cubic(_ distance: Double, _ a: Double) -> Double {
@@ -70,9 +75,4 @@ struct ResizeMatrix {
         .init(batching: channels, contracting: [3]), .init(batching: channels, contracting: [2])),
       all, x)
   }
-}
-
-func flooredQuotient(_ numerator: Int, _ denominator: Int) -> Int {
-  let (quotient, remainder) = numerator.quotientAndRemainder(dividingBy: denominator)
-  return remainder < 0 ? quotient - 1 : quotient
 }

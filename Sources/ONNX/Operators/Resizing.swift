@@ -140,10 +140,11 @@ enum Resizing {
   ) throws(Diagnostic) -> ImportedValue {
     let x = try call.image()
     let whole = factors.compactMap { Int(exactly: $0) }
-    guard whole.count == 4, whole[0] == 1, whole[1] == 1, whole.allSatisfy((1...64).contains)
+    guard whole.count == 4, whole[0] == 1, whole[1] == 1,
+      whole.allSatisfy((1...UpsampleNearest.mostTimes).contains)
     else {
       throw Diagnostic(
-        "images can be enlarged by whole factors of 1 to 64 in rows and columns, not by \(factors)",
+        "images can be enlarged by whole factors of 1 to \(UpsampleNearest.mostTimes) in rows and columns, not by \(factors)",
         help: "use such factors, or images whose size gives them")
     }
     let scale = Array(whole[2...])

@@ -100,16 +100,14 @@ enum Slicing {
     return try call.apply(Slice(start: start, limit: limit), x)
   }
 
-  /// The places of one dimension in equal steps, forwards or back; nil where they are none.
+  /// Places of one dimension in equal steps, forwards or back.
   static func steps(
     _ x: ValueID, _ dimension: Int, _ places: [Int], _ call: NodeCall
-  ) throws(Diagnostic) -> ValueID? {
-    guard let first = places.first else { return nil }
-    let step = places.count > 1 ? places[1] - first : 1
-    guard step != 0, places.enumerated().allSatisfy({ $1 == first + $0 * step }) else { return nil }
-    let whole = step == 1 && places.count == call.shape(of: x)[dimension]
-    let range = Range(dimension: dimension, start: first, count: places.count, step: step)
-    return whole ? x : try sliced(x, [range], call)
+  ) throws(Diagnostic) -> ValueID {
+    let step = places.count > 1 ? places[1] - places[0] : 1
+    if step == 1, places.count == call.shape(of: x)[dimension] { return x }
+    let range = Range(dimension: dimension, start: places[0], count: places.count, step: step)
+    return try sliced(x, [range], call)
   }
 
   /// Sizes are an attribute up to version 12, an input since 13; without them the parts are equal.

@@ -4,7 +4,7 @@ import LoopIR
 import Tensors
 
 /// Resizing by nearest neighbours along one dimension, to any size.
-public struct ResizeNearest: TensorOperation {
+public struct ResizeNearest: NearestResizing {
   public static let mnemonic = "resize_nearest"
   public static let summary =
     "The dimension resized to size elements: element j is that of the operand at place p, as resize_linear's coordinates have it, rounded (floor, ceil, round_prefer_floor, round_prefer_ceil) and moved into the n elements that there are."
@@ -22,19 +22,6 @@ public struct ResizeNearest: TensorOperation {
     self.size = size
     self.coordinates = coordinates
     self.rounding = rounding
-  }
-
-  public init(_ reader: inout AttributeReader) throws(Diagnostic) {
-    (dimension, size, coordinates) = try LinearPlaces.attributes(&reader)
-    rounding = try NearestPlaces.rounding(&reader)
-  }
-
-  public var attributes: [Attribute] {
-    LinearPlaces.attributes(dimension, size, coordinates) + [rounding.attribute]
-  }
-
-  public func inferResults(_ operands: [TensorType]) throws(Diagnostic) -> [TensorType] {
-    try LinearPlaces.inferResult(operands, dimension, size, Self.mnemonic)
   }
 
   public func evaluate(_ operands: [Tensor<Double>], results: [TensorType]) -> [Tensor<Double>] {
@@ -73,14 +60,6 @@ public struct ResizeNearest: TensorOperation {
 
   public static var samples: [OperationSample] {
     let image = TensorType.sample([1, 2, 3, 5])
-    func sample(
-      _ dimension: Int, _ size: Int, _ coordinates: LinearPlaces.Coordinates,
-      _ rounding: NearestPlaces.Rounding, _ operand: TensorType, refused: [[TensorType]] = []
-    ) -> OperationSample {
-      let operation = ResizeNearest(
-        dimension: dimension, size: size, coordinates: coordinates, rounding: rounding)
-      return OperationSample(operation, [operand], refused: refused)
-    }
     return [
       sample(
         3, 7, .asymmetric, .floor, image,
@@ -92,15 +71,4 @@ public struct ResizeNearest: TensorOperation {
       sample(0, 40, .half_pixel, .floor, .sample([3])),
     ]
   }
-}
-
-extension NearestPlaces {
-  static func rounding(_ reader: inout AttributeReader) throws(Diagnostic) -> Rounding {
-    let word = try reader.word("rounding", of: Rounding.allCases.map(\.rawValue))
-    return Rounding(rawValue: word) ?? .floor
-  }
-}
-
-extension NearestPlaces.Rounding {
-  var attribute: Attribute { Attribute("rounding", .word(rawValue)) }
 }

@@ -4,7 +4,7 @@ import LoopIR
 import Tensors
 
 /// The adjoint of resizing by nearest neighbours along one dimension.
-public struct ResizeNearestGradient: TensorOperation {
+public struct ResizeNearestGradient: NearestResizing {
   public static let mnemonic = "resize_nearest_gradient"
   public static let summary =
     "The gradient of resize_nearest for the tensor that it resizes, which has size elements along the dimension: the sum of all elements that are copies of one."
@@ -23,19 +23,6 @@ public struct ResizeNearestGradient: TensorOperation {
     self.size = size
     self.coordinates = coordinates
     self.rounding = rounding
-  }
-
-  public init(_ reader: inout AttributeReader) throws(Diagnostic) {
-    (dimension, size, coordinates) = try LinearPlaces.attributes(&reader)
-    rounding = try NearestPlaces.rounding(&reader)
-  }
-
-  public var attributes: [Attribute] {
-    LinearPlaces.attributes(dimension, size, coordinates) + [rounding.attribute]
-  }
-
-  public func inferResults(_ operands: [TensorType]) throws(Diagnostic) -> [TensorType] {
-    try LinearPlaces.inferResult(operands, dimension, size, Self.mnemonic)
   }
 
   public func evaluate(_ operands: [Tensor<Double>], results: [TensorType]) -> [Tensor<Double>] {
@@ -86,14 +73,6 @@ public struct ResizeNearestGradient: TensorOperation {
 
   public static var samples: [OperationSample] {
     let image = TensorType.sample([1, 2, 6, 5])
-    func sample(
-      _ dimension: Int, _ size: Int, _ coordinates: LinearPlaces.Coordinates,
-      _ rounding: NearestPlaces.Rounding, _ operand: TensorType, refused: [[TensorType]] = []
-    ) -> OperationSample {
-      let operation = ResizeNearestGradient(
-        dimension: dimension, size: size, coordinates: coordinates, rounding: rounding)
-      return OperationSample(operation, [operand], refused: refused)
-    }
     return [
       sample(
         2, 4, .asymmetric, .floor, image,
