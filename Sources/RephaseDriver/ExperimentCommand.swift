@@ -35,7 +35,7 @@ struct ExperimentCommand: ParsableCommand {
       ["--set", set, "--models"] + runs.map(\.command.output) + ["-o", output + "/report"],
       plan.evaluate)
     try AtomicFile.makeDirectory(output)
-    try keepConfig()
+    try keep(plan)
     if !PreparedSet.isPreparedSet(set) { try perform(prepare) }
     for var run in runs {
       if FileManager.default.fileExists(atPath: run.command.output) {
@@ -54,6 +54,7 @@ struct ExperimentCommand: ParsableCommand {
     _ plan: ExperimentConfig, _ prepare: PrepareCommand
   ) throws -> [Step<TrainCommand>] {
     var runs: [Step<TrainCommand>] = []
+    var readable: Set<String?> = []
     for network in plan.networks {
       let settings = network.options.flatMap { setting in
         setting.values.flatMap { ["--set", "\(setting.name)=\($0)"] }
@@ -65,7 +66,10 @@ struct ExperimentCommand: ParsableCommand {
           [network.name] + settings + ["--data", set, "--loss", loss.name, "-o", directory] + own
         let run = try Self.reading(loss.place) {
           let run = try step(TrainCommand.self, arguments, plan.train)
-          _ = try TrainWork.options(run.command)
+          let options = try TrainWork.options(run.command)
+          if options.loss.needsVGG, readable.insert(run.command.vgg).inserted {
+            _ = try TrainWork.vgg(run.command, options.loss)
+          }
           return run
         }
         try Self.reading(network.place) { try check(run.command, prepare) }
@@ -85,13 +89,12 @@ struct ExperimentCommand: ParsableCommand {
   }
 
   /// Keeps the file beside its results; throws where the directory belongs to another experiment.
-  private func keepConfig() throws {
+  private func keep(_ plan: ExperimentConfig) throws {
     let kept = output + "/experiment.yaml"
-    let bytes = try FileBytes.read(config)
     guard FileManager.default.fileExists(atPath: kept) else {
-      return try AtomicFile.write(bytes, to: kept)
+      return try AtomicFile.write(try FileBytes.read(config), to: kept)
     }
-    guard try FileBytes.read(kept) == bytes else {
+    guard try ExperimentConfig(kept).content == plan.content else {
       throw Diagnostic(
         "the directory holds an experiment with other settings", at: SourceLocation(file: output),
         help: "name another with -o, or give the file that it was begun with, \(kept)")

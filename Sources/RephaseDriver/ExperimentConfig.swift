@@ -29,6 +29,8 @@ struct ExperimentConfig {
   let losses: [Entry]
   let train: Options
   let evaluate: Options
+  /// What the file says, without comments and layout.
+  let content: Node?
 
   /// Throws where the file is no YAML of this form.
   init(_ path: String) throws(Diagnostic) {
@@ -42,6 +44,7 @@ struct ExperimentConfig {
     do { root = try Yams.compose(yaml: text) } catch {
       throw Self.diagnostic(error, path)
     }
+    content = root
     let reader = ConfigReader(path: path)
     let known = ["data", "prepare", "networks", "losses", "train", "evaluate"]
     let parts = try reader.mapping(root, "the experiment", keys: known)

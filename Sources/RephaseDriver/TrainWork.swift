@@ -194,7 +194,8 @@ extension TrainWork {
     }
   }
 
-  private static func vgg(
+  /// The weights that a loss needs; throws where they are not given or cannot be read.
+  static func vgg(
     _ command: TrainCommand, _ loss: LossFunction
   ) throws(Diagnostic) -> VGGWeights? {
     guard loss.needsVGG else { return nil }

@@ -102,7 +102,7 @@ struct VerifyCommand: ParsableCommand {
   ) throws(Diagnostic) -> [Report.Entry] {
     let rows = try verification.compare(kind, inputs, native: native)
     let isKept = rows.allSatisfy { $0.ulps <= options.precision.promise }
-    let own = isKept ? nil : try verification.ownRounding(inputs)
+    let own = isKept ? nil : try verification.ownRounding(inputs, options.precision)
     return rows.map { row in
       Report.Entry(
         input: row.input, output: row.output, ulps: row.ulps,

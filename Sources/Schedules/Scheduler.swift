@@ -72,6 +72,7 @@ public enum Scheduler {
         alternatives.shape(nest, choices[nest.kernel.name])
       }
     }
+    result = RunChains.apply(to: result, target: target, excluding: Set(choices.keys))
     result = PoolRows.apply(to: result, target: target, choices)
     result = SumRows.apply(to: result, target: target)
     result = SplitSums.apply(to: result, target: target, precision: precision)
@@ -111,5 +112,11 @@ public enum Scheduler {
     if var reduction = ScheduleReduction(kernel, target, choice) { return reduction.scheduled() }
     if var pointwise = SchedulePointwise(kernel, target) { return pointwise.scheduled() }
     return kernel
+  }
+
+  /// The schedule for a part of a kernel that one thread computes.
+  static func schedulePart(_ kernel: Kernel, for target: Target) -> Kernel {
+    if var product = ScheduleProduct(kernel, target, isShared: false) { return product.scheduled() }
+    return schedule(kernel, for: target)
   }
 }

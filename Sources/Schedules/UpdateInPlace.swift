@@ -99,7 +99,7 @@ private struct Update {
 extension [Statement] {
   /// Whether each load of an operand is followed, in its own list of statements, by a store to the same element of the
   /// result.
-  fileprivate func readsOnlyWhatItStores(_ operand: String, _ result: String) -> Bool {
+  func readsOnlyWhatItStores(_ operand: String, _ result: String) -> Bool {
     indices.allSatisfy { position in
       var isInPlace = true
       for expression in self[position].expressions {

@@ -46,7 +46,7 @@ import Testing
     let weights = ["one": Tensor<Float>(try Shape([1, 1, 8, 8]), repeating: 1)]
     let verification = Verification(function, weights: weights)
     let images = verification.inputs("tiny", seed: 1)
-    let own = try verification.ownRounding(images)[0]
+    let own = try verification.ownRounding(images, .strict)[0]
     #expect((least...most).contains(own))
     let compiled = try ModelSession(
       .graph(function), target: try native(), precision: .strict, weights: weights)
@@ -55,6 +55,26 @@ import Testing
     }
     #expect(rows[0].ulps <= Verification.allowed(.strict, ownRounding: own))
     #expect((rows[0].ulps <= Precision.strict.promise) == (result == "%0"))
+  }
+
+  /// Sums of large numbers that are small by chance decide where tanh goes, and float32 knows them badly.
+  @Test func roundingInsideSumsIsKnown() throws {
+    let text = """
+      rephase_ir 1
+      func @saturated(%x: tensor<1x1x32x32xf32>) -> tensor<1x1x32x32xf32> {
+        %w = parameter "w" : tensor<1x1x3x3xf32>
+        %0 = convolution %x, %w {padding = [1, 1, 1, 1]} : tensor<1x1x32x32xf32>
+        %1 = tanh %0 : tensor<1x1x32x32xf32>
+        return %1
+      }
+      """
+    guard case .graph(let function) = try DumpReader.read(text, file: "saturated") else { return }
+    let weights = ["w": Tensor<Float>(try Shape([1, 1, 3, 3]), repeating: 1)]
+    let verification = Verification(function, weights: weights)
+    let images = verification.inputs("huge", seed: 1)
+    #expect(try verification.ownRounding(images, .strict)[0] <= 1)
+    #expect(try verification.ownRounding(images, .standard)[0] > 100)
+    #expect(try verification.ownRounding(verification.inputs("random", seed: 1), .standard)[0] <= 4)
   }
 
   @Test func amplifiedRoundingAllowsMore() {

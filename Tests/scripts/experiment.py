@@ -52,6 +52,7 @@ check((report / "curves.png").exists() and "Training" in (report / "report.html"
 last = scratch.path / "out/runs/resnet2-dssim/last.safetensors"
 weights = last.read_bytes()
 html = (report / "report.html").read_bytes()
+write("# Another day.\n" + CONFIG)
 scratch.succeed("experiment", "config.yaml", "-o", "out", "--quiet", seconds=1200)
 check((report / "report.html").read_bytes() == html, "the report changes when nothing did")
 shutil.rmtree(last.parent)
@@ -62,6 +63,11 @@ check(last.read_bytes() == weights and (report / "report.html").read_bytes() == 
 write(CONFIG.replace("steps: 6", "steps: 8"), "other.yaml")
 done = scratch.run("experiment", "other.yaml", "-o", "out")
 check(done.returncode == 1 and "other settings" in done.stderr, f"other settings: {done.stderr}")
+
+write(CONFIG.replace("  l1:", "  perceptual: {vgg: 'random:x'}"), "vgg.yaml")
+done = scratch.run("experiment", "vgg.yaml", "-o", "vgg")
+check(done.returncode == 1 and "vgg.yaml:8:" in done.stderr and "names no seed" in done.stderr, f"vgg: {done.stderr}")
+check(not (scratch.path / "vgg").exists(), "the set was prepared first")
 
 # Names of runs may have points.
 losses = ["l1+0.1*l2", "l1+0.9*l2"]

@@ -1,0 +1,98 @@
+import LoopIR
+
+/// A call of a kernel that can be computed block by block: a product of matrices, a sum along rows, or elements on their own.
+struct ChainMember {
+  /// Its position among the module's calls.
+  let call: Int
+  let kernel: Kernel
+  let arguments: [String]
+  /// The loops over the elements of the result.
+  let dimensions: [LoopNest.Dimension]
+  /// Set for products of matrices.
+  let product: ProductForm?
+  /// Whether each element of the result is a sum.
+  let isSum: Bool
+
+  /// Nil where the statement is no such call.
+  init?(_ module: LoopModule, _ call: Int) {
+    guard case .call(let name, let arguments) = module.run[call],
+      let kernel = module.kernel(named: name), kernel.body.count == 1,
+      let nest = LoopNest(kernel.body[0]), nest.writesOnlyOwnElement(),
+      kernel.parameters.dropLast().allSatisfy({ $0.access == .read }),
+      kernel.parameters.last?.access == .write, Set(arguments).count == arguments.count
+    else { return nil }
+    self.call = call
+    self.kernel = kernel
+    self.arguments = arguments
+    dimensions = nest.dimensions
+    product = ProductForm(kernel)
+    let sum = product == nil ? ReductionNest(kernel) : nil
+    isSum = sum != nil
+    // The lowering of a sum calls its loops so; windows and kernels of convolutions have other names.
+    let isOfRows =
+      sum.map { sum in
+        sum.conditions.isEmpty && sum.hasManyResults
+          && sum.reductions.allSatisfy { $0.name.hasPrefix("r") }
+      } ?? false
+    guard product != nil || isOfRows || nest.elementOfPlace != nil else { return nil }
+  }
+
+  var result: String { arguments[arguments.count - 1] }
+  var operands: ArraySlice<String> { arguments.dropLast() }
+
+  /// The kernel's parameter that a buffer is given as.
+  func parameter(_ buffer: String) -> Buffer? {
+    arguments.firstIndex(of: buffer).map { kernel.parameters[$0].buffer }
+  }
+
+  /// Whether each block, which has some of the first dimensions' values, reads and writes its own part of a buffer alone.
+  func isAligned(_ buffer: String, levels: Int) -> Bool {
+    guard let parameter = parameter(buffer), parameter.extents.count >= levels,
+      dimensions.count >= levels,
+      (0..<levels).allSatisfy({ parameter.extents[$0] == dimensions[$0].extent })
+    else { return false }
+    var isAligned = true
+    func look(_ name: String, _ indices: [Expression]) {
+      guard name == parameter.name else { return }
+      for (dimension, index) in zip(dimensions.prefix(levels), indices) {
+        let isOwn =
+          index == .variable(dimension.name) || dimension.extent == 1 && index == .integer(0)
+        isAligned = isAligned && isOwn
+      }
+    }
+    kernel.body.forEachLoad(look)
+    kernel.body.forEachStore(look)
+    return isAligned
+  }
+
+  /// Bytes of operands that every block reads as a whole, where the first dimensions are divided into blocks.
+  func sharedBytes(levels: Int, besides own: Set<String>) -> Int {
+    let blocks = Set(dimensions.prefix(levels).filter { $0.extent > 1 }.map(\.name))
+    var extents: [String: Int] = [:]
+    kernel.body.forEachStatement {
+      if case .loop(let loop) = $0 { extents[loop.variable] = loop.constantExtent ?? 1 }
+    }
+    var bytes: [String: Int] = [:]
+    kernel.body.forEachLoad { name, indices in
+      let used = Set(indices.flatMap(\.variablesUsed))
+      guard let position = kernel.parameters.firstIndex(where: { $0.buffer.name == name }),
+        !own.contains(arguments[position]), used.isDisjoint(with: blocks)
+      else { return }
+      let elements = used.reduce(1) { $0 * (extents[$1] ?? 1) }
+      bytes[name] = elements * kernel.parameters[position].buffer.element.byteCount
+    }
+    return bytes.values.reduce(0, +)
+  }
+
+  /// Rows of a product that a block has, where it has so many values of the last of the first dimensions.
+  func rows(levels: Int, last: Int) -> Int? {
+    guard let product else { return nil }
+    let outside = dimensions.prefix(levels)
+    let rows = [product.left, product.right].map { factor in
+      factor.dimensions.reduce(1) {
+        $0 * ($1 == outside.last ? last : outside.contains($1) ? 1 : $1.extent)
+      }
+    }
+    return rows.max()
+  }
+}
