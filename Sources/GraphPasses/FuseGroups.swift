@@ -25,7 +25,8 @@ import Tensors
 /// %3 = convolution %2, %w, %b
 /// ```
 /// becomes one region, and neither %1 nor %2 is ever in memory. A product of matrices (`dot_general`)
-/// likewise reads operands that are transposed, cut out, split or repeated where they come from. A sum over whole dimensions (`reduce`) reads each
+/// likewise reads operands that are transposed, cut out, split or repeated where they come from; what moves elements one
+/// after the other moves them once, and elementwise operations read parts where they are. A sum over whole dimensions (`reduce`) reads each
 /// element once, so that elementwise operations before it go into its region too. Those that read one large tensor,
 /// which is in memory anyway, are computed again in each group that uses them. Work on weights alone is never mixed with work on
 /// images, as it is done once at compile time, but for repeating a number for each channel: that would take as much memory
@@ -115,6 +116,9 @@ private struct Grouping {
       }
       if fromWeights { weights.insert(index) }
     }
+    for index in function.nodes.indices.reversed() where isMovedOn(index) {
+      recomputed.insert(index)
+    }
     for index in function.nodes.indices where isWorthRepeating(index) { recomputed.insert(index) }
   }
 
@@ -139,6 +143,17 @@ private struct Grouping {
       definitions[operand].map { !isCopied($0) || kind($0) == .elementwise } ?? true
     }
     return large.count <= 1 && large.allSatisfy(isInMemoryAnyway)
+  }
+
+  /// Whether all that read the result take elements of it to another place, or multiply them as matrices.
+  private func isMovedOn(_ index: Int) -> Bool {
+    let node = function.nodes[index]
+    guard !weights.contains(index), moves(index), !function.results.contains(node.results[0]),
+      let users = uses[node.results[0]].map(Set.init)
+    else { return false }
+    let isPure = movesElements(index)
+    return (users.count > 1 || users.contains(where: recomputed.contains))
+      && users.allSatisfy { moves($0) || isPure && function.nodes[$0].operation is DotGeneral }
   }
 
   /// Whether an element takes many instructions, more than reading it would.
@@ -234,6 +249,9 @@ private struct Grouping {
         where (matrices.contains(member) || function.nodes[member].operation is DotGeneral)
           && movesElements(producer):
           matrices.insert(producer)
+        case .pointwise where moves(member) && moves(producer): break
+        case .pointwise
+        where (kind(member) == .elementwise || isSummed) && keepsOrder(producer): break
         case .pointwise:
           // Repeated work for each tap or copy: only where it costs nothing.
           let free = function.nodes[producer].operation is Constant
@@ -270,6 +288,22 @@ private struct Grouping {
     let node = function.nodes[index]
     return (node.operation as? any TensorOperation)?.movesElements(
       function.types(of: node.operands), to: function.type(of: node.results[0])) ?? false
+  }
+
+  /// Whether each element of the result is one of the operand's, wherever that is.
+  private func moves(_ index: Int) -> Bool {
+    let node = function.nodes[index]
+    guard node.regions.isEmpty, node.operands.count == 1 else { return false }
+    return node.operation is Transpose || node.operation is Slice || node.operation is Reshape
+  }
+
+  /// Whether what is read is a part of the operand, or differs in dimensions of one element only.
+  private func keepsOrder(_ index: Int) -> Bool {
+    let node = function.nodes[index]
+    if let slice = node.operation as? Slice { return slice.strides.allSatisfy { $0 == 1 } }
+    guard node.operation is Reshape else { return false }
+    let shapes = [node.operands[0], node.results[0]].map { function.type(of: $0).shape.extents }
+    return shapes[0].filter { $0 != 1 } == shapes[1].filter { $0 != 1 }
   }
 
   private func isBroadcast(_ index: Int) -> Bool {

@@ -63,6 +63,8 @@ extension GraphBuilder {
     let powers = try apply(
       Exponential(), try subtract(x, try broadcast(largest, to: shape, dimensions: kept)))
     let total = try sum(powers, over: dimensions)
-    return try divide(powers, try broadcast(total, to: shape, dimensions: kept))
+    // One quotient for each sum, not one for each power.
+    let factor = try divide(try constant(1, like: total), total)
+    return try multiply(powers, try broadcast(factor, to: shape, dimensions: kept))
   }
 }

@@ -31,7 +31,7 @@ struct ProductPlan {
   init(_ kernel: Kernel, _ form: ProductForm, _ cost: CostModel) {
     let element = form.nest.accumulator.element
     lanes = cost.lanes(element)
-    let turned = Self.isTurned(form, lanes)
+    let turned = Self.isTurned(kernel, form, lanes)
     vector = turned ? form.left : form.right
     scalar = turned ? form.right : form.left
     let across = Self.widest(vector, lanes)
@@ -53,9 +53,9 @@ struct ProductPlan {
     if !fits(tile.vectors * lanes) { tile.vectors = 1 }
     rows = min(tile.columns, height)
     columns = min(tile.vectors * lanes, max(width / lanes * lanes, width % lanes))
-    let value = vector.value
-    let isReadable = across.map { kernel.stride(of: $0.name, in: value) == 1 } ?? true
-    isPacked = fits(columns) && (!isReadable || scalar.extent >= Self.fewestRowsForPanel)
+    isPacked =
+      fits(columns)
+      && (!Self.isReadable(kernel, vector, lanes) || scalar.extent >= Self.fewestRowsForPanel)
   }
 
   /// Whether lanes would share the sum if all factors lay along its last loop.
@@ -65,9 +65,20 @@ struct ProductPlan {
   }
 
   /// Whether vectors run along the first factor's dimension: the second one's does not fill them.
-  private static func isTurned(_ form: ProductForm, _ lanes: Int) -> Bool {
+  ///
+  /// A vector that half of it fills is better than elements that have to be gathered from all rows.
+  private static func isTurned(_ kernel: Kernel, _ form: ProductForm, _ lanes: Int) -> Bool {
     let (rows, columns) = (form.left.extent, form.right.extent)
-    return columns < lanes && rows > columns
+    guard columns < lanes && rows > columns else { return false }
+    return columns < lanes / 2 || !isReadable(kernel, form.right, lanes)
+      || isReadable(kernel, form.left, lanes)
+  }
+
+  /// Whether the columns that vectors would run along lie side by side.
+  private static func isReadable(
+    _ kernel: Kernel, _ factor: ProductForm.Factor, _ lanes: Int
+  ) -> Bool {
+    widest(factor, lanes).map { kernel.stride(of: $0.name, in: factor.value) == 1 } ?? true
   }
 
   /// The last dimension if it fills vectors, else the longest one.

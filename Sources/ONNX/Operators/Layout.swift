@@ -161,7 +161,9 @@ enum Layout {
     let x = try call.value(0)
     if indices.extents.isEmpty {
       let part = try Slicing.cut(x, dimension, places[0]..<places[0] + 1, call)
-      return [.value(try call.apply(Reduce(dimensions: [dimension]), part))]
+      var rest = extents
+      rest.remove(at: dimension)
+      return [.value(try call.apply(Reshape(try Shape(rest)), part))]
     }
     let parts = try runs(of: places).map { (run) throws(Diagnostic) in
       try Slicing.steps(x, dimension, run, call)
@@ -234,18 +236,11 @@ enum Layout {
     _ x: ValueID, _ extents: [Int], to result: [Int], _ call: NodeCall
   ) throws(Diagnostic) -> ValueID {
     if extents == result { return x }
-    // Adding and dropping dimensions of one element is part of what reads the result.
-    guard extents.filter({ $0 != 1 }) == result.filter({ $0 != 1 }) else {
-      let shape = try Shape(result)
-      guard shape.elementCount == call.shape(of: x).elementCount else {
-        throw misfit(extents, result)
-      }
-      return try call.apply(Reshape(shape), x)
+    let shape = try Shape(result)
+    guard shape.elementCount == call.shape(of: x).elementCount else {
+      throw misfit(extents, result)
     }
-    let units = extents.indices.filter { extents[$0] == 1 }
-    let dense = units.isEmpty ? x : try call.apply(Reduce(dimensions: units), x)
-    return try call.broadcast(
-      dense, to: try Shape(result), dimensions: result.indices.filter { result[$0] != 1 })
+    return try call.apply(Reshape(shape), x)
   }
 
   private static func misfit(_ extents: [Int], _ result: [Int]) -> Diagnostic {

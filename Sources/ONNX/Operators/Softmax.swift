@@ -3,30 +3,17 @@ import GraphIR
 import Operations
 import Tensors
 
-/// e^x divided by its sum along a dimension; with the largest x subtracted, which changes nothing and never overflows.
+/// e^x divided by its sum along a dimension, and the logarithm of that; the largest x is subtracted, which changes nothing
+/// and never overflows.
 enum Softmax {
   static func softmax(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let sums = try Self.sums(call)
-    return [.value(try call.apply(Divide(), sums.powers, sums.total))]
+    let (x, dimensions) = try operand(call)
+    return [.value(try call.graph.builder.softmax(x, over: dimensions))]
   }
 
   static func logarithm(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let sums = try Self.sums(call)
-    return [
-      .value(try call.apply(Subtract(), sums.exponents, try call.apply(Log(), sums.total)))
-    ]
-  }
-
-  /// x - max x, its powers of e, and their sums repeated.
-  private static func sums(
-    _ call: NodeCall
-  ) throws(Diagnostic) -> (exponents: ValueID, powers: ValueID, total: ValueID) {
-    let x = try call.value(0)
+    let (x, dimensions) = try operand(call)
     let shape = call.shape(of: x)
-    // Up to version 12 all dimensions from the axis on are one.
-    let isOld = call.operatorSet < 13
-    let axis = try call.dimension(try call.integer("axis", isOld ? 1 : -1), rank: shape.rank)
-    let dimensions = Array(axis..<(isOld ? shape.rank : axis + 1))
     let kept = (0..<shape.rank).filter { !dimensions.contains($0) }
     func reduced(
       _ value: ValueID, _ reducer: Reduce.Reducer
@@ -36,7 +23,19 @@ enum Softmax {
         dimensions: kept)
     }
     let exponents = try call.apply(Subtract(), x, try reduced(x, .max))
-    let powers = try call.apply(Exponential(), exponents)
-    return (exponents, powers, try reduced(powers, .add))
+    let total = try reduced(try call.apply(Exponential(), exponents), .add)
+    return [.value(try call.apply(Subtract(), exponents, try call.apply(Log(), total)))]
+  }
+
+  /// What is taken to a power, and the dimensions to sum over.
+  private static func operand(
+    _ call: NodeCall
+  ) throws(Diagnostic) -> (x: ValueID, dimensions: [Int]) {
+    let x = try call.value(0)
+    let rank = call.shape(of: x).rank
+    // Up to version 12 all dimensions from the axis on are one.
+    let isOld = call.operatorSet < 13
+    let axis = try call.dimension(try call.integer("axis", isOld ? 1 : -1), rank: rank)
+    return (x, Array(axis..<(isOld ? rank : axis + 1)))
   }
 }

@@ -4,7 +4,7 @@ import LoopIR
 struct Chain {
   /// In the order of the calls.
   var members: [ChainMember]
-  /// The first dimensions of all members, which are divided into blocks.
+  /// The first dimensions of all members, of those with more than one element, which are divided into blocks.
   var levels: Int
   /// Results that nobody else reads.
   var local: Set<String>

@@ -84,7 +84,7 @@ struct ChainKernel {
     var body = names.renamed(scheduled)
     var allocation: [Statement] = []
     if !chain.local.contains(member.result) {
-      body = body.shifting(result.name, by: origin)
+      body = body.shifting(result.name, Array(result.wideDimensions.prefix(chain.levels)), by: origin)
     } else if let place = reused(member, body, result) {
       locals[member.result] = locals[place]
       locals[place] = nil
@@ -112,16 +112,15 @@ struct ChainKernel {
   private mutating func part(_ member: ChainMember) -> Kernel {
     var kernel = member.kernel
     var renamed: [String: String] = [:]
-    var own: Set<String> = []
+    var own: [String: Set<Int>] = [:]
     for (position, argument) in member.arguments.enumerated() {
       var buffer = kernel.parameters[position].buffer
       let old = buffer.name
       if let local = locals[argument] {
+        own[local.name] = Set(buffer.wideDimensions.prefix(chain.levels))
         buffer = local
-        own.insert(local.name)
       } else if argument == member.result && chain.local.contains(argument) {
         buffer = local(buffer)
-        own.insert(buffer.name)
       } else if let parameter = parameters.first(where: { $0.buffer == argument })?.parameter {
         buffer.name = parameter.buffer.name
       }
@@ -140,7 +139,9 @@ struct ChainKernel {
   /// A result of a block, on the stack.
   private mutating func local(_ buffer: Buffer) -> Buffer {
     var extents = buffer.extents
-    for level in 0..<chain.levels { extents[level] = level == chain.levels - 1 ? chain.last : 1 }
+    for (level, dimension) in buffer.wideDimensions.prefix(chain.levels).enumerated() {
+      extents[dimension] = level == chain.levels - 1 ? chain.last : 1
+    }
     return Buffer(names.fresh("block"), buffer.element, extents: extents, space: .stack)
   }
 }
@@ -152,8 +153,8 @@ private struct BlockPlaces {
   let origin: [Expression]
   /// Values of the last of them in a block.
   let last: Int
-  /// Buffers that hold one block only.
-  let local: Set<String>
+  /// Buffers that hold one block only, with the dimensions along which they do.
+  let local: [String: Set<Int>]
   let result: String
 
   func applied(to body: [Statement]) -> [Statement] {
@@ -181,9 +182,9 @@ private struct BlockPlaces {
     case .variable(let name):
       guard let level = variables.firstIndex(of: name) else { return expression }
       return origin[level] == .integer(0) ? expression : origin[level] + expression
-    case .load(let name, let indices) where local.contains(name):
-      let levels = variables.count
-      return .load(name, Array(indices.prefix(levels)) + indices.dropFirst(levels).map(moved))
+    case .load(let name, let indices):
+      let own = local[name] ?? []
+      return .load(name, indices.enumerated().map { own.contains($0) ? $1 : moved($1) })
     default: return expression.mapChildren(moved)
     }
   }
@@ -204,11 +205,15 @@ extension Statement {
 }
 
 extension [Statement] {
-  /// Stores to a buffer so much further along its first dimensions.
-  fileprivate func shifting(_ buffer: String, by origin: [Expression]) -> [Statement] {
+  /// Stores to a buffer so much further along some dimensions.
+  fileprivate func shifting(
+    _ buffer: String, _ dimensions: [Int], by origin: [Expression]
+  ) -> [Statement] {
     mapStatements {
       guard case .store(buffer, var indices, let value) = $0 else { return [$0] }
-      for (level, start) in origin.enumerated() { indices[level] = start + indices[level] }
+      for (dimension, start) in zip(dimensions, origin) {
+        indices[dimension] = start + indices[dimension]
+      }
       return [.store(buffer, indices, value)]
     }
   }

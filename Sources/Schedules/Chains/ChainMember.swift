@@ -6,7 +6,7 @@ struct ChainMember {
   let call: Int
   let kernel: Kernel
   let arguments: [String]
-  /// The loops over the elements of the result.
+  /// The loops over the elements of the result that are more than one iteration.
   let dimensions: [LoopNest.Dimension]
   /// Set for products of matrices.
   let product: ProductForm?
@@ -24,7 +24,7 @@ struct ChainMember {
     self.call = call
     self.kernel = kernel
     self.arguments = arguments
-    dimensions = nest.dimensions
+    dimensions = nest.dimensions.filter { $0.extent > 1 }
     product = ProductForm(kernel)
     let sum = product == nil ? ReductionNest(kernel) : nil
     isSum = sum != nil
@@ -47,17 +47,16 @@ struct ChainMember {
 
   /// Whether each block, which has some of the first dimensions' values, reads and writes its own part of a buffer alone.
   func isAligned(_ buffer: String, levels: Int) -> Bool {
-    guard let parameter = parameter(buffer), parameter.extents.count >= levels,
-      dimensions.count >= levels,
-      (0..<levels).allSatisfy({ parameter.extents[$0] == dimensions[$0].extent })
-    else { return false }
+    guard let parameter = parameter(buffer), dimensions.count >= levels else { return false }
+    let places = parameter.wideDimensions.prefix(levels)
+    guard places.map({ parameter.extents[$0] }) == dimensions.prefix(levels).map(\.extent) else {
+      return false
+    }
     var isAligned = true
     func look(_ name: String, _ indices: [Expression]) {
       guard name == parameter.name else { return }
-      for (dimension, index) in zip(dimensions.prefix(levels), indices) {
-        let isOwn =
-          index == .variable(dimension.name) || dimension.extent == 1 && index == .integer(0)
-        isAligned = isAligned && isOwn
+      for (place, dimension) in zip(places, dimensions) {
+        isAligned = isAligned && indices[place] == .variable(dimension.name)
       }
     }
     kernel.body.forEachLoad(look)
@@ -67,7 +66,7 @@ struct ChainMember {
 
   /// Bytes of operands that every block reads as a whole, where the first dimensions are divided into blocks.
   func sharedBytes(levels: Int, besides own: Set<String>) -> Int {
-    let blocks = Set(dimensions.prefix(levels).filter { $0.extent > 1 }.map(\.name))
+    let blocks = Set(dimensions.prefix(levels).map(\.name))
     var extents: [String: Int] = [:]
     kernel.body.forEachStatement {
       if case .loop(let loop) = $0 { extents[loop.variable] = loop.constantExtent ?? 1 }
@@ -95,4 +94,9 @@ struct ChainMember {
     }
     return rows.max()
   }
+}
+
+extension Buffer {
+  /// Dimensions of more than one element.
+  var wideDimensions: [Int] { extents.indices.filter { extents[$0] > 1 } }
 }
