@@ -24,10 +24,10 @@ struct ProductForm {
   /// Sums of more terms than this for each element of the result are better shared among threads than its elements.
   static let termsForElement = 8
 
-  /// Nil where the kernel is of another form, or has few elements of long sums.
-  init?(_ kernel: Kernel) {
+  /// Nil where the kernel is of another form, or has few elements of long sums and threads are to share it.
+  init?(_ kernel: Kernel, isPart: Bool = false) {
     guard let nest = ReductionNest(kernel), nest.conditions.isEmpty, !nest.reductions.isEmpty,
-      nest.hasManyResults,
+      isPart || nest.hasManyResults,
       case .fma(let left, let right, .load(nest.accumulator.name, _)) = nest.update
     else { return nil }
     let (inLeft, inRight) = (left.variablesUsed, right.variablesUsed)

@@ -27,13 +27,13 @@ struct ScheduleProduct {
   /// Products in one block of a sum: a factor of the sum's length where there is one in this range.
   private static let productsInBlock = 64...128
 
-  /// Whether threads share its blocks.
-  private let isShared: Bool
+  /// Whether one thread computes all of it.
+  private let isPart: Bool
 
   /// Nil where the kernel is no product of matrices.
-  init?(_ kernel: Kernel, _ target: Target, isShared: Bool = true) {
-    guard let form = ProductForm(kernel) else { return nil }
-    self.isShared = isShared
+  init?(_ kernel: Kernel, _ target: Target, isPart: Bool = false) {
+    guard let form = ProductForm(kernel, isPart: isPart) else { return nil }
+    self.isPart = isPart
     self.kernel = kernel
     self.form = form
     plan = ProductPlan(kernel, form, CostModel(target: target))
@@ -51,7 +51,7 @@ struct ScheduleProduct {
     let columnBlocks = runs.reduce(0) { $0 + $1.count }
     let blocks = shared.reduce(columnBlocks) { $0 * $1.extent }
     let most = plan.isPacked ? tiles.count * plan.rows / Self.fewestRows : tiles.count
-    let wanted = isShared ? (Self.fewestBlocks + blocks - 1) / blocks : 1
+    let wanted = isPart ? 1 : (Self.fewestBlocks + blocks - 1) / blocks
     let perBlock = (tiles.count + max(1, min(wanted, most)) - 1) / max(1, min(wanted, most))
     let rowBlocks = (tiles.count + perBlock - 1) / perBlock
     let (p, row, column) = (names.fresh("p"), names.fresh("mb"), names.fresh("nb"))

@@ -28,12 +28,12 @@ struct ScheduleRows {
   /// Vectors that are added up beside each other: as many as hide the time that an addition takes.
   private static let vectors = 4
 
-  /// Nil where the kernel is of another form.
-  init?(_ kernel: Kernel, _ target: Target) {
+  /// Nil where the kernel is of another form, or has few sums and threads are to share it.
+  init?(_ kernel: Kernel, _ target: Target, isPart: Bool = false) {
     guard let nest = ReductionNest(kernel), nest.conditions.isEmpty,
       case .binary(let operation, .load(nest.accumulator.name, _), let term) = nest.update,
       operation == .maximum
-        || operation == .add && nest.hasManyResults && nest.reductions.count == 1,
+        || operation == .add && (isPart || nest.hasManyResults) && nest.reductions.count == 1,
       let loop = nest.reductions.last
     else { return nil }
     lanes = CostModel(target: target).lanes(nest.accumulator.element)

@@ -116,7 +116,8 @@ public enum Scheduler {
 
   /// The schedule for a part of a kernel that one thread computes.
   static func schedulePart(_ kernel: Kernel, for target: Target) -> Kernel {
-    if var product = ScheduleProduct(kernel, target, isShared: false) { return product.scheduled() }
+    if var product = ScheduleProduct(kernel, target, isPart: true) { return product.scheduled() }
+    if var rows = ScheduleRows(kernel, target, isPart: true) { return rows.scheduled() }
     return schedule(kernel, for: target)
   }
 }

@@ -17,7 +17,9 @@ struct Chain {
 
   /// Bytes between members in a block.
   func localBytes(_ module: LoopModule) -> Int {
-    bytes(module) / max(1, extents.reduce(1, *)) * last
+    let own = members.filter { local.contains($0.result) && !$0.isInPlace(local) }
+    let bytes = own.reduce(0) { $0 + (module.buffer(named: $1.result)?.buffer.byteCount ?? 0) }
+    return bytes / max(1, extents.reduce(1, *)) * last
   }
 
   /// Bytes between members, of all blocks.
@@ -54,8 +56,6 @@ struct ChainSearch {
   private static let mostSharedBytes = 256 << 10
   /// Blocks that threads share, where there are as many.
   private static let fewestBlocks = 16
-  /// Rows of a product in a block at least.
-  private static let fewestRows = 16
 
   init(_ module: LoopModule, _ target: Target, excluding chosen: Set<String>) {
     self.module = module
@@ -170,11 +170,11 @@ struct ChainSearch {
     func fits(_ chain: Chain, _ bytes: Int) -> Bool {
       chain.localBytes(module) <= bytes
         && chain.members.allSatisfy {
-          $0.rows(levels: chain.levels, last: chain.last).map { $0 >= Self.fewestRows } ?? true
+          $0.hasEnoughRows(levels: chain.levels, last: chain.last)
         }
     }
     let enough = all.filter { $0.blocks >= Self.fewestBlocks }
-    return enough.first { fits($0, target.l1Bytes) } ?? enough.last { fits($0, target.l2Bytes / 4) }
+    return enough.first { fits($0, target.l1Bytes) } ?? enough.first { fits($0, target.l2Bytes / 4) }
       ?? all.last { fits($0, target.l2Bytes / 4) }
   }
 }

@@ -83,16 +83,34 @@ struct ChainMember {
     return bytes.values.reduce(0, +)
   }
 
-  /// Rows of a product that a block has, where it has so many values of the last of the first dimensions.
-  func rows(levels: Int, last: Int) -> Int? {
-    guard let product else { return nil }
+  /// Whether a block, which has so many values of the last of the first dimensions, has enough rows of a product: its part
+  /// of one factor is copied for the rows that it has of the other.
+  func hasEnoughRows(levels: Int, last: Int) -> Bool {
+    guard let product else { return true }
     let outside = dimensions.prefix(levels)
-    let rows = [product.left, product.right].map { factor in
-      factor.dimensions.reduce(1) {
+    for (own, other) in [(product.left, product.right), (product.right, product.left)]
+    where own.dimensions.contains(where: outside.contains) {
+      let rows = own.dimensions.reduce(1) {
         $0 * ($1 == outside.last ? last : outside.contains($1) ? 1 : $1.extent)
       }
+      let isReadable =
+        other.dimensions.last.map { kernel.stride(of: $0.name, in: other.value) == 1 } ?? true
+      if rows < (isReadable ? Self.fewestRows : Self.fewestRowsOfTransposed) { return false }
     }
-    return rows.max()
+    return true
+  }
+
+  private static let fewestRows = 16
+  /// Where the copy is a transposition.
+  private static let fewestRowsOfTransposed = 64
+
+  /// Whether the result can lie over an operand between members.
+  func isInPlace(_ local: Set<String>) -> Bool {
+    product == nil && !isSum
+      && operands.contains {
+        local.contains($0)
+          && parameter($0)?.extents == kernel.parameters[kernel.parameters.count - 1].buffer.extents
+      }
   }
 }
 
