@@ -58,7 +58,7 @@ public struct LibraryCompiler {
     let manifest = Manifest(
       name: name, module: module, target: target, source: source,
       constants: blob, embedsConstants: embedsWeights, precision: precision,
-      workspaceBytes: device == nil ? try module.workspaceByteCount() : 0,
+      workspaceBytes: device == nil ? try workspaceByteCount(module) : 0,
       gpuCode: device.map { Manifest.GPUCode($0, assembler) })
     let json = try manifest.json()
     var data = ModelData(
@@ -75,6 +75,17 @@ public struct LibraryCompiler {
       manifest: json, constants: blob.bytes, embedsConstants: embedsWeights)
     let host = device == nil ? target : try Targets.resolve("x86-64")
     return try LibraryWriter(CodeGenerator(target: host)).write(contents, to: folder)
+  }
+
+  /// The arena, then the self-test's inputs and outputs, as the library's own function says.
+  private func workspaceByteCount(_ module: LoopModule) throws(Diagnostic) -> Int {
+    let tensors = module.buffers.filter {
+      switch $0.role {
+      case .input, .output: return hasSelftest
+      default: return false
+      }
+    }
+    return try module.workspaceByteCount() + BufferLayout(tensors.map(\.buffer)).byteCount
   }
 
   /// The kernels, for the library, whose writer hides them, and for the self-test.

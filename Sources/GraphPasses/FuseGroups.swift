@@ -239,7 +239,10 @@ private struct Grouping {
           guard elementwisePath, !hasReduction else { continue }
           hasReduction = true
           direct.insert(producer)
-        case .elementwise where isSummed: summed.insert(producer)
+        case .elementwise where isSummed:
+          // Nothing is bound before a sum: what is used twice is computed twice.
+          guard function.isShort(writingOut: summed.union([producer]).sorted()) else { continue }
+          summed.insert(producer)
         case .elementwise:
           guard elementwisePath else { continue }
           direct.insert(producer)

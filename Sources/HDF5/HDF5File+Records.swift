@@ -52,6 +52,11 @@ extension HDF5File {
   private func recordCount(_ dataset: hid_t, _ name: String) throws(Diagnostic) -> Int {
     let extents = try extents(dataset, name)
     let count = extents.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
+    guard count != 0 else {
+      throw Diagnostic(
+        "the dataset '\(name)' has no records", at: place(name),
+        help: "check how the file was written")
+    }
     guard extents.count <= 2, (1...1 << 24).contains(count), extents.first == count else {
       throw Diagnostic(
         "the dataset '\(name)' is no list of records", at: place(name),

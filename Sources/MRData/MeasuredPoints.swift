@@ -41,15 +41,24 @@ struct MeasuredPoints {
     isMeasured = measured
   }
 
-  /// Inside the box that holds all measured points, at most a quarter of the points is exactly zero. (Twofold regular
-  /// sampling with a full centre leaves more out; cut corners and zero-padded borders leave less.)
+  /// Inside the box that holds all measured points, no line is left out, and at most a quarter of the points is exactly
+  /// zero: cut corners. Borders may be zero.
   var isFull: Bool {
     guard let box else { return false }
     let measured = isMeasured.count { $0 }
-    return 4 * measured >= 3 * box.rows.count * box.columns.count
+    return box.isWhole && 4 * measured >= 3 * box.rows.count * box.columns.count
   }
 
-  private var box: (rows: ClosedRange<Int>, columns: ClosedRange<Int>)? {
+  /// Whether as much of the borders is zero on both sides, as padding leaves it, and not partial sampling.
+  private var isCentred: Bool {
+    guard let box else { return false }
+    return [(box.rows, rows), (box.columns, columns)].allSatisfy { range, count in
+      abs(range.lowerBound - (count - 1 - range.upperBound)) <= 1
+    }
+  }
+
+  /// What holds all measured points, and whether each of its lines has some.
+  private var box: (rows: ClosedRange<Int>, columns: ClosedRange<Int>, isWhole: Bool)? {
     let rowSet = (0..<rows).filter { row in
       isMeasured[row * columns..<(row + 1) * columns].contains(true)
     }
@@ -59,12 +68,14 @@ struct MeasuredPoints {
     guard let top = rowSet.first, let bottom = rowSet.last, let left = columnSet.first,
       let right = columnSet.last
     else { return nil }
-    return (top...bottom, left...right)
+    let isWhole =
+      rowSet.count == bottom - top + 1 && columnSet.count == right - left + 1
+    return (top...bottom, left...right, isWhole)
   }
 
   /// The mask of what was measured, along `axis` where it is made of lines along either; throws where nothing was.
   func mask(axis preferred: PhaseAxis) throws(Diagnostic) -> (SamplingMask, SamplingReport) {
-    guard !isFull else { return try full(preferred) }
+    guard !(isFull && isCentred) else { return try full(preferred) }
     for axis in [preferred, preferred == .rows ? .columns : .rows] {
       if let lines = lines(along: axis) { return try described(lines, axis) }
     }

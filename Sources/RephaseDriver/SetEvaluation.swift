@@ -29,7 +29,14 @@ struct SetEvaluation {
   init(set path: String, part: PreparedSet.Part, runs: [String], isQuiet: Bool) throws {
     set = try PreparedSet(path)
     (self.part, self.isQuiet) = (part, isQuiet)
-    models = try runs.map(Self.model)
+    let models = try runs.map(Self.model)
+    for (place, model) in models.enumerated() {
+      guard let other = models[..<place].first(where: { $0.name == model.name }) else { continue }
+      throw Diagnostic(
+        "two models would be called '\(model.name)' in the report: \(other.weights) and \(model.weights)",
+        help: "rename the folder or file of one")
+    }
+    self.models = models
   }
 
   private static func model(_ run: String) throws(Diagnostic) -> Model {
@@ -198,8 +205,10 @@ struct SetEvaluation {
     }
     guard !curves.isEmpty else { return }
     report.add(heading: "Training")
-    report.add(
-      try Curves.figure(curves, vertical: "loss", isLogarithmic: true), name: "curves",
-      caption: "Mean loss of each epoch; losses of different kinds are on different scales.")
+    do {
+      report.add(
+        try Curves.figure(curves, vertical: "loss", isLogarithmic: true), name: "curves",
+        caption: "Mean loss of each epoch; losses of different kinds are on different scales.")
+    } catch { report.add(text: "No curves: \(error.message).") }
   }
 }

@@ -104,6 +104,10 @@ private struct ElementwiseCall {
     self.parameter = parameter
     self.result = result
     image = arguments[position]
+    // A part of an image has its places too, but for a part of its elements alone.
+    guard kernel.parameters[position].buffer.extents == nest.dimensions.map(\.extent) else {
+      return nil
+    }
     guard
       [image, result].allSatisfy({
         module.buffer(named: $0)?.role == BufferRole.temporary(offset: nil)

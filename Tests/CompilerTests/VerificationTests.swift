@@ -63,17 +63,17 @@ import Testing
       rephase_ir 1
       func @saturated(%x: tensor<1x1x32x32xf32>) -> tensor<1x1x32x32xf32> {
         %w = parameter "w" : tensor<1x1x3x3xf32>
-        %0 = convolution %x, %w {padding = [1, 1, 1, 1]} : tensor<1x1x32x32xf32>
+        %0 = convolution %x, %w {padding = [1, 1, 1, 1], strides = [1, 1]} : tensor<1x1x32x32xf32>
         %1 = tanh %0 : tensor<1x1x32x32xf32>
         return %1
       }
       """
     guard case .graph(let function) = try DumpReader.read(text, file: "saturated") else { return }
-    let weights = ["w": Tensor<Float>(try Shape([1, 1, 3, 3]), repeating: 1)]
+    let weights = ["w": Tensor<Float>(try Shape([1, 1, 3, 3]), repeating: 0.02)]
     let verification = Verification(function, weights: weights)
     let images = verification.inputs("huge", seed: 1)
     #expect(try verification.ownRounding(images, .strict)[0] <= 1)
-    #expect(try verification.ownRounding(images, .standard)[0] > 100)
+    #expect(try verification.ownRounding(images, .standard)[0] > 16)
     #expect(try verification.ownRounding(verification.inputs("random", seed: 1), .standard)[0] <= 4)
   }
 

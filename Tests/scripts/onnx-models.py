@@ -116,6 +116,7 @@ def networks(folder):
         "dilated": onnx_networks.randomized(onnx_networks.DilatedGroups(), 5),
         "attention": onnx_networks.randomized(onnx_networks.AttentionUnet(), 7),
         "squeeze": onnx_networks.randomized(onnx_networks.SqueezeExcitation(), 8),
+        "windows": onnx_networks.randomized(onnx_networks.WindowAttention((48, 64)), 9),
     }
 
 
@@ -123,12 +124,15 @@ def exported(folder, name, network):
     """Both exporters; also at another size than that of the export where sizes are dynamic."""
     random = numpy.random.default_rng(6)
     exports = [(False, False), (False, True), (True, True)]
+    # Masks of windows belong to one size.
+    if name == "windows":
+        exports = [(False, False), (True, False)]
     # Fixed sizes make no difference to what the last two have more than the others.
     for dynamo, dynamic in exports[1:] if name in ["attention", "squeeze"] else exports:
         exporter = "torch.export" if dynamo else "TorchScript"
         path = folder / f"{name}_{int(dynamo)}{int(dynamic)}.onnx"
         # The U-Net of fastMRI mirrors a row and a column of images like this one.
-        size = (26, 31) if name == "fastmri" and not dynamic else (24, 32)
+        size = (26, 31) if name == "fastmri" and not dynamic else (48, 64) if name == "windows" else (24, 32)
         export(network, path, size, dynamo, dynamic)
         for shape in [(1, 1, *size), (2, 1, 16, 40)][: 1 + dynamic]:
             x = random.normal(size=shape).astype(numpy.float32)

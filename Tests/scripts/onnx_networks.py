@@ -142,6 +142,62 @@ class SqueezeExcitation(nn.Module):
         return self.tail(y * y.softmax(dim=1))
 
 
+class WindowAttention(nn.Module):
+    """Two layers of a Swin transformer (Liu et al. 2021, arXiv:2103.14030), as SwinIR and SwinMR have them, the second one in
+    shifted windows: layer norm, attention in windows of 4x4 with a bias for each distance and a mask, GELU."""
+
+    def __init__(self, size, channels=16, heads=2, window=4):
+        super().__init__()
+        self.window, self.heads = window, heads
+        self.first = nn.Conv2d(1, channels, 3, padding=1)
+        self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(4))
+        self.qkv = nn.ModuleList(nn.Linear(channels, 3 * channels) for _ in range(2))
+        self.joined = nn.ModuleList(nn.Linear(channels, channels) for _ in range(2))
+        self.wide = nn.ModuleList(nn.Linear(channels, 2 * channels) for _ in range(2))
+        self.narrow = nn.ModuleList(nn.Linear(2 * channels, channels) for _ in range(2))
+        self.bias = nn.Parameter(0.1 * torch.randn(2, heads, window**2, window**2))
+        areas = torch.zeros(1, *size, 1)
+        parts = [slice(0, -window), slice(-window, -window // 2), slice(-window // 2, None)]
+        for number, (rows, columns) in enumerate((a, b) for a in parts for b in parts):
+            areas[:, rows, columns] = number
+        areas = self.windows(areas)[..., 0]
+        self.register_buffer("mask", -100.0 * (areas[:, None] != areas[:, :, None])[:, None])
+        self.last = nn.Conv2d(channels, 1, 3, padding=1)
+
+    def windows(self, x):
+        count, rows, columns, channels = x.shape
+        side = self.window
+        x = x.view(count, rows // side, side, columns // side, side, channels)
+        return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, side * side, channels)
+
+    def attention(self, x, layer):
+        count, rows, columns, channels = x.shape
+        windows = self.windows(x)
+        qkv = self.qkv[layer](windows).reshape(len(windows), -1, 3, self.heads, channels // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        scores = q * (channels // self.heads) ** -0.5 @ k.transpose(-2, -1) + self.bias[layer]
+        if layer:
+            own = scores.view(count, -1, *scores.shape[1:]) + self.mask[None]
+            scores = own.view(scores.shape)
+        result = (scores.softmax(-1) @ v).transpose(1, 2).reshape(windows.shape)
+        side = self.window
+        result = self.joined[layer](result).view(count, rows // side, columns // side, side, side, channels)
+        return result.permute(0, 1, 3, 2, 4, 5).reshape(count, rows, columns, channels)
+
+    def forward(self, x):
+        tokens = self.first(x).permute(0, 2, 3, 1)
+        for layer in range(2):
+            shift = self.window // 2
+            moved = self.norms[2 * layer](tokens)
+            if layer:
+                moved = torch.roll(moved, (-shift, -shift), (1, 2))
+            result = self.attention(moved, layer)
+            tokens = tokens + (torch.roll(result, (shift, shift), (1, 2)) if layer else result)
+            wide = functional.gelu(self.wide[layer](self.norms[2 * layer + 1](tokens)))
+            tokens = tokens + self.narrow[layer](wide)
+        return x + self.last(tokens.permute(0, 3, 1, 2))
+
+
 class Zoo(nn.Module):
     """A network of Rephase's zoo, as pytorch_networks.py has it, with weights of its own."""
 

@@ -43,9 +43,9 @@ public struct Curves: Sendable {
       for (place, points) in drawn.enumerated() {
         let dashes = curves[place].isDashed ? [5.0, 3.0] : []
         let ink = Ink.series(max(0, colours[place]))
-        drawing.line(
-          points.map { Point(x: axes.x($0.x), y: axes.y($0.y)) }, ink, width: 1.6,
-          dashes: dashes)
+        let places = points.map { Point(x: axes.x($0.x), y: axes.y($0.y)) }
+        drawing.line(places, ink, width: 1.6, dashes: dashes)
+        if places.count == 1 { drawing.disc(places[0], radius: 3, ink) }
         let y = box.y + 12 + 18 * Double(place)
         drawing.line(
           [Point(x: box.right + 12, y: y), Point(x: box.right + 36, y: y)], ink,

@@ -57,7 +57,7 @@ extension Study {
   public func json() throws(Diagnostic) -> String {
     var pairs: [String: [PairedComparison]] = [:]
     if techniques.count > 1 {
-      for measure in Self.tested { pairs[measure.key] = try? comparisons(measure) }
+      for measure in Self.tested { pairs[measure.key] = comparisons(measure) }
     }
     let rows = techniques.map { technique in
       let values = Self.measures.map { ($0.key, $0.values(technique.scores)) }

@@ -42,7 +42,9 @@ public struct Study: Sendable {
       techniques.allSatisfy({ $0.scores.snr.count == first.scores.snr.count })
     else { throw Diagnostic("a study needs techniques that were applied to the same images") }
     guard Set(techniques.map(\.name)).count == techniques.count else {
-      throw Diagnostic("two techniques of the study have the same name")
+      throw Diagnostic(
+        "two techniques of the study have the same name",
+        help: "rename one of their folders or files")
     }
     self.techniques = techniques
   }
@@ -86,23 +88,37 @@ public struct Study: Sendable {
     return table
   }
 
-  /// Wilcoxon's test of every pair of techniques; throws where two are equal throughout or values are infinite.
+  /// Wilcoxon's test of every pair of techniques, with dashes where values are equal throughout or infinite; throws where
+  /// they are so for all.
   public func pairs(_ measure: Measure) throws(Diagnostic) -> ReportTable {
     var table = ReportTable(
       caption: "\(measure.name): paired comparisons (Wilcoxon); bold: p < 0.05 after Bonferroni",
       header: ["pair", "median difference", "p", "p (Bonferroni)"])
-    for pair in try comparisons(measure) {
+    let outcomes = self.outcomes(measure)
+    if let first = outcomes.first, !outcomes.contains(where: { (try? $0.result.get()) != nil }) {
+      _ = try first.result.get()
+    }
+    for (a, b, result) in outcomes {
+      guard case .success(let pair) = result else {
+        table.add(["\(a) - \(b)", "-", "-", "-"])
+        continue
+      }
       table.add(
         [
-          "\(pair.a) - \(pair.b)", TableText.number(pair.medianDifference, measure.digits),
+          "\(a) - \(b)", TableText.number(pair.medianDifference, measure.digits),
           TableText.probability(pair.p), TableText.probability(pair.pBonferroni),
         ], isBold: pair.pBonferroni < 0.05)
     }
     return table
   }
 
-  func comparisons(_ measure: Measure) throws(Diagnostic) -> [PairedComparison] {
-    try PairedComparison.all(
+  /// The pairs that can be compared.
+  func comparisons(_ measure: Measure) -> [PairedComparison] {
+    outcomes(measure).compactMap { try? $0.result.get() }
+  }
+
+  private func outcomes(_ measure: Measure) -> [PairedComparison.Outcome] {
+    PairedComparison.outcomes(
       names: techniques.map(\.name), samples: techniques.map { measure.values($0.scores) })
   }
 }

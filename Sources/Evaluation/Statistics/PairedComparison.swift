@@ -20,6 +20,9 @@ public struct PairedComparison: Sendable, Equatable, Codable {
     case isExact = "exact"
   }
 
+  /// Two techniques, and their comparison or why there is none.
+  typealias Outcome = (a: String, b: String, result: Result<PairedComparison, Diagnostic>)
+
   /// Every pair of samples [technique][block].
   ///
   /// Throws with fewer than two, where lengths differ, or where two samples are equal throughout.
@@ -29,21 +32,32 @@ public struct PairedComparison: Sendable, Equatable, Codable {
     guard samples.count >= 2 else {
       throw Diagnostic("a comparison needs two techniques at least")
     }
-    let count = Double(samples.count * (samples.count - 1) / 2)
     var pairs: [PairedComparison] = []
-    for first in samples.indices {
-      for second in samples.indices.dropFirst(first + 1) {
-        let test: Wilcoxon
-        do { test = try Wilcoxon(samples[first], samples[second]) } catch {
-          throw Diagnostic("\(names[first]) and \(names[second]): \(error.message)")
-        }
-        pairs.append(
-          PairedComparison(
-            a: names[first], b: names[second], statistic: test.statistic, p: test.p,
-            pBonferroni: min(1, test.p * count), medianDifference: test.medianDifference,
-            isExact: test.isExact))
-      }
+    for outcome in outcomes(names: names, samples: samples) {
+      pairs.append(try outcome.result.get())
     }
     return pairs
+  }
+
+  /// The same, and for pairs that cannot be compared the reason.
+  static func outcomes(names: [String], samples: [[Double]]) -> [Outcome] {
+    let count = Double(samples.count * (samples.count - 1) / 2)
+    var outcomes: [Outcome] = []
+    for first in samples.indices {
+      for second in samples.indices.dropFirst(first + 1) {
+        let (a, b) = (names[first], names[second])
+        do throws(Diagnostic) {
+          let test = try Wilcoxon(samples[first], samples[second])
+          let pair = PairedComparison(
+            a: a, b: b, statistic: test.statistic, p: test.p,
+            pBonferroni: min(1, test.p * count), medianDifference: test.medianDifference,
+            isExact: test.isExact)
+          outcomes.append((a, b, .success(pair)))
+        } catch {
+          outcomes.append((a, b, .failure(Diagnostic("\(a) and \(b): \(error.message)"))))
+        }
+      }
+    }
+    return outcomes
   }
 }

@@ -163,7 +163,11 @@ private struct ISMRMRDReadout {
   ) throws(Diagnostic) -> [Complex<Float>] {
     var row = [Complex<Double>](repeating: .zero, count: encoded)
     let start = coil * line.samples
-    for index in line.discardedBefore..<line.samples - line.discardedAfter {
+    // What is discarded counts in the order of acquisition, the centre in that of k-space.
+    let (before, after) =
+      line.isReversed
+      ? (line.discardedAfter, line.discardedBefore) : (line.discardedBefore, line.discardedAfter)
+    for index in before..<line.samples - after {
       let from = line.isReversed ? line.samples - 1 - index : index
       let place = encoded / 2 - line.centre + index
       guard row.indices.contains(place) else { continue }

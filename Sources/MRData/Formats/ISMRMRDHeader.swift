@@ -103,11 +103,13 @@ extension ISMRMRDHeader {
   }
 }
 
-/// The text of each element by its path; the first where there are several.
+/// The text of each element by its path; the first where there are several, and of encodings the first alone.
 private final class XMLValues: NSObject, XMLParserDelegate {
   var values: [String: String] = [:]
   private var path: [String] = []
   private var texts: [String] = []
+  private var isFirstEncoding = true
+  private static let encoding = "ismrmrdHeader/encoding"
   /// Deeper than the schema goes.
   private static let maximumDepth = 64
 
@@ -124,12 +126,18 @@ private final class XMLValues: NSObject, XMLParserDelegate {
     if !texts.isEmpty { texts[texts.count - 1] += text }
   }
 
+  func parser(_ parser: XMLParser, foundCDATA block: Data) {
+    self.parser(parser, foundCharacters: String(decoding: block, as: UTF8.self))
+  }
+
   func parser(
     _ parser: XMLParser, didEndElement name: String, namespaceURI: String?, qualifiedName: String?
   ) {
     let key = path.joined(separator: "/")
+    defer { if key == Self.encoding { isFirstEncoding = false } }
     let text = texts.popLast()?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
-    if values[key] == nil { values[key] = text }
     path.removeLast()
+    guard isFirstEncoding || !key.hasPrefix(Self.encoding) else { return }
+    if values[key] == nil { values[key] = text }
   }
 }

@@ -55,6 +55,9 @@ struct ISMRMRDLines {
     var lines: [ISMRMRDLine] = []
     var noise: [ISMRMRDLine] = []
     var left: [String: Int] = [:]
+    var slices: Set<Int> = []
+    let encoded = header.encoded.matrix[0]
+    var longer = 0
     for record in flags.indices {
       let use = Self.use(flags[record], space: space[record], header)
       if case .leftOut(let why) = use {
@@ -71,17 +74,35 @@ struct ISMRMRDLines {
         continue
       }
       try Self.check(line)
+      let places = encoded / 2 - line.centre + line.discardedBefore
+      if places < 0 || places + line.samples - line.discardedBefore - line.discardedAfter > encoded
+      {
+        longer += 1
+      }
+      slices.insert(line.counters[0])
       if slice == nil || slice == line.counters[0] { lines.append(line) }
     }
+    if !noise.isEmpty { left["noise"] = noise.count }
+    var notes = left.sorted { $0.key < $1.key }.map { "\($1) lines left out: \($0)" }
+    if longer > 0 {
+      notes.append("\(longer) lines are cut: they reach beyond the encoded matrix of \(encoded)")
+    }
     guard !lines.isEmpty else {
-      throw Diagnostic(
-        slice.map { "there is no slice \($0)" } ?? "no line of the scan makes an image",
-        help: "look at the file with 'rephase info'")
+      throw Self.empty(slice, of: slices.sorted(), notes)
     }
     self.lines = lines
     self.noise = noise
-    if !noise.isEmpty { left["noise"] = noise.count }
-    notes = left.sorted { $0.key < $1.key }.map { "\($1) lines left out: \($0)" }
+    self.notes = notes
+  }
+
+  private static func empty(_ slice: Int?, of slices: [Int], _ notes: [String]) -> Diagnostic {
+    guard let slice, !slices.isEmpty else {
+      return Diagnostic(
+        "no line of the scan makes an image",
+        help: notes.isEmpty ? "check how it was exported" : notes.joined(separator: "; "))
+    }
+    let known = slices.prefix(16).map(String.init).joined(separator: ", ")
+    return Diagnostic("there is no slice \(slice)", help: "the scan has \(known)")
   }
 
   private static func use(_ flags: Int, space: Int, _ header: ISMRMRDHeader) -> Use {

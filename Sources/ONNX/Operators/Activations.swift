@@ -55,7 +55,10 @@ enum Activations {
     _ call: NodeCall, alpha: Double, beta: Double, gamma: Double
   ) throws(Diagnostic) -> ValueID {
     let x = try call.value(0)
-    let power = try call.apply(Exponential(), try call.graph.builder.multiply(x, beta))
+    // Never infinite, as its gradient would be where it is not chosen, and no number times 0.
+    let exponent = try Arithmetic.smaller(
+      try call.graph.builder.multiply(x, beta), try call.constant(0, call.shape(of: x)), call)
+    let power = try call.apply(Exponential(), exponent)
     let below = try call.graph.builder.multiply(
       try call.graph.builder.add(power, -1), gamma * alpha)
     let isNegative = try call.apply(Compare(.LT), x, try call.constant(0, call.shape(of: x)))

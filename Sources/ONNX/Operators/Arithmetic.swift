@@ -23,6 +23,22 @@ enum Arithmetic {
     try combined(call, Divide(), integers: { $0.dividedReportingOverflow(by: $1) }, floats: /)
   }
 
+  /// Of numbers that are known; with the sign of the divisor, or by `fmod` that of the dividend.
+  static func remainder(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let isTruncated = try call.integer("fmod", 0) != 0
+    let known = try folded(
+      call,
+      integers: { a, b in
+        let (rest, overflow) = a.remainderReportingOverflow(dividingBy: b)
+        let isTurned = !isTruncated && rest != 0 && (rest < 0) != (b < 0)
+        return (isTurned ? rest + b : rest, overflow)
+      }, floats: { a, b in a.truncatingRemainder(dividingBy: b) })
+    guard let known else {
+      throw Diagnostic("it divides what is known only when the network runs")
+    }
+    return known
+  }
+
   static func maximum(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     try combined(call, Maximum(), integers: { (max($0, $1), false) }, floats: { max($0, $1) })
   }

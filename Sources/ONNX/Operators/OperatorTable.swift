@@ -54,6 +54,7 @@ enum OperatorTable {
     "MaxPool": Pooling.max,
     "Min": Arithmetic.minimum,
     "Mish": Activations.mish,
+    "Mod": Arithmetic.remainder,
     "Mul": Arithmetic.multiply,
     "Neg": Arithmetic.negate,
     "Not": Comparisons.not,

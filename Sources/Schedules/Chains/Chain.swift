@@ -151,7 +151,9 @@ struct ChainSearch {
     _ member: ChainMember, _ buffers: Set<String>, _ seed: ChainMember, _ levels: Int
   ) -> Bool {
     member.dimensions.count >= levels
-      && zip(member.dimensions, seed.dimensions).prefix(levels).allSatisfy { $0.extent == $1.extent }
+      && zip(member.dimensions, seed.dimensions).prefix(levels).allSatisfy {
+        $0.extent == $1.extent
+      }
       && buffers.allSatisfy { member.isAligned($0, levels: levels) }
       && member.arguments.allSatisfy { writers[$0, default: []].count <= 1 }
       && member.sharedBytes(levels: levels, besides: buffers) <= Self.mostSharedBytes
@@ -174,7 +176,9 @@ struct ChainSearch {
         }
     }
     let enough = all.filter { $0.blocks >= Self.fewestBlocks }
-    return enough.first { fits($0, target.l1Bytes) } ?? enough.first { fits($0, target.l2Bytes / 4) }
+    return enough.first { fits($0, target.l1Bytes) } ?? enough.first {
+      fits($0, target.l2Bytes / 4)
+    }
       ?? all.last { fits($0, target.l2Bytes / 4) }
   }
 }

@@ -84,7 +84,8 @@ struct ChainKernel {
     var body = names.renamed(scheduled)
     var allocation: [Statement] = []
     if !chain.local.contains(member.result) {
-      body = body.shifting(result.name, Array(result.wideDimensions.prefix(chain.levels)), by: origin)
+      body = body.shifting(
+        result.name, Array(result.wideDimensions.prefix(chain.levels)), by: origin)
     } else if let place = reused(member, body, result) {
       locals[member.result] = locals[place]
       locals[place] = nil
