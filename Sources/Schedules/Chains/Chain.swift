@@ -155,6 +155,7 @@ struct ChainSearch {
         $0.extent == $1.extent
       }
       && buffers.allSatisfy { member.isAligned($0, levels: levels) }
+      && member.isInOnePiece(levels: levels)
       && member.arguments.allSatisfy { writers[$0, default: []].count <= 1 }
       && member.sharedBytes(levels: levels, besides: buffers) <= Self.mostSharedBytes
   }

@@ -64,6 +64,16 @@ struct ChainMember {
     return isAligned
   }
 
+  /// Whether the block's parts of all buffers that it has its own part of lie in one piece each; of an image with its
+  /// channels side by side the part of some channels does not.
+  func isInOnePiece(levels: Int) -> Bool {
+    arguments.allSatisfy { name in
+      guard let parameter = parameter(name), isAligned(name, levels: levels) else { return true }
+      let strides = parameter.wideDimensions.map { parameter.strides[$0] }
+      return strides.prefix(levels).min() ?? 0 >= strides.dropFirst(levels).max() ?? 0
+    }
+  }
+
   /// Bytes of operands that every block reads as a whole, where the first dimensions are divided into blocks.
   func sharedBytes(levels: Int, besides own: Set<String>) -> Int {
     let blocks = Set(dimensions.prefix(levels).map(\.name))
