@@ -36,8 +36,11 @@ public enum StandardError {
   /// Opens the null device for input, output and messages where the caller has closed them, so that no file that is
   /// opened later gets what is meant for them.
   public static func openClosedStreams() {
-    for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
-      _ = open("/dev/null", descriptor == STDOUT_FILENO ? O_RDONLY : O_RDWR)
+    while case let descriptor = open("/dev/null", O_RDWR), descriptor >= 0 {
+      if descriptor > STDERR_FILENO {
+        close(descriptor)
+        return
+      }
     }
   }
 }

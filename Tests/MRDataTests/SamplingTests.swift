@@ -103,6 +103,30 @@ import Testing
     }
   }
 
+  /// Partial Fourier, a few lines left out, and lines padded on both sides as scanners export them.
+  @Test(arguments: [
+    "partial": (lines: 16..<72, step: 72, isReference: true),
+    "gaps": (lines: 0..<72, step: 5, isReference: false),
+    "padded": (lines: 4..<68, step: 72, isReference: true),
+    "padded to an odd number": (lines: 4..<69, step: 72, isReference: true),
+  ])
+  func tellsPartialScans(
+    name: String, sampled: (lines: Range<Int>, step: Int, isReference: Bool)
+  ) throws {
+    let lines = sampled.lines.filter { $0 % sampled.step != 1 }
+    let isReference = sampled.isReference
+    let acceleration = name.hasPrefix("padded") ? 1 : 72 / Double(lines.count)
+    var values = [Complex<Float>](repeating: .zero, count: 60 * 72)
+    for row in 0..<60 { for line in lines { values[row * 72 + line] = Complex(1, Float(row)) } }
+    let scan = Scan(
+      content: .kSpace(try KSpace(try Tensor(try Shape([1, 1, 60, 72]), values))), path: "",
+      format: .npy, series: [], facts: ScanFacts())
+    let (mask, report) = try scan.measuredMask(frame: 0)
+    #expect(abs(Double(72 * 60) / Double(mask.keptCount) - acceleration) < 1e-9)
+    #expect((report.kind == .full) == (acceleration == 1))
+    #expect(scan.isFullySampled == isReference)
+  }
+
   @Test func keepsNothingThatWasNotMeasured() throws {
     let measured = try SamplingPattern(parsing: "regular:4:0").mask(
       rows: 8, columns: 16, axis: .columns)

@@ -3,6 +3,7 @@
 
 import itertools
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -78,6 +79,15 @@ rows = (scratch.path / "report/quartiles-snr_db.csv").read_text().splitlines()
 check(rows[0] == "technique,network,loss,min,q1,median,q3,max", rows[0])
 check(rows[2].startswith("small,resnet1,,") and len(rows) == 4, rows)
 
+# Techniques with equal values leave the other pairs as they are.
+shutil.copy(scratch.path / "small.safetensors", scratch.path / "again.safetensors")
+scratch.succeed("evaluate", "--set", "set", "--models", "small.safetensors", "again.safetensors", "-o", "equal",
+                "--quiet")  # fmt: skip
+rows = (scratch.path / "equal/pairs-snr_db.csv").read_text().splitlines()
+check(rows[3] == "small - again,-,-,-" and "-,-" not in rows[1], f"pairs of equal images: {rows}")
+pairs = json.loads((scratch.path / "equal/results.json").read_text())["pairs"]["snr_db"]
+check([(p["a"], p["b"]) for p in pairs] == [("zero-filled", "small"), ("zero-filled", "again")], f"pairs: {pairs}")
+
 for arguments, code, word in [
     (["--set", "set"], 64, "--models"),
     (["--set", "set", "--models", "small.safetensors"], 64, "-o"),
@@ -86,7 +96,7 @@ for arguments, code, word in [
     (["--set", "scans", "--models", "small.safetensors", "-o", "bad"], 1, "scans"),
     (["--set", "set", "--models", "nowhere", "-o", "bad"], 1, "nowhere"),
     (["--set", "set", "--models", "x.npy", "-o", "bad"], 1, "x.npy"),
-    (["--set", "set", "--models", "small.safetensors", "small.safetensors", "-o", "bad"], 1, "same name"),
+    (["--set", "set", "--models", "small.safetensors", "small.safetensors", "-o", "bad"], 1, "'small'"),
     (["--set", "set", "--models", "small.safetensors", "--part", "other", "-o", "bad"], 64, "--part"),
 ]:
     done = scratch.run("evaluate", *arguments, "--quiet")

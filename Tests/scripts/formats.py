@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 import pydicom
 import scipy.io
-from formats_support import fastmri, ismrmrd, save_bart, save_matlab73
+from formats_support import fastmri, ismrmrd, save_bart, save_matlab73, two_encodings
 from recon_support import SHARED, Scratch, check, close, crop, forward, inverse, kept
 
 scratch = Scratch()
@@ -132,6 +132,10 @@ same("series.h5", wanted, "ISMRMRD, slices and repetitions", said={
     "series": [{"axis": "slice", "count": 2}, {"axis": "repetition", "count": 3}]})  # fmt: skip
 wanted = ismrmrd(scratch.path / "echo.h5", kspace, samples=30, centre=10)
 same("echo.h5", wanted, "ISMRMRD, asymmetric echo")
+wanted = ismrmrd(scratch.path / "discard.h5", kspace, discard=(5, 3))
+same("discard.h5", wanted, "ISMRMRD, samples to discard, also of reversed lines")
+two_encodings(scratch.path / "two.h5", kspace[0])
+same("two.h5", kspace[:1], "ISMRMRD, the first of two encodings")
 wanted = ismrmrd(scratch.path / "volume.h5", kspace, partitions=True)
 same("volume.h5", wanted, "ISMRMRD, 3-D", said={"series": [{"axis": "partition", "count": 3}]})
 

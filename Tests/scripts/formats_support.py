@@ -1,10 +1,12 @@
 """Writers of MR formats for the tests: each as its own documentation has it."""
 
+import re
+
 import h5py
 import numpy as np
 
 NOISE, NAVIGATOR, REVERSE = 1 << 18, 1 << 22, 1 << 21
-PHASE_CORRECTION, DUMMY = 1 << 23, 1 << 26
+PHASE_CORRECTION, DUMMY, CALIBRATION = 1 << 23, 1 << 26, 1 << 19
 
 COUNTERS = ["kspace_encode_step_1", "kspace_encode_step_2", "average", "slice", "contrast", "phase",
             "repetition", "set", "segment"]  # fmt: skip
@@ -46,14 +48,20 @@ def _along_rows(data, transform):
     return np.fft.fftshift(transform(shifted, axis=-2, norm="ortho"), axes=-2)
 
 
-def _record(samples, counters, flags=0, centre=None):
-    """One acquisition of samples [coil, sample]."""
+def _record(samples, counters, flags=0, centre=None, discard=(0, 0)):
+    """One acquisition of samples [coil, sample]; the centre counts in the order of k-space, what is discarded in that of
+    acquisition."""
+    centre = samples.shape[1] // 2 if centre is None else centre
+    before, after = discard
+    centre += after if flags & REVERSE else before
+    samples = np.pad(samples, [(0, 0), discard], constant_values=99 + 9j)
     record = np.zeros(1, ACQUISITION)[0]
+    record["head"]["discard_pre"], record["head"]["discard_post"] = discard
     record["head"]["version"] = 1
     record["head"]["flags"] = flags
     record["head"]["number_of_samples"] = samples.shape[1]
     record["head"]["active_channels"] = record["head"]["available_channels"] = len(samples)
-    record["head"]["center_sample"] = samples.shape[1] // 2 if centre is None else centre
+    record["head"]["center_sample"] = centre
     for name, value in counters.items():
         record["head"]["idx"][name] = value
     record["traj"] = np.zeros(0, np.float32)
@@ -70,13 +78,30 @@ def write_ismrmrd(path, xml, records):
         file["dataset"].create_dataset("xml", data=np.array([xml], object), dtype=h5py.string_dtype())
 
 
+def two_encodings(path, kspace):
+    """One frame, [coil, row, column], all central lines for calibration too, and another encoding with a scan apart."""
+    _, rows, columns = kspace.shape
+    first = re.sub("<parallelImaging>.*</parallelImaging>", "", header((rows, columns, 1), (rows, columns, 1)))
+    second = header((8, 8, 1), (8, 8, 1), mode="separate", acceleration=2)
+    second = second[second.index("<encoding>") :]
+    records = []
+    for column in range(columns):
+        flags = CALIBRATION if abs(column - columns // 2) < 4 else 0
+        records.append(_record(kspace[:, :, column], {"kspace_encode_step_1": column}, flags))
+    for column in range(8):
+        records.append(_record(kspace[:, :8, column], {"kspace_encode_step_1": column}))
+        records[-1]["head"]["encoding_space_ref"] = 1
+    write_ismrmrd(path, first.replace("</ismrmrdHeader>", second), records)
+
+
 def ismrmrd(path, kspace, oversampling=1, counters=("phase",), counts=None, samples=None, centre=None,
-            partitions=False, noise=None, **options):  # fmt: skip
+            partitions=False, noise=None, discard=(0, 0), **options):  # fmt: skip
     """Writes [frame, coil, row, column] with rows along the readout; what a reader must find comes back.
 
     Every line comes twice, as 1.5 and 0.5 times itself: averages. Noise and navigator lines, which are more than that,
     stand between.
-    `partitions`: frames are the second phase encoding. `noise`: the noise scan, [line, coil, sample].
+    `partitions`: frames are the second phase encoding. `noise`: the noise scan, [line, coil, sample]. `discard`: samples
+    before and after each line that mean nothing.
     """
     frames, coils, rows, columns = kspace.shape
     wanted = kspace.astype(complex)
@@ -106,8 +131,8 @@ def ismrmrd(path, kspace, oversampling=1, counters=("phase",), counts=None, samp
             where["kspace_encode_step_1"] = column
             for average, factor in enumerate((1.5, 0.5)):
                 flags, shown = (REVERSE, line[:, ::-1]) if average and not samples else (0, line)
-                records.append(
-                    _record(shown * factor, where | {"average": average}, flags, centre))
+                records.append(_record(
+                    shown * factor, where | {"average": average}, flags, centre, discard))  # fmt: skip
     depth = frames if partitions else 1
     xml = header((length, columns, depth), (rows, columns, depth), **options)
     write_ismrmrd(path, xml, records)

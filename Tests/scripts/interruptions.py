@@ -51,9 +51,6 @@ def check_closed_streams(folder):
     command = f'"{REPHASE}" recon scan.npz --model none --size 64x48 -o closed.npy 0<&- 1>&- 2>&-'
     assert subprocess.run(["bash", "-c", command], cwd=folder).returncode == 0
     assert (folder / "closed.npy").read_bytes() == (folder / "full.npy").read_bytes()
-    command = f'"{REPHASE}" models 1>&-'
-    done = subprocess.run(["bash", "-c", command], cwd=folder, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 1 and "standard output cannot be written" in done.stderr, done
 
 
 def interrupted(folder, number, *command):

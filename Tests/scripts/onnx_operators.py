@@ -212,9 +212,25 @@ def _known_numbers():
     table = {"which": numpy.array([[True], [False]]), "a": numpy.array([[2, 3]]), "b": numpy.array([[4, 5]]),
              "all": numpy.array([-1])}  # fmt: skip
     yield "Where of a table of integers", model(chosen, [1, 1, 1, 1], table, 18)
+    halves = [
+        helper.make_node("Shape", ["x"], ["sizes"]), helper.make_node("Mod", ["sizes", "divisor"], ["rests"]),
+        helper.make_node("Sub", ["sizes", "rests"], ["even"]), helper.make_node("Slice", ["x", "none", "even"], ["y"])]
+    numbers = {"divisor": numpy.array([2, 1, 3, -4]), "none": numpy.zeros(4, numpy.int64)}
+    yield "Mod of sizes", model(halves, [2, 3, 8, 8], numbers, 18)
+
+
+def _long_chains():
+    """What would double with each step if it were written out before a sum."""
+    gates = []
+    for step in range(9):
+        before, after = (f"v{step}" if step else "x"), f"v{step + 1}"
+        gates += [
+            helper.make_node("Sigmoid", [before], [f"g{step}"]), helper.make_node("Mul", [before, f"g{step}"], [after])]
+    gates.append(helper.make_node("GlobalAveragePool", [f"v{9}"], ["y"]))
+    yield "a mean of nine SiLUs", model(gates, [2, 3, 5, 6], {}, 18)
 
 
 def all_models():
     """Pairs of a title and a model, whose input is `x`."""
-    for make in [_convolutions, _poolings, _arithmetic, _layouts]:
+    for make in [_convolutions, _poolings, _arithmetic, _layouts, _long_chains]:
         yield from make()
