@@ -217,6 +217,11 @@ def _known_numbers():
         helper.make_node("Sub", ["sizes", "rests"], ["even"]), helper.make_node("Slice", ["x", "none", "even"], ["y"])]
     numbers = {"divisor": numpy.array([2, 1, 3, -4]), "none": numpy.zeros(4, numpy.int64)}
     yield "Mod of sizes", model(halves, [2, 3, 8, 8], numbers, 18)
+    empty = [
+        helper.make_node("Shape", ["x"], ["sizes"]), helper.make_node("Slice", ["sizes", "four", "nine"], ["rest"]),
+        helper.make_node("Concat", ["all", "rest"], ["shape"], axis=0), helper.make_node("Reshape", ["x", "shape"], ["y"])]
+    numbers = {"four": numpy.array([4]), "nine": numpy.array([9]), "all": numpy.array([6, 20])}
+    yield "Slice of sizes that leaves none", model(empty, [2, 3, 4, 5], numbers, 18)
 
 
 def _long_chains():

@@ -26,12 +26,17 @@ enum Slicing {
     guard ends.count == starts.count, dimensions.count == starts.count,
       steps?.count ?? starts.count == starts.count
     else { throw Diagnostic("its limits, axes and steps are lists of different lengths") }
+    // Of images something has to be left, of lists of sizes nothing may be.
+    let isList = if case .integers = call.input(0) { true } else { false }
     var ranges: [Range] = []
     for (index, axis) in dimensions.enumerated() {
       let dimension = try call.dimension(axis, rank: extents.count)
-      ranges.append(
-        try range(
-          dimension, extents[dimension], starts[index], ends[index], step: steps?[index] ?? 1))
+      let range = try range(
+        dimension, extents[dimension], starts[index], ends[index], step: steps?[index] ?? 1)
+      guard range.count > 0 || isList else {
+        throw Diagnostic("nothing is left of dimension \(dimension)")
+      }
+      ranges.append(range)
     }
     if case .integers(let known) = call.input(0) { return [try picked(known, ranges)] }
     return [.value(try sliced(try call.value(0), ranges, call))]
@@ -53,11 +58,11 @@ enum Slicing {
     }
     let step = step.clamped(to: -limit...limit)
     guard step != 0 else { throw Diagnostic("its step is 0") }
+    guard extent > 0 else { return Range(dimension: dimension, start: 0, count: 0, step: 1) }
     let first = place(start).clamped(to: step > 0 ? 0...extent : 0...extent - 1)
     let last = place(end).clamped(to: step > 0 ? 0...extent : -1...extent - 1)
     let count = step > 0 ? (last - first + step - 1) / step : (first - last - step - 1) / -step
-    guard count > 0 else { throw Diagnostic("nothing is left of dimension \(dimension)") }
-    return Range(dimension: dimension, start: first, count: count, step: step)
+    return Range(dimension: dimension, start: first, count: max(0, count), step: step)
   }
 
   private static func sliced(
