@@ -252,7 +252,7 @@ private struct Grouping {
         where (matrices.contains(member) || function.nodes[member].operation is DotGeneral)
           && movesElements(producer):
           matrices.insert(producer)
-        case .pointwise where moves(member) && moves(producer): break
+        case .pointwise where moves(member) && moves(producer) && !matrices.contains(member): break
         case .pointwise
         where (kind(member) == .elementwise || isSummed) && keepsOrder(producer): break
         case .pointwise:

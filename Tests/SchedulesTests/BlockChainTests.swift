@@ -115,6 +115,26 @@ extension KernelCase {
     }
   }
 
+  /// Copies of two factors of 2000 terms and what is between do not fit the stack together.
+  @Test func chainsFitTheStack() throws {
+    let item = KernelCase(
+      testDescription: "two products of long sums",
+      body: """
+        %a = dot_general %x, %x {lhs_batching_dimensions = [0], lhs_contracting_dimensions = [2], rhs_batching_dimensions = [0], rhs_contracting_dimensions = [2]} : tensor<64x80x80xf32>
+        %b = dot_general %a, %x {lhs_batching_dimensions = [0], lhs_contracting_dimensions = [2], rhs_batching_dimensions = [0], rhs_contracting_dimensions = [1]} : tensor<64x80x2000xf32>
+        %y = dot_general %b, %x {lhs_batching_dimensions = [0], lhs_contracting_dimensions = [2], rhs_batching_dimensions = [0], rhs_contracting_dimensions = [2]} : tensor<64x80x80xf32>
+        """, input: [64, 80, 2000])
+    let module = Scheduler.schedule(try item.plain(), for: try Targets.resolve("x86-64-v4"))
+    try LoopVerifier.verify(module)
+    for kernel in module.kernels {
+      var bytes = 0
+      kernel.body.forEachStatement {
+        if case .allocate(let buffer) = $0, buffer.space == .stack { bytes += buffer.byteCount }
+      }
+      #expect(bytes <= Target.localBytes, "\(kernel.name)")
+    }
+  }
+
   /// Small tensors are in a cache anyway, and what a training step keeps is written to memory all the same.
   @Test func chainsAreWorthIt() throws {
     let item = try #require(KernelCase.products.first { $0.testDescription.hasPrefix("attention") })

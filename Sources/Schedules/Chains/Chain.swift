@@ -177,9 +177,8 @@ struct ChainSearch {
         }
     }
     let enough = all.filter { $0.blocks >= Self.fewestBlocks }
-    return enough.first { fits($0, target.l1Bytes) } ?? enough.first {
-      fits($0, target.l2Bytes / 4)
-    }
-      ?? all.last { fits($0, target.l2Bytes / 4) }
+    if let chain = enough.first(where: { fits($0, target.l1Bytes) }) { return chain }
+    let bytes = target.l2Bytes / 4
+    return enough.first { fits($0, bytes) } ?? all.last { fits($0, bytes) }
   }
 }

@@ -64,8 +64,7 @@ struct ChainKernel {
     guard !parameters.contains(where: { $0.buffer == name }),
       var buffer = module.buffer(named: name)?.buffer
     else { return }
-    buffer.name = access == .read ? "in\(parameters.count)" : names.fresh("out")
-    if access == .read { _ = names.fresh(buffer.name) }
+    buffer.name = names.fresh(access == .read ? "in\(parameters.count)" : "out")
     buffer.space = .heap
     parameters.append((name, KernelParameter(buffer, access)))
   }

@@ -22,6 +22,7 @@ enum RunChains {
     for chain in chains {
       var builder = ChainKernel(chain, module, target)
       let (kernel, arguments) = builder.scheduled()
+      guard kernel.body.stackBytes <= Target.localBytes else { continue }
       for member in chain.members { calls[member.call] = nil }
       calls[chain.members[chain.members.count - 1].call] = .call(
         result.share(kernel), arguments)
@@ -30,5 +31,16 @@ enum RunChains {
     result.run = calls.compactMap { $0 }
     result.dropUncalled(since: module)
     return result
+  }
+}
+
+extension [Statement] {
+  /// Bytes of all buffers on the stack.
+  fileprivate var stackBytes: Int {
+    var bytes = 0
+    forEachStatement {
+      if case .allocate(let buffer) = $0, buffer.space == .stack { bytes += buffer.byteCount }
+    }
+    return bytes
   }
 }
