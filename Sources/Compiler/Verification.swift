@@ -119,9 +119,9 @@ public struct Verification {
         continue
       }
       worst = max(worst, abs(a - b))
-      norm = max(norm, abs(b))
+      if b.isFinite { norm = max(norm, abs(b)) }
     }
     if worst == 0 { return (0, norm) }
-    return (norm == 0 ? .infinity : worst / norm * 0x1p23, norm)
+    return (norm == 0 || worst == .infinity ? .infinity : worst / norm * 0x1p23, norm)
   }
 }

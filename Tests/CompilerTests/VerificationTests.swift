@@ -28,6 +28,8 @@ import Testing
     #expect(try error([.nan, 1], [0, 1]) == .infinity)
     #expect(try error([0, 1], [.nan, 1]) == .infinity)
     #expect(try error([.infinity], [1]) == .infinity)
+    #expect(try error([.infinity, 1], [1e300, 1]) == 0)
+    #expect(try error([-.infinity, 1], [1e300, 1]) == .infinity)
   }
 
   /// Of very small images (x + 1) - 1 is the difference of large numbers, but x + 1 alone is not.
