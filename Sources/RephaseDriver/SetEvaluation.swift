@@ -23,6 +23,8 @@ struct SetEvaluation {
   /// Images that a network computes together.
   private static let batch = 8
   private let models: [Model]
+  /// What the images that networks are given are called in the report.
+  private static let withoutNetwork = "zero-filled"
   private let isQuiet: Bool
 
   /// `runs` are directories of 'train', or weight files whose metadata names the network.
@@ -31,6 +33,11 @@ struct SetEvaluation {
     (self.part, self.isQuiet) = (part, isQuiet)
     let models = try runs.map(Self.model)
     for (place, model) in models.enumerated() {
+      guard model.name != Self.withoutNetwork else {
+        throw Diagnostic(
+          "a model would be called as the images without a network are: \(model.weights)",
+          help: "rename its folder or file")
+      }
       guard let other = models[..<place].first(where: { $0.name == model.name }) else { continue }
       throw Diagnostic(
         "two models would be called '\(model.name)' in the report: \(other.weights) and \(model.weights)",
@@ -66,7 +73,8 @@ struct SetEvaluation {
     let networks = try models.map(network)
     var techniques = [
       Study.Technique(
-        name: "zero-filled", network: "", loss: "", scores: try scores("zero-filled") { $0 })
+        name: Self.withoutNetwork, network: "", loss: "",
+        scores: try scores(Self.withoutNetwork) { $0 })
     ]
     for (model, network) in zip(models, networks) {
       techniques.append(

@@ -106,12 +106,10 @@ extension KernelCase {
     for kernel in module.kernels where kernel.name.contains("_to_") {
       guard case .loop(let loop) = kernel.body.last else { continue }
       #expect(loop.kind == .parallel)
-      var bytes = 0
       loop.body.forEachStatement {
-        if case .allocate(let buffer) = $0, buffer.space == .stack { bytes += buffer.byteCount }
         if case .loop(let inner) = $0 { #expect(inner.kind != .parallel) }
       }
-      #expect(bytes <= target.l2Bytes, "\(bytes) bytes of the stack")
+      #expect(stackBytes(kernel) <= target.l2Bytes)
     }
   }
 
@@ -127,15 +125,19 @@ extension KernelCase {
     let module = Scheduler.schedule(try item.plain(), for: try Targets.resolve("x86-64-v4"))
     try LoopVerifier.verify(module)
     for kernel in module.kernels {
-      var bytes = 0
-      kernel.body.forEachStatement {
-        if case .allocate(let buffer) = $0, buffer.space == .stack { bytes += buffer.byteCount }
-      }
-      #expect(bytes <= Target.localBytes, "\(kernel.name)")
+      #expect(stackBytes(kernel) <= Target.localBytes, "\(kernel.name)")
     }
   }
 
-  /// Small tensors are in a cache anyway, and what a training step keeps is written to memory all the same.
+  private func stackBytes(_ kernel: Kernel) -> Int {
+    var bytes = 0
+    kernel.body.forEachStatement {
+      if case .allocate(let buffer) = $0, buffer.space == .stack { bytes += buffer.byteCount }
+    }
+    return bytes
+  }
+
+  /// Small tensors are in a cache anyway.
   @Test func chainsAreWorthIt() throws {
     let item = try #require(KernelCase.products.first { $0.testDescription.hasPrefix("attention") })
     let module = Scheduler.schedule(try item.plain(), for: try Targets.resolve("x86-64-v3"))

@@ -88,6 +88,7 @@ check(rows[3] == "small - again,-,-,-" and "-,-" not in rows[1], f"pairs of equa
 pairs = json.loads((scratch.path / "equal/results.json").read_text())["pairs"]["snr_db"]
 check([(p["a"], p["b"]) for p in pairs] == [("zero-filled", "small"), ("zero-filled", "again")], f"pairs: {pairs}")
 
+shutil.copy(scratch.path / "small.safetensors", scratch.path / "zero-filled.safetensors")
 for arguments, code, word in [
     (["--set", "set"], 64, "--models"),
     (["--set", "set", "--models", "small.safetensors"], 64, "-o"),
@@ -97,6 +98,7 @@ for arguments, code, word in [
     (["--set", "set", "--models", "nowhere", "-o", "bad"], 1, "nowhere"),
     (["--set", "set", "--models", "x.npy", "-o", "bad"], 1, "x.npy"),
     (["--set", "set", "--models", "small.safetensors", "small.safetensors", "-o", "bad"], 1, "'small'"),
+    (["--set", "set", "--models", "zero-filled.safetensors", "-o", "bad"], 1, "without a network"),
     (["--set", "set", "--models", "small.safetensors", "--part", "other", "-o", "bad"], 64, "--part"),
 ]:
     done = scratch.run("evaluate", *arguments, "--quiet")
