@@ -28,6 +28,8 @@ let package = Package(
     .executable(name: "rephase", targets: ["rephase"]),
     .library(name: "RephaseDriver", targets: ["RephaseDriver"]),
     .library(name: "RephaseNetworks", targets: ["Networks"]),
+    // For tests: kernels of a stand-in for NVIDIA's driver.
+    .library(name: "EmulatedKernels", type: .dynamic, targets: ["EmulatedKernels"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -130,6 +132,9 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     .target(name: "TestSupport", dependencies: ["Diagnostics"], path: "Tests/TestSupport"),
+    .target(
+      name: "EmulatedKernels", dependencies: ["Diagnostics", "PTXEmulator"],
+      path: "Tests/EmulatedKernels"),
     tests(of: "Tensors", uses: ["Diagnostics", "TestSupport", numerics, reals]),
     tests(of: "HDF5", uses: ["Diagnostics", "Tensors", "TestSupport", numerics]),
     tests(of: "LoopIR", uses: ["Diagnostics", "Tensors"]),

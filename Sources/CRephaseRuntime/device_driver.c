@@ -1,9 +1,9 @@
 /*
  * NVIDIA's driver, loaded when a context is made: a library for a GPU links and loads everywhere. Part
- * of device.c, and of the compiler's gpu_timer.c. Names and meanings are those of the CUDA driver API
+ * of device.c, and of the compiler's gpu_host.c. Names and meanings are those of the CUDA driver API
  * reference; 0 is success.
  */
-#if (defined(REPHASE_MODEL) && REPHASE_DEVICE) || defined(REPHASE_GPU_TIMER)
+#if (defined(REPHASE_MODEL) && REPHASE_DEVICE) || defined(REPHASE_GPU_HOST)
 
 #include "device_query.h"
 

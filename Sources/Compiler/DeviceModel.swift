@@ -37,6 +37,9 @@ public struct DeviceModel {
     try context.run(inputs: inputs)
   }
 
+  /// The model with its inputs and outputs kept on the GPU.
+  public func makeRunner() throws(Diagnostic) -> DeviceRunner { try DeviceRunner(context) }
+
   /// Seconds of each round, after two that are not counted; copies to the GPU and back are part of them.
   public func times(rounds: Int) throws(Diagnostic) -> [Double] {
     var seconds: [Double] = []

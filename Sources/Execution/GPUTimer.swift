@@ -40,33 +40,26 @@ public final class GPUTimer {
 
   /// Throws where the driver or the GPU is missing, or the driver cannot time graphs.
   public init() throws(Diagnostic) {
-    var timer: OpaquePointer?
-    let status = rephase_timer_open(&timer)
-    guard status == REPHASE_OK, let timer else {
-      throw Diagnostic(
-        "kernels cannot be timed on a GPU here: " + String(cString: rephase_status_text(status)),
-        help: "run this on a machine with an NVIDIA GPU and its driver")
-    }
-    self.timer = timer
+    timer = try HostGPU.open("kernels cannot be timed on a GPU here")
   }
 
-  deinit { rephase_timer_close(timer) }
+  deinit { rephase_gpu_close(timer) }
 
   /// What the driver calls the GPU.
-  public var gpu: String { String(cString: rephase_timer_gpu(timer)) }
+  public var gpu: String { String(cString: rephase_gpu_name(timer)) }
 
   /// The address of at least so many bytes; what launches were made with before may be gone.
   public func reserve(_ byteCount: Int) throws(Diagnostic) -> UInt64 {
     var address: UInt64 = 0
-    try Self.check(rephase_timer_reserve(timer, byteCount, &address), "reserving memory")
+    try HostGPU.check(rephase_gpu_reserve(timer, byteCount, &address), "reserving memory")
     return address
   }
 
   /// Machine code, or PTX, which the driver compiles.
   public func load(_ code: [UInt8]) throws(Diagnostic) -> Code {
     var module: UnsafeMutableRawPointer?
-    try Self.check(rephase_timer_load(timer, code + [0], &module), "loading code")
-    guard let module else { throw Self.failure(0, "loading code") }
+    try HostGPU.check(rephase_gpu_load(timer, code + [0], &module), "loading code")
+    guard let module else { throw HostGPU.failure(0, "loading code") }
     return Code(pointer: module)
   }
 
@@ -75,10 +68,10 @@ public final class GPUTimer {
     _ name: String, of code: Code, sharedBytes: Int
   ) throws(Diagnostic) -> Function {
     var function: UnsafeMutableRawPointer?
-    let result = rephase_timer_find(
+    let result = rephase_gpu_find(
       timer, code.pointer, name, UInt32(clamping: sharedBytes), &function)
-    try Self.check(result, "finding the kernel \(name)")
-    guard let function else { throw Self.failure(0, "finding the kernel \(name)") }
+    try HostGPU.check(result, "finding the kernel \(name)")
+    guard let function else { throw HostGPU.failure(0, "finding the kernel \(name)") }
     return Function(pointer: function)
   }
 
@@ -96,32 +89,19 @@ public final class GPUTimer {
           shared_bytes: UInt32(clamping: launch.sharedBytes),
           arguments: addresses.baseAddress.map { $0 + first }, count: launch.arguments.count)
       }
-      return rephase_timer_graph(timer, timed, timed.count, &graph)
+      return rephase_gpu_graph(timer, timed, timed.count, &graph)
     }
-    try Self.check(result, "making a graph of launches")
-    guard let graph else { throw Self.failure(0, "making a graph of launches") }
+    try HostGPU.check(result, "making a graph of launches")
+    guard let graph else { throw HostGPU.failure(0, "making a graph of launches") }
     return Graph(pointer: graph)
   }
 
-  public func discard(_ graph: Graph) { rephase_timer_discard(timer, graph.pointer) }
+  public func discard(_ graph: Graph) { rephase_gpu_discard(timer, graph.pointer) }
 
   /// Seconds that one run of all launches takes.
   public func seconds(_ graph: Graph) throws(Diagnostic) -> Double {
     var seconds = 0.0
-    try Self.check(rephase_timer_seconds(timer, graph.pointer, &seconds), "running kernels")
+    try HostGPU.check(rephase_gpu_seconds(timer, graph.pointer, &seconds), "running kernels")
     return seconds
-  }
-
-  private static func check(_ result: Int32, _ what: String) throws(Diagnostic) {
-    if result != 0 { throw failure(result, what) }
-  }
-
-  private static func failure(_ result: Int32, _ what: String) -> Diagnostic {
-    let memory = result == 2
-    return Diagnostic(
-      "\(what) on the GPU failed: the driver reports error \(result)",
-      help: memory
-        ? "the GPU has too little memory left: choose a smaller batch, or end what else uses it"
-        : "update NVIDIA's driver, or check the kernels with 'rephase verify --emulate'")
   }
 }

@@ -28,6 +28,6 @@ public enum HostCheck {
   public static func needsGPU(_ what: String) -> Diagnostic {
     Diagnostic(
       "this command cannot run \(what)",
-      help: "run, verify, recon, bench and tune can; or use --target native")
+      help: "run, verify, recon, bench, train and tune can; or use --target native")
   }
 }

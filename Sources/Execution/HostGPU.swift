@@ -30,4 +30,30 @@ enum HostGPU {
         help: "use --target auto or native, or check the kernels with 'rephase verify --emulate'")
     }
   }
+
+  /// The first GPU, for one thread; `otherwise` is what the error says where there is none.
+  static func open(_ otherwise: String) throws(Diagnostic) -> OpaquePointer {
+    var gpu: OpaquePointer?
+    let status = rephase_gpu_open(&gpu)
+    guard status == REPHASE_OK, let gpu else {
+      throw Diagnostic(
+        "\(otherwise): " + String(cString: rephase_status_text(status)),
+        help: "run this on a machine with an NVIDIA GPU and its driver")
+    }
+    return gpu
+  }
+
+  /// Throws where `result`, the driver's error number, is not 0.
+  static func check(_ result: Int32, _ what: String) throws(Diagnostic) {
+    if result != 0 { throw failure(result, what) }
+  }
+
+  static func failure(_ result: Int32, _ what: String) -> Diagnostic {
+    let memory = result == 2
+    return Diagnostic(
+      "\(what) on the GPU failed: the driver reports error \(result)",
+      help: memory
+        ? "the GPU has too little memory left: choose a smaller batch, or end what else uses it"
+        : "update NVIDIA's driver, or check the kernels with 'rephase verify --emulate'")
+  }
 }

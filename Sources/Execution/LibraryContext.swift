@@ -85,6 +85,20 @@ public final class LibraryContext {
     withExtendedLifetime((sources, results)) {}
   }
 
+  /// Puts one inference on tensors in memory of the context's GPU into a stream of it.
+  ///
+  /// Throws where the library is for CPUs.
+  func run(
+    onDevice inputs: [UInt64], to outputs: [UInt64], stream: UnsafeMutableRawPointer?
+  ) throws(Diagnostic) {
+    guard let runDevice = library.functions.runDevice else {
+      throw Diagnostic("the library of model '\(library.name)' is not for a GPU")
+    }
+    let from = inputs.map { UnsafeRawPointer(bitPattern: UInt($0)) }
+    let to = outputs.map { UnsafeMutableRawPointer(bitPattern: UInt($0)) }
+    try library.check(runDevice(context.pointer, from, to, stream), "run_device")
+  }
+
   /// Runs the library's built-in test; throws where its outputs differ from those the compiler saw.
   public func selftest() throws(Diagnostic) {
     try library.check(

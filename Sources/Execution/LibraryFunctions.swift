@@ -15,6 +15,11 @@ struct Functions {
       UnsafeMutableRawPointer, UnsafePointer<UnsafeRawPointer?>,
       UnsafePointer<UnsafeMutableRawPointer?>, UnsafeMutableRawPointer, Int
     ) -> rephase_status
+  typealias RunDevice =
+    @convention(c) (
+      UnsafeMutableRawPointer, UnsafePointer<UnsafeRawPointer?>,
+      UnsafePointer<UnsafeMutableRawPointer?>, UnsafeMutableRawPointer?
+    ) -> rephase_status
   typealias SelfTest =
     @convention(c) (
       UnsafeMutableRawPointer, UnsafeMutableRawPointer, Int
@@ -27,6 +32,8 @@ struct Functions {
   let contextBytes: Size
   let create: Create
   let run: Run
+  /// Nil in libraries for CPUs.
+  let runDevice: RunDevice?
   let selftest: SelfTest
   let statusText: StatusText
   let destroy: Destroy
@@ -44,6 +51,7 @@ struct Functions {
     contextBytes = try find("context_bytes", Size.self)
     create = try find("create", Create.self)
     run = try find("run", Run.self)
+    runDevice = dlsym(library, "\(name)_run_device").map { unsafeBitCast($0, to: RunDevice.self) }
     selftest = try find("selftest", SelfTest.self)
     statusText = try find("status_text", StatusText.self)
     destroy = try find("destroy", Destroy.self)

@@ -66,6 +66,11 @@ public final class LoadedLibrary {
     return memories
   }
 
+  /// Throws where the tensor's shape is not that input's.
+  func check(_ tensor: Tensor<Float>, asInput number: Int) throws(Diagnostic) {
+    try tensors.inputs[number].check(tensor, "input")
+  }
+
   func check(_ status: rephase_status, _ call: String) throws(Diagnostic) {
     guard status != REPHASE_OK else { return }
     let isOfWeights = [

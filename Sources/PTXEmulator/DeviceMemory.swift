@@ -5,6 +5,7 @@ import Diagnostics
 /// One thread emulates all, so that no access needs a check that it is exclusive.
 public final class DeviceMemory {
   let bytes: UnsafeMutableRawBufferPointer
+  private let isOwner: Bool
   /// For each word of 4 bytes, whether it holds a value.
   @exclusivity(unchecked) var isWritten: [Bool]
   /// For each word, the last launch that wrote it and which of its threads did.
@@ -21,9 +22,19 @@ public final class DeviceMemory {
     let words = (byteCount + 3) / 4
     isWritten = Array(repeating: false, count: words)
     writers = Array(repeating: Writer(), count: words)
+    isOwner = true
   }
 
-  deinit { bytes.deallocate() }
+  /// Memory that others keep, full of values.
+  public init(of bytes: UnsafeMutableRawBufferPointer) {
+    self.bytes = bytes
+    let words = (bytes.count + 3) / 4
+    isWritten = Array(repeating: true, count: words)
+    writers = Array(repeating: Writer(), count: words)
+    isOwner = false
+  }
+
+  deinit { if isOwner { bytes.deallocate() } }
 
   /// What a host copies to the device.
   public func fill(_ values: [UInt8]) {

@@ -128,7 +128,7 @@ struct BenchCommand: ParsableCommand {
     let bench = TrainingBench(
       network: network, batch: options.batch ?? 1, height: height, width: width, options: training,
       weights: try options.weightsOrFresh(network),
-      target: try options.resolvedTarget(allowsGPU: false), precision: options.precision,
+      target: try options.resolvedTarget(allowsGPU: !layers), precision: options.precision,
       threads: options.threads, rounds: rounds)
     if layers {
       let threads = Benchmark.threadCount(options.threads)

@@ -25,14 +25,14 @@ struct TrainModelOptions: ParsableArguments {
 
   @Option(
     help:
-      "native, or an x86-64 level or processor such as x86-64-v3."
+      "native, an x86-64 level or processor such as x86-64-v3, sm_80 or sm_90 for NVIDIA GPUs, or auto: this machine's GPU, else the CPU."
   )
   var target = "native"
 
   @Option(help: "Threads; 0 means all cores.")
   var threads: Int = 0
 
-  @Option(help: "strict (direct summation) or standard.")
+  @Option(help: "strict (direct summation), standard, or on GPUs tf32 or bf16 (rounded factors).")
   var precision: Precision = .standard
 
   func validate() throws {

@@ -30,7 +30,10 @@ struct TrainWork {
       try LearningRateSchedule(parsing: command.schedule)
     }
     let augmentation = try Self.augmentation(command)
-    target = try command.options.resolvedTarget(allowsGPU: false)
+    target = try command.options.resolvedTarget(allowsGPU: processes == nil)
+    guard target.gpu == nil || processes == nil else {
+      throw UsageError(diagnostic: TrainingSession.needsCPU)
+    }
     vgg = try Self.vgg(command, options.loss)
     (data, validation) = try Self.data(command)
     model = try Self.model(command, channels: data.shape[0], of: data.path)

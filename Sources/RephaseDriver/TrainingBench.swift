@@ -1,6 +1,7 @@
 import CodeGen
 import Compiler
 import Diagnostics
+import Execution
 import GraphIR
 import LoopIR
 import Networks
@@ -54,11 +55,15 @@ struct TrainingBench {
 
   /// Every kernel of the step, beside the FMA peak.
   func layers() throws(Diagnostic) -> [Benchmark.Layer] {
+    try HostCheck.check(target)
     let session = try TrainingSession(
       network, batch: batch, height: height, width: width, options: options, weights: weights,
       vgg: try vgg(), target: target, precision: precision, threads: threads, timingCalls: true)
+    guard let compiled = session.compiled else {
+      throw HostCheck.needsGPU("single kernels of \(target.name)")
+    }
     return try Benchmark(
-      session: session.compiled, target: target, threads: threads, rounds: rounds
+      session: compiled, target: target, threads: threads, rounds: rounds
     ).layers(session.inputs())
   }
 }

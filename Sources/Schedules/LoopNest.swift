@@ -56,8 +56,9 @@ struct LoopNest {
 
   /// Whether iterations are independent: each writes its own element of one buffer, which nobody reads.
   ///
-  /// This is what makes it legal to reorder, tile, vectorize and parallelize the nest.
-  func writesOnlyOwnElement() -> Bool {
+  /// This is what makes it legal to reorder, tile, vectorize and parallelize the nest. With `several`, an iteration may
+  /// write elements of its own along dimensions that none of the nest's variables stands in.
+  func writesOnlyOwnElement(several: Bool = false) -> Bool {
     var locals: Set<String> = []
     var target: String?
     var isLegal = true
@@ -65,7 +66,7 @@ struct LoopNest {
       switch statement {
       case .allocate(let buffer): locals.insert(buffer.name)
       case .store(let buffer, let indices, _) where !locals.contains(buffer):
-        isLegal = isLegal && (target == nil || target == buffer) && isInjective(indices)
+        isLegal = isLegal && (target == nil || target == buffer) && isInjective(indices, several)
         target = buffer
       case .barrier, .copy, .commitGroup, .waitGroup, .call: isLegal = false
       default: break
@@ -76,12 +77,12 @@ struct LoopNest {
   }
 
   /// Each variable of the nest stands alone in one index, plus a constant at most.
-  private func isInjective(_ indices: [Expression]) -> Bool {
+  private func isInjective(_ indices: [Expression], _ several: Bool) -> Bool {
     let names = Set(dimensions.map(\.name))
     var seen: Set<String> = []
     for index in indices {
       let used = index.variablesUsed
-      if used.isEmpty { continue }
+      if used.isEmpty || (several && used.isDisjoint(with: names)) { continue }
       guard used.count == 1, let name = used.first, names.contains(name),
         seen.insert(name).inserted,
         case .integer = (index - .variable(name)).simplifiedIndex()

@@ -1,28 +1,34 @@
 import LoopIR
 
-/// Weights that are transformed before the first run.
+/// Weights that are transformed before they are used.
 extension LoopModule {
-  /// Gives transformed weights to all calls of a kernel.
-  mutating func transformWeights(of kernel: Kernel, _ weights: TransformedWeights) {
+  /// Gives transformed weights to all calls of a kernel: constants are transformed once, before the first run, others
+  /// in each run, by what `scheduled` makes of the transformation.
+  mutating func transformWeights(
+    of kernel: Kernel, _ weights: TransformedWeights, scheduled: (Kernel) -> Kernel
+  ) {
     let names = kernel.parameters.map(\.buffer.name)
-    for index in run.indices {
-      guard case .call(kernel.name, var arguments) = run[index] else { continue }
-      for position in arguments.indices where names[position] == weights.parameter {
-        arguments[position] = transformed(arguments[position], weights)
+    var calls: [Statement] = []
+    for statement in run {
+      guard case .call(kernel.name, var arguments) = statement else {
+        calls.append(statement)
+        continue
       }
-      run[index] = .call(kernel.name, arguments)
+      for position in arguments.indices where names[position] == weights.parameter {
+        let source = arguments[position]
+        arguments[position] = "\(source).\(weights.label)"
+        guard buffer(named: arguments[position]) == nil else { continue }
+        var buffer = weights.buffer
+        buffer.name = arguments[position]
+        let isConstant = self.buffer(named: source)?.role == .constant
+        buffers.append(ModuleBuffer(buffer, isConstant ? .constant : .temporary(offset: nil)))
+        let transform = share(isConstant ? weights.kernel : scheduled(weights.kernel.serial))
+        let call = Statement.call(transform, [source, buffer.name])
+        if isConstant { prepare.append(call) } else { calls.append(call) }
+      }
+      calls.append(.call(kernel.name, arguments))
     }
-  }
-
-  /// The constant that `prepare` makes of another, once for all kernels.
-  private mutating func transformed(_ weights: String, _ transform: TransformedWeights) -> String {
-    let name = "\(weights).\(transform.label)"
-    if buffer(named: name) != nil { return name }
-    var buffer = transform.buffer
-    buffer.name = name
-    buffers.append(ModuleBuffer(buffer, .constant))
-    prepare.append(.call(share(transform.kernel), [weights, name]))
-    return name
+    run = calls
   }
 
   /// Constants that only `prepare` reads now are no part of the model any more.
@@ -33,5 +39,20 @@ extension LoopModule {
     where buffers[index].role == .constant && !read.contains(buffers[index].buffer.name) {
       buffers[index].role = .scratch
     }
+  }
+}
+
+extension Kernel {
+  /// Without threads, and without vectors of one element.
+  fileprivate var serial: Kernel {
+    var result = self
+    result.body = body.mapStatements { statement in
+      guard case .loop(var loop) = statement,
+        loop.kind == .parallel || (loop.kind == .vectorized && loop.constantExtent == 1)
+      else { return [statement] }
+      loop.kind = .serial
+      return [.loop(loop)]
+    }.simplified()
+    return result
   }
 }

@@ -13,8 +13,8 @@ import Tensors
 /// Equal weights, state and batches give equal results bit for bit, for any number of threads.
 public final class TrainingSession: TrainingEngine {
   public let graph: TrainingGraph
-  /// The compiled step.
-  public let compiled: ModelSession
+  /// The compiled step; nil on a GPU.
+  public let compiled: ModelSession?
   private let model: NetworkModel
   private let batch: Int
   private let height: Int
@@ -24,11 +24,11 @@ public final class TrainingSession: TrainingEngine {
   private let target: Schedules.Target
   private let precision: Precision
   private let threads: Int
-  private let runner: Runner
+  private let runner: any StepRunner
   /// Nil for a process alone.
-  private let communicator: (any Communicator)?
+  private let shared: (runner: Runner, communicator: any Communicator)?
   /// Compiled evaluations by their number of images.
-  private var evaluations: [Int: Runner] = [:]
+  private var evaluations: [Int: any StepRunner] = [:]
 
   /// Compiles the step for batches [batch, C, height, width].
   ///
@@ -39,7 +39,7 @@ public final class TrainingSession: TrainingEngine {
   ///   - timingCalls: makes each kernel runnable alone.
   ///   - communicator: the processes that compute a step together, each on `batch` images of its own.
   ///
-  /// Throws where a weight is missing or the model cannot be trained.
+  /// Throws where a weight is missing, the model cannot be trained, or this machine cannot run the target's code.
   public init(
     _ model: NetworkModel, batch: Int, height: Int, width: Int, options: TrainingOptions,
     weights: [String: Tensor<Float>], vgg: [String: Tensor<Float>] = [:],
@@ -49,7 +49,6 @@ public final class TrainingSession: TrainingEngine {
   ) throws(Diagnostic) {
     var options = options
     options.processes = communicator?.count ?? 1
-    self.communicator = communicator
     self.model = model
     self.batch = batch
     self.height = height
@@ -62,10 +61,21 @@ public final class TrainingSession: TrainingEngine {
       uniqueKeysWithValues: vgg.map { (PerceptualLoss.prefix + $0.key, $0.value) })
     graph = try TrainingGraph.make(
       model, batch: batch, height: height, width: width, options: options)
-    compiled = try ModelSession(
-      .graph(graph.function), target: target, precision: precision, weights: self.vgg,
-      timingCalls: timingCalls || communicator != nil)
-    runner = compiled.session.makeRunner(threads: threads)
+    let step = StagedModel.graph(graph.function)
+    if target.gpu == nil {
+      let compiled = try ModelSession(
+        step, target: target, precision: precision, weights: self.vgg,
+        timingCalls: timingCalls || communicator != nil)
+      let runner = compiled.session.makeRunner(threads: threads)
+      shared = communicator.map { (runner, $0) }
+      (self.compiled, self.runner) = (compiled, runner)
+    } else {
+      guard communicator == nil else { throw Self.needsCPU }
+      (compiled, shared) = (nil, nil)
+      runner = try DeviceModel(
+        step, target: target, precision: precision, weights: self.vgg
+      ).makeRunner()
+    }
     try restore(weights: weights, state: [:])
   }
 
@@ -73,7 +83,11 @@ public final class TrainingSession: TrainingEngine {
   private var firstParameter: Int { 2 }
   private var firstState: Int { firstParameter + graph.parameters.count }
   private var learningRate: Int { firstState + graph.state.count }
-  private var carried: Range<Int> { firstParameter..<learningRate }
+
+  /// What is said where processes would have to exchange what is on GPUs.
+  public static let needsCPU = Diagnostic(
+    "several processes cannot train together on GPUs",
+    help: "leave 'mpirun' away, or give --target native")
 
   /// All arguments as the next step takes them.
   public func inputs() throws(Diagnostic) -> [Tensor<Float>] {
@@ -91,12 +105,12 @@ public final class TrainingSession: TrainingEngine {
     try runner.setInput(0, input)
     try runner.setInput(1, target)
     try runner.setInput(learningRate, Tensor(.scalar, repeating: rate))
-    if let communicator {
-      try runner.runOnce(exchanging: AllReduce.mnemonic, with: communicator)
+    if let shared {
+      try shared.runner.runOnce(exchanging: AllReduce.mnemonic, with: shared.communicator)
     } else {
-      runner.runOnce()
+      try runner.runOnce()
     }
-    for place in carried { runner.exchange(output: place - 1, input: place) }
+    try runner.carry(firstParameter - 1..<learningRate - 1, toInput: firstParameter)
     return try runner.result(0).values[0]
   }
 
@@ -128,17 +142,20 @@ public final class TrainingSession: TrainingEngine {
     for place in firstParameter..<firstState {
       try runner.setInput(place, try self.runner.input(place))
     }
-    runner.runOnce()
+    try runner.runOnce()
     return try runner.result(0).values[0]
   }
 
-  private func evaluation(_ images: Int) throws(Diagnostic) -> Runner {
+  private func evaluation(_ images: Int) throws(Diagnostic) -> any StepRunner {
     if let known = evaluations[images] { return known }
     let function = try TrainingGraph.evaluation(
       model, batch: images, height: height, width: width, loss: options.loss)
-    let session = try ModelSession(
-      .graph(function), target: target, precision: precision, weights: vgg)
-    let runner = session.session.makeRunner(threads: threads)
+    let runner: any StepRunner =
+      target.gpu == nil
+      ? try ModelSession(.graph(function), target: target, precision: precision, weights: vgg)
+        .session.makeRunner(threads: threads)
+      : try DeviceModel(.graph(function), target: target, precision: precision, weights: vgg)
+        .makeRunner()
     evaluations[images] = runner
     return runner
   }

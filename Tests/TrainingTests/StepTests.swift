@@ -118,7 +118,7 @@ import Testing
     let loss = try together.step(input: input, target: wanted, learningRate: 1e-3)
     #expect(try alone.step(input: input, target: wanted, learningRate: 1e-3) == loss)
     #expect(try together.weights() == alone.weights())
-    let names = together.compiled.session.callNames
+    let names = try #require(together.compiled).session.callNames
     let exchanges = names.indices.filter { names[$0].hasPrefix(AllReduce.mnemonic) }
     let gradients = names.indices.filter { names[$0].hasPrefix("convolution") }
     #expect(twin.begun == exchanges.count && twin.ends.last == twin.begun)

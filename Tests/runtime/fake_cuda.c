@@ -1,14 +1,15 @@
 /*
  * Stands in for NVIDIA's driver in tests: "device memory" is the host's, and every call is logged.
- * Kernels are those of a function fake_kernel in the program, where it has one; otherwise each adds 1
- * to the first word of its last argument, or writes the bytes of FAKE_CUDA_OUTPUT there where they
- * fill that allocation. Streams run at once. Settings by the environment:
+ * Kernels are those of a function fake_kernel in the program, where it has one, or are emulated;
+ * otherwise each adds 1 to the first word of its last argument, or writes the bytes of FAKE_CUDA_OUTPUT
+ * there where they fill that allocation. Streams run at once. Settings by the environment:
  *
  * FAKE_CUDA_FAIL        name of a function and the code it fails with (cuMemAlloc_v2=2); "hang": it never returns
  * FAKE_CUDA_FAIL_AFTER  how often that function succeeds before (0)
  * FAKE_CUDA_LOG         file that the log is appended to
  * FAKE_CUDA_CAPABILITY  compute capability, times ten (90)
  * FAKE_CUDA_DEVICES     number of GPUs (1)
+ * FAKE_CUDA_EMULATOR    a library that runs the kernels of PTX (Tests/EmulatedKernels)
  * FAKE_CUDA_TIMES       seed of times that launches take (none: any number of them takes a millisecond)
  * FAKE_CUDA_CAPTURING   whether streams are in capture (0)
  */
@@ -24,6 +25,7 @@
 typedef struct fake_function {
   char name[256];
   int count, shared_bytes;
+  const char *code;
 } fake_function;
 typedef struct fake_context { int device; } fake_context;
 typedef struct fake_module {
@@ -48,12 +50,17 @@ typedef struct fake_allocation {
   uint64_t start, bytes;
   int device;
 } fake_allocation;
+typedef struct fake_argument {
+  uint64_t address, start, bytes;
+} fake_argument;
 typedef void fake_kernel_function(const char *, unsigned, unsigned, const uint64_t *);
+typedef int fake_emulator(const char *, const char *, unsigned, unsigned, unsigned, const fake_argument *, int);
 
 static fake_context contexts[8];
 static fake_context *stack[16];
 static int depth;
-static fake_allocation allocations[256];
+enum { ALLOCATIONS = 1024 };
+static fake_allocation allocations[ALLOCATIONS];
 /* Of the stand-in's time, in milliseconds. */
 static double elapsed;
 
@@ -90,7 +97,7 @@ static int call(const char *name) {
   if (depth == 0) return 201
 
 static fake_allocation *allocation_at(uint64_t address) {
-  for (int i = 0; i < 256; i++)
+  for (int i = 0; i < ALLOCATIONS; i++)
     if (allocations[i].bytes > 0 && address - allocations[i].start < allocations[i].bytes)
       return &allocations[i];
   return NULL;
@@ -179,6 +186,7 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
   while (next->name[0] != 0) next++;
   next->count = (is_elf(from->code) ? elf_parameters : ptx_parameters)(from->code, name);
   if (next->count < 0) return 500;
+  next->code = from->code;
   snprintf(next->name, sizeof next->name, "%s", name);
   *function = next;
   return 0;
@@ -237,6 +245,13 @@ int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream) {
   CALL(cuMemcpyDtoHAsync_v2);
   (void)stream;
   memcpy(to, (void *)(uintptr_t)from, bytes);
+  return 0;
+}
+
+int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *stream) {
+  CALL(cuMemcpyDtoDAsync_v2);
+  (void)stream;
+  memcpy((void *)(uintptr_t)to, (void *)(uintptr_t)from, bytes);
   return 0;
 }
 
@@ -307,6 +322,26 @@ static double time_of(const fake_node *node) {
   return 1e-3 * (1 + (double)(hash >> 40) / (1 << 24));
 }
 
+/* By FAKE_CUDA_EMULATOR's library: the driver's error number. */
+static int emulate(const fake_node *node, const char *path) {
+  static fake_emulator *emulator;
+  fake_argument arguments[64];
+  if (emulator == NULL) {
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL) fprintf(stderr, "%s\n", dlerror());
+    if (library == NULL) return 999;
+    emulator = (fake_emulator *)(uintptr_t)dlsym(library, "rephase_emulate_kernel");
+  }
+  if (emulator == NULL || is_elf(node->function->code)) return 999;
+  for (int i = 0; i < node->function->count; i++) {
+    const fake_allocation *at = allocation_at(node->arguments[i]);
+    if (at == NULL) return 700;
+    arguments[i] = (fake_argument){node->arguments[i], at->start, at->bytes};
+  }
+  return emulator(node->function->code, node->function->name, node->blocks, node->threads,
+                  node->shared_bytes, arguments, node->function->count) == 0 ? 0 : 719;
+}
+
 static int execute(const fake_node *node) {
   char line[512];
   elapsed += time_of(node);
@@ -324,6 +359,7 @@ static int execute(const fake_node *node) {
     kernel(function->name, node->blocks, node->threads, node->arguments);
     return 0;
   }
+  if (getenv("FAKE_CUDA_EMULATOR") != NULL) return emulate(node, getenv("FAKE_CUDA_EMULATOR"));
   if (function->count == 0) return 1;
   uint64_t last = node->arguments[function->count - 1];
   if (!write_output(allocation_at(last))) *(float *)(uintptr_t)last += 1;

@@ -7,7 +7,7 @@
 
 #include "cpu.h"
 #include "gpu_probe.h"
-#include "gpu_timer.h"
+#include "gpu_host.h"
 #include "parallel.h"
 #include "pool.h"
 #include "rephase_types.h"

@@ -20,8 +20,9 @@ struct ElementPerThread {
 
   /// Nil where the kernel is not one nest of independent iterations, or one element.
   init?(_ kernel: Kernel) {
-    let nest = kernel.body.count == 1 ? LoopNest(kernel.body[0]) : LoopNest(scalar: kernel.body)
-    guard let nest, nest.writesOnlyOwnElement() else { return nil }
+    let loops = kernel.body.count == 1 ? LoopNest(kernel.body[0]) : nil
+    let nest = loops ?? LoopNest(scalar: kernel.body)
+    guard nest.writesOnlyOwnElement(several: true) else { return nil }
     self.kernel = kernel
     self.nest = nest
     names = NameSupply(kernel)

@@ -47,7 +47,7 @@ struct GPUScheduler {
       let tiled = tiled(kernel, factors: storage.parameters(of: kernel))
       result.kernels[index] = tiled?.scheduled() ?? elements(kernel)
       if let weights = tiled?.transformedWeights {
-        result.transformWeights(of: kernel, weights)
+        result.transformWeights(of: kernel, weights, scheduled: elements)
       }
     }
     if result.kernels.count > count { result.dropUnreadConstants() }
