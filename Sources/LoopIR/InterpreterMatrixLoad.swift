@@ -18,7 +18,7 @@ extension Resolver {
       machine.iterations.append(0)
       machine.loops.append(name)
       for first in stride(from: 0, to: memory.buffer.extents[0], by: MatrixShape.warp) {
-        let warp = WarpRead(source, thread, first: first, count: count)
+        let warp = WarpRead(source, thread, first: first, count: count, load.isTransposed)
         let rows = try warp.rows(machine)
         for lane in 0..<MatrixShape.warp {
           let place = base + (first + lane) * memory.buffer.strides[0]
@@ -41,9 +41,11 @@ private struct WarpRead {
   let thread: Int
   let first: Int
   let count: Int
+  let isTransposed: Bool
 
-  init(_ source: ElementAccess, _ thread: Int, first: Int, count: Int) {
+  init(_ source: ElementAccess, _ thread: Int, first: Int, count: Int, _ isTransposed: Bool) {
     (self.source, self.thread, self.first, self.count) = (source, thread, first, count)
+    self.isTransposed = isTransposed
   }
 
   private func packing(_ machine: Machine) -> Int {
@@ -78,9 +80,10 @@ private struct WarpRead {
     machine.iterations[machine.iterations.count - 1] = first + lane
     var values: [Double] = []
     for element in 0..<count {
-      let row = element / packing * MatrixLoad.rows + lane / 4
+      let own = (line: lane / 4, within: lane % 4 * packing + element % packing)
+      let row = element / packing * MatrixLoad.rows + (isTransposed ? own.within : own.line)
       machine.integers[thread] = first + row
-      let place = rows[row] + lane % 4 * packing + element % packing
+      let place = rows[row] + (isTransposed ? own.line : own.within)
       try source.checkRaces(machine, place, isWrite: false)
       guard memory.isWritten[place] else {
         throw machine.failure("ldmatrix: %\(source.name) is read before it is written")

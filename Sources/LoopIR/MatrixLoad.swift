@@ -4,7 +4,8 @@ import Tensors
 /// threads' registers.
 ///
 /// A matrix has 8 rows of 16 bytes beside each other. Thread 8 m + r of a warp says where row r of matrix m is; every
-/// thread gets 32 bits of each matrix: thread t those at 4 (t mod 4) bytes of row t / 4.
+/// thread gets 32 bits of each matrix: thread t those at 4 (t mod 4) bytes of row t / 4. Transposed, `ldmatrix transposed`,
+/// for elements of 16 bits: those at column t / 4 of rows 2 (t mod 4) and 2 (t mod 4) + 1.
 /// Source: PTX ISA, "Warp-level matrix load instruction: ldmatrix", shape .m8n8 of type .b16.
 public struct MatrixLoad: Hashable, Sendable {
   /// What stands for the thread's number in the indices of the source.
@@ -15,6 +16,7 @@ public struct MatrixLoad: Hashable, Sendable {
   /// A shared buffer, and where the row begins.
   public var source: String
   public var indices: [Expression]
+  public var isTransposed: Bool
 
   public static let rows = 8
   public static let rowBytes = 16
@@ -24,10 +26,10 @@ public struct MatrixLoad: Hashable, Sendable {
 
   public init(
     _ target: MatrixProduct.Fragment, from source: String, _ indices: [Expression],
-    thread: String
+    thread: String, isTransposed: Bool = false
   ) {
     (self.target, self.source) = (target, source)
-    (self.indices, self.thread) = (indices, thread)
+    (self.indices, self.thread, self.isTransposed) = (indices, thread, isTransposed)
   }
 
   var expressions: [Expression] { target.indices + indices }
@@ -35,7 +37,7 @@ public struct MatrixLoad: Hashable, Sendable {
   func mapExpressions(_ transform: (Expression) -> Expression) -> MatrixLoad {
     MatrixLoad(
       .init(target.buffer, target.indices.map(transform)), from: source, indices.map(transform),
-      thread: thread)
+      thread: thread, isTransposed: isTransposed)
   }
 
   func renaming(_ names: [String: String]) -> MatrixLoad {
@@ -43,7 +45,7 @@ public struct MatrixLoad: Hashable, Sendable {
     let renamed = mapExpressions { $0.renaming(names) }
     return MatrixLoad(
       .init(other(target.buffer), renamed.target.indices), from: other(source), renamed.indices,
-      thread: other(thread))
+      thread: other(thread), isTransposed: isTransposed)
   }
 
   /// Elements of the target that a thread gets, which lie beside each other; nil where they do not.

@@ -32,14 +32,15 @@ extension LoopParser {
     return AsyncCopy(buffer, indices, from: source, where: condition)
   }
 
-  /// `%t: %a[...] = %b[...]`.
+  /// `%t: %a[...] = %b[...]`, behind `transposed` or not.
   private mutating func matrixLoad() throws(Diagnostic) -> MatrixLoad {
+    let isTransposed = try tokens.takeIfWord("transposed")
     let thread = try tokens.percentName("the name of the thread's number, as in '%t'")
     try tokens.expect(":")
     let target = try fragment()
     try tokens.expect("=")
     let source = try tokens.percentName("a shared buffer, as in '%a'")
-    return MatrixLoad(target, from: source, try expressions("[", "]"), thread: thread)
+    return MatrixLoad(target, from: source, try expressions("[", "]"), thread: thread, isTransposed: isTransposed)
   }
 
   /// `%c[...] += %a[...] * %b[...]`.

@@ -123,7 +123,8 @@ public enum LoopPrinter {
       printer.line("wait_group \(groups)")
     case .loadMatrices(let load):
       let (target, source) = (text(load.target), element(load.source, load.indices))
-      printer.line("ldmatrix %\(load.thread): \(target) = \(source)")
+      printer.line(
+        "ldmatrix \(load.isTransposed ? "transposed " : "")%\(load.thread): \(target) = \(source)")
     case .multiply(let product):
       let (sum, left, right) = (text(product.sum), text(product.left), text(product.right))
       printer.line("mma \(sum) += \(left) * \(right)")

@@ -13,6 +13,12 @@ extension KernelVerifier {
         "an ldmatrix reads shared memory of the target's element type; %\(source.name) is "
           + "\(source.element.rawValue) in \(source.space.rawValue) memory")
     }
+    guard !load.isTransposed || source.element.byteCount == 2 else {
+      throw broken(
+        "L30",
+        "a transposed ldmatrix reads elements of 16 bits; %\(source.name) is "
+          + source.element.rawValue)
+    }
     let row = MatrixLoad.rowBytes / source.element.byteCount
     guard source.strides.last == 1, source.alignment % MatrixLoad.rowBytes == 0 else {
       throw broken(

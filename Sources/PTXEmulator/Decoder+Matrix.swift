@@ -28,11 +28,13 @@ extension Decoder {
 // MARK: Reads
 
 extension Decoder {
-  /// `ldmatrix.sync.aligned.m8n8.xN.shared.b16 {registers}, [row]`.
+  /// `ldmatrix.sync.aligned.m8n8.xN.shared.b16 {registers}, [row]`, and the same with `.trans` behind xN.
   mutating func matrixLoad(_ instruction: PTXInstruction) throws(DecodeFailure) -> Work {
     try check(instruction, 2)
     let counts = ["x1": 1, "x2": 2, "x4": 4]
-    let parts = instruction.opcode
+    var parts = instruction.opcode
+    let isTransposed = parts.count == 8 && parts[5] == "trans"
+    if isTransposed { parts.remove(at: 5) }
     guard parts.count == 7, let count = counts[parts[4]],
       parts[1...3].elementsEqual(["sync", "aligned", "m8n8"]),
       parts[5...].elementsEqual(["shared", "b16"])
@@ -43,15 +45,17 @@ extension Decoder {
     let (base, offset) = try place(instruction.operands[1])
     return MatrixRead(
       row: Access(bytes: 16, count: 1, base: base, offset: offset, isLoad: true),
-      registers: registers
+      registers: registers, isTransposed: isTransposed
     ).work()
   }
 }
 
-/// Lane 8 m + r says where row r of matrix m is; every lane gets 4 bytes of each matrix.
+/// Lane 8 m + r says where row r of matrix m is; every lane gets 4 bytes of each matrix, or of its transpose in units of
+/// 2 bytes.
 private struct MatrixRead {
   var row: Access
   var registers: [Int]
+  var isTransposed: Bool
 
   func work() -> Work {
     { warp, _ throws(AccessFailure) in
@@ -59,12 +63,23 @@ private struct MatrixRead {
       for lane in 0..<8 * registers.count { rows.append(try row.shared(warp, lane)) }
       for (matrix, register) in registers.enumerated() {
         for lane in 0..<Warp.lanes {
-          let place = rows[8 * matrix + lane / 4] + lane % 4 * 4
-          let word = warp.shared.bytes.load(fromByteOffset: place, as: UInt32.self)
-          warp.registers[register + lane] = UInt64(word)
+          let own = Array(rows[8 * matrix..<8 * matrix + 8])
+          warp.registers[register + lane] = UInt64(word(lane, own, warp.shared.bytes))
         }
       }
     }
+  }
+
+  private func word(
+    _ lane: Int, _ rows: [Int], _ bytes: UnsafeMutableRawBufferPointer
+  ) -> UInt32 {
+    guard isTransposed else {
+      return bytes.load(fromByteOffset: rows[lane / 4] + lane % 4 * 4, as: UInt32.self)
+    }
+    let halves = (0..<2).map { half in
+      bytes.load(fromByteOffset: rows[lane % 4 * 2 + half] + lane / 4 * 2, as: UInt16.self)
+    }
+    return UInt32(halves[1]) << 16 | UInt32(halves[0])
   }
 }
 

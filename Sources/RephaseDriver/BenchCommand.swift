@@ -138,7 +138,8 @@ struct BenchCommand: ParsableCommand {
     try report(
       Whole(
         net: network.functionName, mode: "train", batch: bench.batch,
-        threads: Benchmark.threadCount(options.threads), times_s: try bench.times()))
+        threads: bench.target.gpu == nil ? Benchmark.threadCount(options.threads) : 1,
+        times_s: try bench.times()))
   }
 
   private func report(_ result: Whole) throws {

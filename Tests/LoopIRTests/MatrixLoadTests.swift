@@ -15,7 +15,7 @@ private let mistakes: [(String, String, String)] = [
 /// Matrices out of shared memory, whose threads get what the PTX ISA says.
 @Suite struct MatrixLoadTests {
   /// Writes out what the two warps of a block get of the rows of `%a`, whose first 33 are stored in shared memory.
-  static func kernel(_ element: String, matrices: Int) -> String {
+  static func kernel(_ element: String, matrices: Int, transposed: Bool = false) -> String {
     let packing = element == "bf16" ? 2 : 1
     let count = matrices * packing
     return """
@@ -27,7 +27,7 @@ private let mistakes: [(String, String, String)] = [
             for %e in 0 ..< \(4 * packing) { %tile[%u, %e] = \(element)(%a[%u, %e]) }
           }
           barrier
-          ldmatrix %t: %got[1] = %tile[%t, 0]
+          ldmatrix \(transposed ? "transposed " : "")%t: %got[1] = %tile[%t, 0]
           gpu_thread for %v in 0 ..< 32 {
             for %f in 0 ..< \(count) { %b[%v, %f] = f32(%got[%v, 1, %f]) }
           }
@@ -54,6 +54,18 @@ private let mistakes: [(String, String, String)] = [
       }
     }
     #expect(try run(Self.kernel(element, matrices: matrices), columns: columns) == expected)
+  }
+
+  @Test(arguments: MatrixLoad.counts)
+  func everyThreadGetsAPartOfEachTransposedMatrix(_ matrices: Int) throws {
+    let expected = (0..<32).flatMap { thread in
+      (0..<matrices * 2).map { number -> Double in
+        let row = number / 2 * 8 + thread % 4 * 2 + number % 2
+        return Double(row * 8 + thread / 4)
+      }
+    }
+    let kernel = Self.kernel("bf16", matrices: matrices, transposed: true)
+    #expect(try run(kernel, columns: 8) == expected)
   }
 
   @Test(arguments: mistakes) func findsMistakes(

@@ -264,6 +264,10 @@ private let brokenKernels = [
     "of the target's element type; %s is bf16"),
   Broken(
     "L30",
+    "gpu_block for %b in 0 ..< 2 { allocate %s : f32[64, 4] shared allocate %r : f32[32, 4] register ldmatrix transposed %u: %r[] = %s[%u, 0] }",
+    "a transposed ldmatrix reads elements of 16 bits; %s is f32"),
+  Broken(
+    "L30",
     "gpu_block for %b in 0 ..< 2 { allocate %s : f32[64, 4] strides [1, 64] shared allocate %r : f32[32, 4] register ldmatrix %u: %r[] = %s[%u, 0] }",
     "not of stride 1"),
   Broken(

@@ -9,7 +9,7 @@ private let wrongReads: [(String, String)] = [
   ("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r1}, [%rd9+16];", "outside of shared memory"),
   ("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%r1}, [%rd9];", "2 values are expected"),
   ("ldmatrix.sync.aligned.m8n8.x3.shared.b16 {%r1}, [%rd9];", "is not emulated"),
-  ("ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%r1}, [%rd9];", "is not emulated"),
+  ("ldmatrix.sync.aligned.m8n8.trans.x1.shared.b16 {%r1}, [%rd9];", "is not emulated"),
   (
     "setp.lt.s32 %p1, %r90, 7;\n@%p1 bra $l;\nldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r1}, [%rd9];\n$l:",
     "other threads of the warp never get here"
@@ -40,6 +40,17 @@ extension EmulatorTests {
     for thread in 0..<32 {
       let row = 7 - thread / 4
       #expect(got[thread] == UInt32(row * 4 + thread % 4))
+    }
+  }
+
+  /// Words are pairs of 16-bit numbers, here their own number and 0.
+  @Test func everyThreadGetsItsPartOfATransposedMatrix() throws {
+    let got = try read(
+      "bar.sync 0;\nldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%r1}, [%rd9];")
+    for thread in 0..<32 {
+      let (column, row) = (thread / 4, 7 - thread % 4 * 2)
+      let pair = [row, row - 1].map { UInt32(column % 2 == 0 ? $0 * 4 + column / 2 : 0) }
+      #expect(got[thread] == pair[1] << 16 | pair[0])
     }
   }
 

@@ -92,7 +92,8 @@ extension FunctionEmitter {
     let type = try unit.type(source.buffer.element)
     let address = deviceAddress(source, try flat(source, load.indices), type)
     bindings[load.thread] = nil
-    let name = "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x\(elements / packing).b16"
+    let form = "x\(elements / packing)" + (load.isTransposed ? ".trans" : "")
+    let name = "llvm.nvvm.ldmatrix.sync.aligned.m8n8.\(form).b16"
     let words = call(name, [address], overloads: [LLVMTypeOf(address)])
     let zeros = Array(
       repeating: Expression.integer(0),

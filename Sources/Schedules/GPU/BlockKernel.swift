@@ -1,12 +1,15 @@
 import LoopIR
 
 /// Writes a convolution as blocks of threads, each of which computes a tile of results.
-protocol BlockKernel: AnyObject, TiledKernel {
+protocol BlockKernel: ThreadsKernel, TiledKernel {
   associatedtype Tile: GridTile
   var form: StagedConvolution { get }
   var tile: Tile { get }
   var at: BlockVariables { get }
-  var names: NameSupply { get set }
+}
+
+extension BlockKernel {
+  var threads: Int { tile.threads }
 }
 
 /// Fresh names of what is the same for all threads of a block.
@@ -75,14 +78,6 @@ extension BlockKernel {
     ]
   }
 
-  /// A region in which all threads do what `body` makes of the thread's variable.
-  func perThread(_ body: (Expression) -> [Statement]) -> Statement {
-    let thread = names.fresh("t")
-    let statements = body(.variable(thread))
-    return .loop(
-      Loop(thread, .integer(0), .integer(tile.threads), kind: .gpuThread, body: statements))
-  }
-
   /// The nest's tail for one result, with fresh names and the sum in place of the accumulator.
   func tail(
     of sum: Expression, channel: Expression, row: Expression, column: Expression
@@ -98,42 +93,6 @@ extension BlockKernel {
         return part
       }.substituting(values)
     }
-  }
-}
-
-// MARK: Building blocks
-
-extension BlockKernel {
-  func unrolled(_ name: String, _ count: Int, _ body: [Statement]) -> [Statement] {
-    [.loop(Loop(name, .integer(0), .integer(count), kind: .unrolled, body: body))]
-  }
-
-  func vector(_ name: String, _ count: Int, _ body: [Statement]) -> [Statement] {
-    [.loop(Loop(name, .integer(0), .integer(count), kind: .vectorized, body: body))]
-  }
-
-  /// `then`, only where the conditions hold.
-  func guarded(
-    _ conditions: [Expression], _ then: [Statement], otherwise: [Statement] = []
-  ) -> [Statement] {
-    guard let condition = all(conditions) else { return then }
-    return [.conditional(condition, then: then, otherwise: otherwise)]
-  }
-
-  /// Nil where there are none.
-  func all(_ conditions: [Expression]) -> Expression? {
-    conditions.first.map { first in
-      conditions.dropFirst().reduce(first) { .binary(.and, $0, $1) }
-    }
-  }
-
-  func less(_ a: Expression, _ b: Int) -> Expression { .binary(.less, a, .integer(b)) }
-
-  /// (value mod count, value / count).
-  func split(_ value: Expression, by count: Int) -> (Expression, Expression) {
-    (
-      .binary(.remainder, value, .integer(count)), .binary(.divide, value, .integer(count))
-    )
   }
 }
 

@@ -20,9 +20,13 @@ struct ElementPerThread {
 
   /// Nil where the kernel is not one nest of independent iterations, or one element.
   init?(_ kernel: Kernel) {
-    let loops = kernel.body.count == 1 ? LoopNest(kernel.body[0]) : nil
-    let nest = loops ?? LoopNest(scalar: kernel.body)
-    guard nest.writesOnlyOwnElement(several: true) else { return nil }
+    let nest: LoopNest?
+    if kernel.body.count == 1, case .loop = kernel.body[0] {
+      nest = LoopNest(kernel.body[0])
+    } else {
+      nest = LoopNest(scalar: kernel.body)
+    }
+    guard let nest, nest.writesOnlyOwnElement(several: true) else { return nil }
     self.kernel = kernel
     self.nest = nest
     names = NameSupply(kernel)

@@ -41,6 +41,7 @@ struct GPUScheduler {
     result.separateNests()
     let storage = StoredFactors(result, tiles)
     result = storage.module
+    sumInParts(&result, storage)
     let count = result.kernels.count
     for index in result.kernels.indices where result.run.call(result.kernels[index].name) {
       let kernel = result.kernels[index]
@@ -55,6 +56,44 @@ struct GPUScheduler {
     result.scheduledFor = target.name
     result.precision = precision
     return result
+  }
+
+  /// Schedules long sums over images, such as gradients of convolutions' kernels.
+  private func sumInParts(_ module: inout LoopModule, _ storage: StoredFactors) {
+    let earlier = module
+    module.run = []
+    for statement in earlier.run {
+      guard case .call(let name, let arguments) = statement,
+        let kernel = earlier.kernel(named: name),
+        let sum = partialSum(kernel, factors: storage.parameters(of: kernel))
+      else {
+        module.run.append(statement)
+        continue
+      }
+      var places = Dictionary(
+        uniqueKeysWithValues: zip(kernel.parameters.map(\.buffer.name), arguments))
+      for buffer in sum.buffers { places[buffer.name] = module.addTemporary(buffer) }
+      for kernel in sum.kernels {
+        let own = kernel.parameters.compactMap { places[$0.buffer.name] }
+        module.run.append(.call(module.share(kernel), own))
+      }
+    }
+    module.dropUncalled(since: earlier)
+  }
+
+  /// A long sum's kernels, in order, and the buffers between them; nil for other kernels.
+  private func partialSum(
+    _ kernel: Kernel, factors: Set<String>
+  ) -> (kernels: [Kernel], buffers: [Buffer])? {
+    let form = GradientForm(kernel, factors: factors)
+    if let form, let tile = GradientTile(form, gpu, precision),
+      let sum = SumInParts(kernel, wanted: tile.partsWanted(form, gpu))
+    {
+      let parts = GradientKernel(form, tile, sum).scheduled()
+      return ([parts] + sum.totals().map(elements), sum.buffers)
+    }
+    guard let sum = SumInParts(kernel, gpu), sum.count > 1 else { return nil }
+    return (([sum.parts()] + sum.totals()).map(elements), sum.buffers)
   }
 
   private func tiled(_ kernel: Kernel, factors: Set<String>) -> (any TiledKernel)? {

@@ -134,13 +134,20 @@ extension ProductKernel {
     return [.allocate(row)] + read + unrolled(step, tile.steps, unrolled(half, 2, copy))
   }
 
-  /// One value, in float64 where sums are, or its high and low part.
   func store(
     _ value: Expression, to fragments: [Buffer], _ place: [Expression]
   ) -> [Statement] {
+    tile.arithmetic.store(value, to: fragments, place, &names)
+  }
+}
+
+extension MatrixArithmetic {
+  /// One value from shared memory, in float64 where sums are, or its high and low part.
+  func store(
+    _ value: Expression, to fragments: [Buffer], _ place: [Expression], _ names: inout NameSupply
+  ) -> [Statement] {
     guard fragments.count == 2 else {
-      let element = tile.arithmetic.fragment
-      let converted = element == tile.arithmetic.element ? value : .cast(element, value)
+      let converted = fragment == element ? value : .cast(fragment, value)
       return [.store(fragments[0].name, place, converted)]
     }
     let (whole, high) = (names.fresh("whole"), names.fresh("high"))

@@ -77,7 +77,7 @@ struct StagedConvolution {
   }
 
   /// The s for which the expressions do not change when `outer` grows by 1 and `inner` falls by s.
-  private static func stride(
+  static func stride(
     of outer: String, along inner: String, in expressions: [Expression]
   ) -> Int? {
     let known: Set<String> = [outer, inner]

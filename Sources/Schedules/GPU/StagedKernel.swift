@@ -1,4 +1,5 @@
 import LoopIR
+import Tensors
 
 /// Writes a convolution as blocks of threads that share a tile of pixels and the weights for it.
 ///
@@ -21,7 +22,7 @@ import LoopIR
 ///
 /// A block that takes several turns copies the weights of all chunks once, and then goes through tiles of pixels: copies
 /// of the next one's first chunks start while the last ones of the one before are multiplied.
-protocol StagedKernel: BlockKernel where Tile: BlockTile {
+protocol StagedKernel: BlockKernel, StagingKernel where Tile: BlockTile {
   var ring: StagingRing { get }
   /// Shared: [slot, row, column, input], or as `pixelPlace` says.
   var pixels: Buffer { get }
@@ -33,8 +34,6 @@ protocol StagedKernel: BlockKernel where Tile: BlockTile {
     _ slot: Expression, _ row: Expression, _ column: Expression, _ run: StagedRun,
     _ lane: Expression
   ) -> [Expression]
-  /// The value that is staged for a pixel.
-  func staged(_ pixel: Expression) -> Expression
   func start(_ thread: Expression) -> [Statement]
   /// The chunk's weights for the block's channels.
   func weightUnits(_ chunk: StagedChunk) -> StagedUnits
@@ -49,6 +48,9 @@ protocol StagedKernel: BlockKernel where Tile: BlockTile {
 }
 
 extension StagedKernel {
+  var source: Kernel { form.kernel }
+  var heldElement: ElementType { form.nest.accumulator.element }
+
   func pixelPlace(
     _ slot: Expression, _ row: Expression, _ column: Expression, _ run: StagedRun,
     _ lane: Expression

@@ -95,11 +95,14 @@ extension StoredFactors {
     return loads == 1 ? form.weights : nil
   }
 
-  /// Temporaries with whole units of channels beside each other, other than weights.
+  /// Temporaries with whole units of channels beside each other, other than weights and their gradients.
   private func narrowImages() -> Set<String> {
     var weights: [String: String] = [:]
     for kernel in module.kernels where module.run.call(kernel.name) {
-      weights[kernel.name] = StagedConvolution(kernel)?.weights
+      let gradient = GradientForm(kernel).flatMap { _ in
+        kernel.parameters.first { $0.access.writes }?.buffer.name
+      }
+      weights[kernel.name] = gradient ?? StagedConvolution(kernel)?.weights
     }
     return names { item in
       guard case .temporary = item.role, item.buffer.extents.count == 4,
