@@ -25,6 +25,8 @@ FACTORS = {"strict": "f64", "standard": "tf32", "tf32": "tf32", "bf16": "bf16"}
 NETWORKS = (
     ("resnet4", []), ("resnet4", ["--batch", "32"]), ("unet", []), ("unet", ["--batch", "32"]),
     ("vgg16-features", []), ("resnet2", ["--set", "channels=2", "--size", "50x37"]))
+# Training steps, whose kernels gpu-training.py emulates.
+TRAINED = (("resnet4", ["--batch", "32", "--train", "l2"]), ("unet", ["--batch", "8", "--train", "l2"]))
 # Image sizes that tiles do not divide, several blocks of threads, two channels, a batch, odd filters, a kernel of 5x5. One
 # residual block is enough, since others have the same kernels.
 EMULATED = (
@@ -153,11 +155,12 @@ def warp_groups(folder, precision):
 
 def kernels(folder, target, precision):
     """What the cost model chooses: each a line, and whether it is right."""
-    for network, options in NETWORKS:
+    # The targets differ in tiles only.
+    for network, options in NETWORKS + (TRAINED if target == "sm_90" else ()):
         found = assembled(folder, network, options, target, precision)
         yield f"{target} {precision} {network} {' '.join(options)}: registers {found}", isinstance(found, int)
     for network, settings, options in EMULATED:
-        # The targets differ in tiles only; one precision of sm_80 is enough.
+        # One precision of sm_80 is enough.
         if target == "sm_80" and precision != "strict":
             continue
         # Where channels do not fill matrices, all precisions but the strict one have the same kernels.

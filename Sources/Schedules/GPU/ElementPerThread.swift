@@ -33,8 +33,9 @@ struct ElementPerThread {
     for name in kernel.body.definedNames { _ = names.fresh(name) }
   }
 
-  mutating func scheduled() -> Kernel {
-    let (lanes, work) = lanesOfWork()
+  /// `hasLanes`: whether a thread may compute several elements, which multiplies what it holds in registers.
+  mutating func scheduled(hasLanes: Bool = true) -> Kernel {
+    let (lanes, work) = hasLanes ? lanesOfWork() : (1, nest.body)
     let count = nest.dimensions.reduce(1) { $0 * $1.extent } / lanes
     let threads = min(Self.threads, count)
     let (block, thread, element) = (names.fresh("block"), names.fresh("t"), names.fresh("e"))

@@ -48,7 +48,7 @@ struct GPUScheduler {
       let tiled = tiled(kernel, factors: storage.parameters(of: kernel))
       result.kernels[index] = tiled?.scheduled() ?? elements(kernel)
       if let weights = tiled?.transformedWeights {
-        result.transformWeights(of: kernel, weights, scheduled: elements)
+        result.transformWeights(of: kernel, weights) { elements($0, hasLanes: false) }
       }
     }
     if result.kernels.count > count { result.dropUnreadConstants() }
@@ -100,9 +100,11 @@ struct GPUScheduler {
     StagedConvolution(kernel, factors: factors).flatMap(tiles.kernel)
   }
 
-  private func elements(_ kernel: Kernel) -> Kernel {
+  private func elements(_ kernel: Kernel) -> Kernel { elements(kernel, hasLanes: true) }
+
+  private func elements(_ kernel: Kernel, hasLanes: Bool) -> Kernel {
     guard var elements = ElementPerThread(kernel) else { return kernel }
-    return elements.scheduled()
+    return elements.scheduled(hasLanes: hasLanes)
   }
 }
 

@@ -78,6 +78,9 @@ final class GradientKernel: StagingKernel {
   var source: Kernel { form.kernel }
   var heldElement: ElementType { form.nest.accumulator.element }
 
+  /// Sums take most registers.
+  var mostTurns: Int { 2 }
+
   func staged(_ value: Expression) -> Expression { tile.arithmetic.factor(value, form.factors) }
 
   func scheduled() -> Kernel {

@@ -14,9 +14,10 @@ struct GradientTile: Hashable {
 
   /// Columns whose products are taken together.
   static let columns = 16
-  private static let mostRows = 8
-  /// Registers that sums may take, and blocks for each multiprocessor that a sum's parts should make at least.
-  private static let sumRegisters = 112
+  private static let mostRows = 4
+  /// Registers that sums and factors may take: what is left is for the addresses of copies. And blocks for each
+  /// multiprocessor that a sum's parts should make at least.
+  private static let mostRegisters = 118
   private static let blocksWanted = 2
 
   /// The largest that the registers have room for; nil where channels are no multiples of what matrices have.
@@ -31,8 +32,7 @@ struct GradientTile: Hashable {
     let fitting = shapes.first { tiles, parts in
       form.output.extent % (tiles * MatrixShape.rows) == 0
         && form.input.extent % (parts * MatrixShape.columns) == 0
-        && form.kernelColumn.extent * tiles * parts * MatrixShape.sumCount * arithmetic.sumWords
-          <= Self.sumRegisters
+        && Self.registers(form.kernelColumn.extent, tiles, parts, arithmetic) <= Self.mostRegisters
     }
     guard let (tiles, parts) = fitting else { return nil }
     (self.tiles, self.parts) = (tiles, parts)
@@ -43,6 +43,16 @@ struct GradientTile: Hashable {
     height = Self.mostRows
     while height > 1, 2 * chunkBytes(form) > gpu.sharedBytes / 4 { height /= 2 }
     guard 2 * chunkBytes(form) <= gpu.sharedBytes, threads(form) <= 512 else { return nil }
+  }
+
+  /// Of sums and of the factors of 16 columns.
+  private static func registers(
+    _ places: Int, _ tiles: Int, _ parts: Int, _ arithmetic: MatrixArithmetic
+  ) -> Int {
+    let sums = tiles * (places * parts + (arithmetic.sumsApart ? 1 : 0)) * MatrixShape.sumCount
+    let shape = arithmetic.shape
+    let factors = columns / shape.depth * (tiles * shape.leftCount + shape.rightCount)
+    return sums * arithmetic.sumWords + factors / shape.packing * arithmetic.factorWords
   }
 
   func threads(_ form: GradientForm) -> Int {

@@ -28,6 +28,12 @@ protocol StagingKernel: ThreadsKernel {
   var heldElement: ElementType { get }
   /// The value that is staged for an element.
   func staged(_ value: Expression) -> Expression
+  /// Units that a thread reads at once: more would take too many registers.
+  var mostTurns: Int { get }
+}
+
+extension StagingKernel {
+  var mostTurns: Int { 9 }
 }
 
 extension StagingKernel {
@@ -133,7 +139,7 @@ extension StagingKernel {
     ) -> [Statement]
   ) -> [Statement] {
     let turns = (units.count + threads - 1) / threads
-    let batches = (turns + Self.mostTurns - 1) / Self.mostTurns
+    let batches = (turns + mostTurns - 1) / mostTurns
     let batch = (turns + batches - 1) / batches
     let first = names.fresh("batch")
     let statements = body(batch) { inner in
@@ -148,7 +154,4 @@ extension StagingKernel {
     }
     return [.loop(Loop(first, .integer(0), .integer(batches), body: statements))]
   }
-
-  /// Units that a thread reads at once: more would take too many registers.
-  private static var mostTurns: Int { 9 }
 }
