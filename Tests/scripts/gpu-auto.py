@@ -81,11 +81,11 @@ def main():
             ("verify", *model, "--emulate", "--precision", "strict"),
             ("run", *model, "--input", image, "-o", folder / "y.npy"),
             (*recon, "auto", "-o", folder / "r.npy", "--quiet"), ("bench", *model, "--rounds", 1),
-            ("tune", *model, "--rounds", 1, "--quiet", "-o", folder / "s.txt")]
-        on_cpu = [
-            ("bench", *model, "--rounds", 1, "--layers"),
+            ("tune", *model, "--rounds", 1, "--quiet", "-o", folder / "s.txt"),
             ("train", "resnet1", "--set", "filters=4", "--data", data, "--loss", "l2", "--steps", 1, "--batch", 1,
-             "--target", "auto", "--quiet", "-o", folder / "run")]
+             "--target", "auto", "--quiet", "-o", folder / "run"),
+            ("bench", *small, "--mode", "train", "--target", "auto", "--rounds", 1)]
+        on_cpu = [("bench", *model, "--rounds", 1, "--layers")]
         for command in on_gpu + on_cpu:
             target = "sm_90" if command in on_gpu else "native"
             done = run(*command, **gpu)
