@@ -24,6 +24,24 @@ public struct Verification {
     self.weights = weights.mapValues { $0.map(Double.init) }
   }
 
+  /// The largest error that the precision allows of this function: that of gradients where it computes some.
+  public func promise(_ precision: Precision) -> Double {
+    let computes = function.nodes.contains { $0.operation.mnemonic.hasSuffix("_gradient") }
+    return computes ? precision.gradientPromise : precision.promise
+  }
+
+  /// Whether the reference computes numbers on the way that float32 cannot hold: squares of large ones, say.
+  public func leavesRange(_ inputs: [Tensor<Float>]) throws(Diagnostic) -> Bool {
+    var largest = 0.0
+    _ = try Reference.evaluate(
+      function, inputs: inputs.map { $0.map(Double.init) }, parameters: weights
+    ) { value in
+      if value.isFinite { largest = max(largest, abs(value)) }
+      return value
+    }
+    return largest > Double(Float.greatestFiniteMagnitude)
+  }
+
   /// Random images, a constant one, an impulse, a checkerboard, and very small and large values.
   public static let inputKinds = ["random", "constant", "impulse", "checkerboard", "tiny", "huge"]
 
@@ -94,8 +112,8 @@ public struct Verification {
   /// Promises are for networks in which it costs no more than four; what amplifies it more (many cascades, or
   /// images whose result is a small difference of large numbers) may be as many times further off
   /// (IR/decisions/0043).
-  public static func allowed(_ precision: Precision, ownRounding: Double) -> Double {
-    precision.promise * (ownRounding.isFinite ? max(1, ownRounding / 4) : 1)
+  public static func allowed(_ promise: Double, ownRounding: Double) -> Double {
+    promise * (ownRounding.isFinite ? max(1, ownRounding / 4) : 1)
   }
 
   /// Infinite where one is finite or a number and the other is not.

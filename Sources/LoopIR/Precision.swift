@@ -21,6 +21,9 @@ public enum Precision: String, CaseIterable, Sendable {
     }
   }
 
+  /// The same of gradients.
+  public var gradientPromise: Double { max(promise, 256) }
+
   /// Those whose arithmetic CPUs have.
   public static let ofCPUs: [Precision] = [.strict, .standard]
 }

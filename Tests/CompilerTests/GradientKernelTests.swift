@@ -29,9 +29,12 @@ struct KernelGradient: CustomTestStringConvertible, Sendable {
     // What tiles and chunks do not fit: odd rows and columns, several images in a group, odd multiples of channels.
     KernelGradient(images: 3, inputs: 24, outputs: 48, size: [7, 19]),
     KernelGradient(images: 1, inputs: 8, outputs: 32, size: [21, 35], padding: [0, 0, 0, 0]),
-    KernelGradient(inputs: 32, outputs: 32, size: [9, 12], kernel: [5, 5], padding: [2, 2, 2, 2]),
-    KernelGradient(inputs: 40, outputs: 16, size: [6, 11], kernel: [7, 7], padding: [3, 3, 3, 3]),
-    KernelGradient(inputs: 64, outputs: 64, size: [6, 17], kernel: [1, 1], padding: [0, 0, 0, 0]),
+    KernelGradient(
+      inputs: 32, outputs: 32, size: [9, 12], kernel: [5, 5], padding: [2, 2, 2, 2]),
+    KernelGradient(
+      inputs: 40, outputs: 16, size: [6, 11], kernel: [7, 7], padding: [3, 3, 3, 3]),
+    KernelGradient(
+      inputs: 64, outputs: 64, size: [6, 17], kernel: [1, 1], padding: [0, 0, 0, 0]),
     KernelGradient(
       inputs: 16, outputs: 32, size: [26, 40], kernel: [4, 2], padding: [2, 0, 1, 3],
       strides: [2, 3]),

@@ -55,7 +55,7 @@ import Testing
     let rows = try verification.compare("tiny", images) { (inputs) throws(Diagnostic) in
       try compiled.session.run(inputs: inputs)
     }
-    #expect(rows[0].ulps <= Verification.allowed(.strict, ownRounding: own))
+    #expect(rows[0].ulps <= Verification.allowed(Precision.strict.promise, ownRounding: own))
     #expect((rows[0].ulps <= Precision.strict.promise) == (result == "%0"))
   }
 
@@ -79,11 +79,25 @@ import Testing
     #expect(try verification.ownRounding(verification.inputs("random", seed: 1), .standard)[0] <= 4)
   }
 
+  /// Gradients have a promise of their own, and what float32 cannot hold on the way is known.
+  @Test func gradientsAndRangesAreKnown() throws {
+    let item = KernelGradient(inputs: 1, outputs: 1)
+    guard case .graph(let gradient) = try DumpReader.read(item.text(between: false), file: "f"),
+      case .graph(let model) = try sampleModel()
+    else { return }
+    let verification = Verification(gradient, weights: [:])
+    #expect(verification.promise(.strict) == 256 && verification.promise(.bf16) == 0x1.8p18)
+    #expect(try Verification(model, weights: sampleWeights()).promise(.strict) == 16)
+    #expect(try !verification.leavesRange(verification.inputs("huge", seed: 1)))
+    let large = try item.shapes.map { Tensor<Float>(try Shape($0), repeating: 1e25) }
+    #expect(try verification.leavesRange(large))
+  }
+
   @Test func amplifiedRoundingAllowsMore() {
-    #expect(Verification.allowed(.standard, ownRounding: 0) == 64)
-    #expect(Verification.allowed(.standard, ownRounding: 4) == 64)
-    #expect(Verification.allowed(.strict, ownRounding: 12) == 48)
-    #expect(Verification.allowed(.strict, ownRounding: .infinity) == 16)
+    #expect(Verification.allowed(Precision.standard.promise, ownRounding: 0) == 64)
+    #expect(Verification.allowed(Precision.standard.promise, ownRounding: 4) == 64)
+    #expect(Verification.allowed(Precision.strict.promise, ownRounding: 12) == 48)
+    #expect(Verification.allowed(Precision.strict.promise, ownRounding: .infinity) == 16)
   }
 
   @Test(arguments: textStages)

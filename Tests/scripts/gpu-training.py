@@ -106,6 +106,18 @@ def refuses():
     assert not (work / "no").exists()
 
 
+def steps_verify():
+    """Dumps of training steps keep the promise of gradients, on images whose squares float32 holds."""
+    step = ("--set", "filters=4", "--train", "l1", "--size", "16x12", "--batch", "2")
+    expect(run(rephase, "emit", "unet", *step, "-o", "step.rir"), "emit")
+    for target in ((), ("--target", "sm_90", "--emulate")):
+        done = expect(run(rephase, "verify", "step.rir", *target), f"verify {target}")
+        last = done.stdout.splitlines()[-1]
+        assert last.endswith("the promise is 256.0"), done.stdout
+        assert done.stderr.startswith("huge: left out, since"), done.stderr
+        print("a step of the U-Net", *target, last, flush=True)
+
+
 def times():
     done = on_gpu("bench", "resnet1", "--set", "filters=8", "--size", "16x12", "--mode", "train", "--rounds", "2", "--json")
     line = json.loads(expect(done, "bench").stdout)
@@ -123,6 +135,7 @@ def main():
         compare(number, *case)
     goes_on()
     refuses()
+    steps_verify()
     times()
 
 

@@ -201,9 +201,10 @@ extension GradientKernel {
   private func units(
     _ value: Expression, _ shared: Buffer, _ slot: Expression, _ extents: [Int],
     channels: LoopNest.Dimension, from first: String,
-    _ at: @escaping (_ row: Expression, _ column: Expression) -> (
-      values: [String: Expression], inside: [Expression]
-    )
+    _ at:
+      @escaping (_ row: Expression, _ column: Expression) -> (
+        values: [String: Expression], inside: [Expression]
+      )
   ) -> StagedUnits {
     let lanes = largestDivisor(of: shared.extents[3], atMost: form.lanes(of: value))
     let runs = shared.extents[3] / lanes
