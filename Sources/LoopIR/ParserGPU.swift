@@ -40,7 +40,8 @@ extension LoopParser {
     let target = try fragment()
     try tokens.expect("=")
     let source = try tokens.percentName("a shared buffer, as in '%a'")
-    return MatrixLoad(target, from: source, try expressions("[", "]"), thread: thread, isTransposed: isTransposed)
+    return MatrixLoad(
+      target, from: source, try expressions("[", "]"), thread: thread, isTransposed: isTransposed)
   }
 
   /// `%c[...] += %a[...] * %b[...]`.

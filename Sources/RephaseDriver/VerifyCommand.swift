@@ -105,7 +105,8 @@ struct VerifyCommand: ParsableCommand {
     let promise = verification.promise(options.precision)
     let isKept = rows.allSatisfy { $0.ulps <= promise }
     if rows.contains(where: { $0.ulps.isInfinite }), try verification.leavesRange(inputs) {
-      Console.error("\(kind): left out, since the reference computes numbers beyond float32's range")
+      Console.error(
+        "\(kind): left out, since the reference computes numbers beyond float32's range")
       return []
     }
     let own = isKept ? nil : try verification.ownRounding(inputs, options.precision)
