@@ -6,7 +6,10 @@ extension ScanOptions.Content: ExpressibleByArgument {}
 
 /// How scans are read, where the file alone does not say.
 struct ScanReadOptions: ParsableArguments {
-  @Option(help: "The array of a file with several: kspace, images or the only one unless given.")
+  @Option(
+    help:
+      "The array of a file with several: kspace, images or the only one unless given; of an ISMRMRD file the group: the first one unless given."
+  )
   var array: String?
 
   @Option(help: "One slice of a scan with several, from 0; all of them unless given.")

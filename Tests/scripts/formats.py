@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 import pydicom
 import scipy.io
-from formats_support import fastmri, ismrmrd, save_bart, save_matlab73, two_encodings
+from formats_support import fastmri, ismrmrd, one_frame, save_bart, save_matlab73, two_encodings
 from recon_support import SHARED, Scratch, check, close, crop, forward, inverse, kept
 
 scratch = Scratch()
@@ -136,6 +136,12 @@ wanted = ismrmrd(scratch.path / "discard.h5", kspace, discard=(5, 3))
 same("discard.h5", wanted, "ISMRMRD, samples to discard, also of reversed lines")
 two_encodings(scratch.path / "two.h5", kspace[0])
 same("two.h5", kspace[:1], "ISMRMRD, the first of two encodings")
+for number, group in enumerate(("dataset", "dataset_2")):
+    one_frame(scratch.path / "scans.h5", kspace[number], group)
+same("scans.h5", kspace[:1], "ISMRMRD, the first of two scans")
+same("scans.h5", kspace[1:2], "ISMRMRD, the other one", "--array", "dataset_2")
+told = scratch.succeed("info", "scans.h5").stdout
+check("dataset is one of 2 scans (dataset, dataset_2): --array chooses" in told, f"two scans: {told}")
 wanted = ismrmrd(scratch.path / "volume.h5", kspace, partitions=True)
 same("volume.h5", wanted, "ISMRMRD, 3-D", said={"series": [{"axis": "partition", "count": 3}]})
 

@@ -69,13 +69,21 @@ def _record(samples, counters, flags=0, centre=None, discard=(0, 0)):
     return record
 
 
-def write_ismrmrd(path, xml, records):
-    with h5py.File(path, "w") as file:
+def write_ismrmrd(path, xml, records, group="dataset"):
+    """Beside what the file holds in other groups, where the group is not the usual one."""
+    with h5py.File(path, "w" if group == "dataset" else "a") as file:
         rows = np.zeros(len(records), ACQUISITION)
         for i, record in enumerate(records):
             rows[i] = record
-        file["dataset/data"] = rows
-        file["dataset"].create_dataset("xml", data=np.array([xml], object), dtype=h5py.string_dtype())
+        file[f"{group}/data"] = rows
+        file[group].create_dataset("xml", data=np.array([xml], object), dtype=h5py.string_dtype())
+
+
+def one_frame(path, kspace, group):
+    """[coil, row, column], in a group beside others."""
+    _, rows, columns = kspace.shape
+    records = [_record(kspace[:, :, column], {"kspace_encode_step_1": column}) for column in range(columns)]
+    write_ismrmrd(path, header((rows, columns, 1), (rows, columns, 1)), records, group)
 
 
 def two_encodings(path, kspace):

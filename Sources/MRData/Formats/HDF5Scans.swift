@@ -11,8 +11,9 @@ enum HDF5Scans {
     if start.starts(with: "MATLAB 7.3".utf8) {
       return try ScanReader.assemble(try matlab(file, options: options), path, .matlab73, options)
     }
-    if let group = ISMRMRDFile.group(of: file) {
-      return try ISMRMRDFile(file, group: group).scan(options: options)
+    let groups = ISMRMRDFile.groups(of: file)
+    if !groups.isEmpty {
+      return try ISMRMRDFile.scan(of: file, groups: groups, options: options)
     }
     if let series = ISMRMRDImages.series(of: file, options: options) {
       var options = options

@@ -15,14 +15,39 @@ struct ISMRMRDFile {
   private let file: HDF5File
   private let dataset: String
   private let header: ISMRMRDHeader
+  /// Of the choice among several scans; empty where there is one.
+  private let choice: [String]
 
-  static func group(of file: HDF5File) -> String? {
-    file.names(in: "/").first { file.contains("\($0)/xml") && file.contains("\($0)/data") }
+  /// The groups of scans in a file, by name.
+  static func groups(of file: HDF5File) -> [String] {
+    file.names(in: "/").filter { file.contains("\($0)/xml") && file.contains("\($0)/data") }
+  }
+
+  /// The scan of the group `array`, or of the first one; throws where there is no such group.
+  static func scan(
+    of file: HDF5File, groups: [String], options: ScanOptions
+  ) throws(Diagnostic) -> Scan {
+    let group = options.array ?? groups[0]
+    guard groups.contains(group) else {
+      throw Diagnostic(
+        "an ISMRMRD file's scans are its groups, and there is no '\(group)'",
+        help: groups.count == 1
+          ? "leave --array out" : "give --array one of: \(groups.joined(separator: ", "))")
+    }
+    var options = options
+    options.array = nil
+    let all = groups.joined(separator: ", ")
+    return try ISMRMRDFile(
+      file, group: group,
+      choice: groups.count == 1
+        ? [] : ["\(group) is one of \(groups.count) scans (\(all)): --array chooses"]
+    ).scan(options: options)
   }
 
   /// Throws where the header is damaged or the trajectory is not Cartesian.
-  init(_ file: HDF5File, group: String) throws(Diagnostic) {
+  private init(_ file: HDF5File, group: String, choice: [String]) throws(Diagnostic) {
     self.file = file
+    self.choice = choice
     dataset = group + "/data"
     header = try ISMRMRDHeader(parsing: try file.string(group + "/xml"))
     guard header.trajectory == "cartesian" || header.trajectory == "epi" else {
@@ -32,16 +57,16 @@ struct ISMRMRDFile {
     }
   }
 
-  func scan(options: ScanOptions) throws(Diagnostic) -> Scan {
-    guard options.axes == nil, options.array == nil, options.content != .images else {
+  private func scan(options: ScanOptions) throws(Diagnostic) -> Scan {
+    guard options.axes == nil, options.content != .images else {
       throw Diagnostic(
         "an ISMRMRD file says itself what it holds",
-        help: "leave --dimensions, --array and --content out")
+        help: "leave --dimensions and --content out")
     }
     let lines = try ISMRMRDLines(file, dataset, header, slice: options.slice)
     let layout = try ISMRMRDLayout(lines, header)
     var kSpace = try filled(lines, layout)
-    var notes = header.notes + lines.notes
+    var notes = choice + header.notes + lines.notes
     if options.prewhitens {
       kSpace = try NoiseWhitening(noise: noise(lines, coils: layout.coils)).apply(kSpace)
       notes.append("coils prewhitened by \(lines.noise.count) noise lines")
