@@ -5,9 +5,10 @@ import LoopIR
 /// Convolutions with few input or output channels read global memory as they go (`NarrowKernel`). Others are staged
 /// through shared memory, for tensor cores where the precision and the channels allow it (`MatrixKernel`), else for
 /// the FMA units (`FMAKernel`); schedule files can choose other kinds (`TileKinds`). Everything else whose elements are
-/// independent has one thread for each (`ElementPerThread`), sums over images one for each row (`SumByRows`). Values equal those of the plain loops to
-/// the bit, except that sums are added up in parts, in float64 or by Winograd's algorithm, that padding takes part in
-/// them as zeros, and that tensor cores round factors.
+/// independent has one thread for each (`ElementPerThread`), sums over images one for each row (`SumByRows`), long ones such
+/// as gradients of convolutions' kernels are computed in parts (`SumInParts`), on tensor cores where the channels allow it
+/// (`GradientKernel`). Values equal those of the plain loops to the bit, except that sums are added up in parts, in float64
+/// or by Winograd's algorithm, that padding takes part in them as zeros, and that tensor cores round factors.
 struct GPUScheduler {
   let target: Target
   let gpu: GPU
@@ -87,7 +88,7 @@ struct GPUScheduler {
   ) -> (kernels: [Kernel], buffers: [Buffer])? {
     let form = GradientForm(kernel, factors: factors)
     if let form, let tile = GradientTile(form, gpu, precision),
-      let sum = SumInParts(kernel, wanted: tile.partsWanted(form, gpu))
+      let sum = SumInParts(kernel, wanted: tile.partsWanted(form, gpu), rows: tile.height)
     {
       let parts = GradientKernel(form, tile, sum).scheduled()
       return ([parts] + sum.totals().map(elements), sum.buffers)

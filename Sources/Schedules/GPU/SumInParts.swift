@@ -28,14 +28,15 @@ struct SumInParts {
   /// Sums of fewer terms stay as they are, and parts have no fewer.
   private static let fewestTerms = 64
 
-  /// As few parts as are at least `wanted`, or one; nil where the kernel is no such sum.
-  init?(_ kernel: Kernel, wanted: Int) {
+  /// As few parts as are at least `wanted`, or one, of about so many rows at least; nil where the kernel is no such sum.
+  init?(_ kernel: Kernel, wanted: Int, rows: Int = 1) {
     guard let nest = Self.nest(of: kernel) else { return nil }
     let extents = nest.reductions.map(\.extent)
     let most = extents.reduce(1, *) / Self.fewestTerms
     let parts = max(1, min(wanted, most))
     groups = Self.divisor(of: extents[0], atLeast: parts)
-    blocks = Self.divisor(of: extents[1], atLeast: (parts + groups - 1) / groups)
+    blocks = Self.divisor(
+      of: extents[1], atLeast: min((parts + groups - 1) / groups, extents[1] / rows))
     self.kernel = kernel
     self.nest = nest
     order = Self.order(of: nest.outer.dimensions)
