@@ -49,11 +49,12 @@ enum HostGPU {
   }
 
   static func failure(_ result: Int32, _ what: String) -> Diagnostic {
-    let memory = result == 2
-    return Diagnostic(
+    Diagnostic(
       "\(what) on the GPU failed: the driver reports error \(result)",
-      help: memory
-        ? "the GPU has too little memory left: choose a smaller batch, or end what else uses it"
-        : "update NVIDIA's driver, or check the kernels with 'rephase verify --emulate'")
+      help: result == 2 ? "the GPU has too little memory left: " + memoryHelp : failureHelp)
   }
+
+  static let memoryHelp = "choose a smaller batch, or end what else uses the GPU"
+  static let failureHelp =
+    "update NVIDIA's driver, or check the kernels with 'rephase verify --emulate'"
 }

@@ -73,13 +73,18 @@ public final class LoadedLibrary {
 
   func check(_ status: rephase_status, _ call: String) throws(Diagnostic) {
     guard status != REPHASE_OK else { return }
-    let isOfWeights = [
-      REPHASE_WEIGHTS_MISSING, REPHASE_WEIGHTS_SIZE, REPHASE_WEIGHTS_MISMATCH,
-    ].contains(status)
     throw Diagnostic(
-      "\(name)_\(call): \(String(cString: functions.statusText(status)))",
-      help: isOfWeights
-        ? "give --weights the \(name).weights that 'compile' wrote beside the library" : nil)
+      "\(name)_\(call): \(String(cString: functions.statusText(status)))", help: help(status))
+  }
+
+  private func help(_ status: rephase_status) -> String? {
+    switch status {
+    case REPHASE_WEIGHTS_MISSING, REPHASE_WEIGHTS_SIZE, REPHASE_WEIGHTS_MISMATCH:
+      return "give --weights the \(name).weights that 'compile' wrote beside the library"
+    case REPHASE_GPU_MEMORY: return HostGPU.memoryHelp
+    case REPHASE_GPU_FAILED: return HostGPU.failureHelp
+    default: return nil
+    }
   }
 
   /// The longest file that is looked at: a library with embedded weights.

@@ -90,7 +90,9 @@ def refuses():
     missing = run(rephase, *arguments, "--target", "sm_90")
     assert missing.returncode == 1 and "NVIDIA's driver (libcuda.so.1) cannot be loaded" in missing.stderr, missing
     memory = on_gpu(*arguments, FAKE_CUDA_FAIL="cuMemAlloc_v2=2")
-    assert memory.returncode == 1 and "memory" in memory.stderr, memory.stderr
+    assert memory.returncode == 1 and "help: choose a smaller batch" in memory.stderr, memory.stderr
+    launch = on_gpu(*arguments[:-1], "broken", FAKE_CUDA_FAIL="cuGraphLaunch=700")
+    assert launch.returncode == 1 and "help: update NVIDIA's driver" in launch.stderr, launch.stderr
     for after in (1, 60):
         copies = on_gpu(*arguments[:-1], f"broken{after}", FAKE_CUDA_FAIL="cuMemcpyHtoDAsync_v2=700", FAKE_CUDA_FAIL_AFTER=after)
         assert copies.returncode == 1 and copies.stderr.startswith("error: "), copies.stderr

@@ -7,7 +7,7 @@ import Tensors
 public struct ConvolutionKernelGradient: TensorOperation {
   public static let mnemonic = "convolution_kernel_gradient"
   public static let summary =
-    "dw[o,i,ky,kx] = sum over n, y, x of x[n, g I + i, y sy + ky ry - top, x sx + kx rx - left] dy[n,o,y,x]: what the kernel of a convolution with these attributes receives; operands x (the image, NCHW) and dy (the cotangent of the convolution's result). kernel = [rows, columns]."
+    "dw[o,i,ky,kx] = sum over n, y, x of x[n, g I + i, y sy + ky ry - top, x sx + kx rx - left] dy[n,o,y,x]: what the kernel of a convolution with these attributes receives; operands x (the image, NCHW) and dy (the cotangent of the convolution's result). kernel = [rows, columns]; rhs_dilation and feature_group_count may be left out."
 
   public static let optionalAttributes = ["rhs_dilation", "feature_group_count"]
 
