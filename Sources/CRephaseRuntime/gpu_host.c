@@ -167,7 +167,7 @@ int rephase_gpu_find(rephase_gpu *gpu, void *module, const char *name, unsigned 
 
 /* Adds a launch behind the node `*last`, which is NULL for the first. */
 static int rephase_gpu_add(const rephase_driver *cu, void *graph, void **last,
-                             const rephase_timed_launch *launch) {
+                           const rephase_timed_launch *launch) {
   void *before = *last;
   void **pointers = malloc((launch->count + 1) * sizeof *pointers);
   if (pointers == NULL) return REPHASE_CU_OUT_OF_MEMORY;

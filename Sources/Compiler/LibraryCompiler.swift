@@ -58,6 +58,7 @@ public struct LibraryCompiler {
     let manifest = Manifest(
       name: name, module: module, target: target, source: source,
       constants: blob, embedsConstants: embedsWeights, precision: precision,
+      promise: model.promise(precision),
       workspaceBytes: device == nil ? try workspaceByteCount(module) : 0,
       gpuCode: device.map { Manifest.GPUCode($0, assembler) })
     let json = try manifest.json()

@@ -40,6 +40,8 @@ struct Manifest {
   var constants: DigestedBytes
   var embedsConstants: Bool
   var precision: Precision
+  /// The largest error, in units of 2^-23.
+  var promise: Double
   var workspaceBytes: Int
   /// Set where a GPU runs the kernels.
   var gpuCode: GPUCode?
@@ -105,7 +107,7 @@ struct Manifest {
     let content = Content(
       rephase: Self.compilerVersion, llvm: "19", name: name, network: module.origin?.network,
       settings: module.origin?.settingsText, target: target.name, processor: target.processor,
-      precision: precision.rawValue, promiseUlps: precision.promise,
+      precision: precision.rawValue, promiseUlps: promise,
       inputs: module.buffers.compactMap {
         if case .input(let name) = $0.role { return entry($0.buffer, name) } else { return nil }
       },

@@ -66,7 +66,7 @@ struct DeviceSelftest {
       outputs.allSatisfy({ $0.values.allSatisfy(\.isFinite) })
     else { return nil }
     self.outputs = outputs
-    ulps = precision.promise + pipeline.precision.promise
+    ulps = model.promise(precision) + pipeline.precision.promise
   }
 
   var definitions: [String] {

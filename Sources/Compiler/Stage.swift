@@ -33,6 +33,14 @@ public enum StagedModel: Sendable {
   /// Kernels of a GPU; the interface has their grids and how they are launched.
   case ptx(text: String, interface: LoopModule)
 
+  /// The largest error that a precision allows: that of gradients of a graph that computes some.
+  func promise(_ precision: Precision) -> Double {
+    guard case .graph(let function) = self,
+      function.nodes.contains(where: { $0.operation.mnemonic.hasSuffix("_gradient") })
+    else { return precision.promise }
+    return precision.gradientPromise
+  }
+
   public var name: String {
     switch self {
     case .graph(let function): return function.name

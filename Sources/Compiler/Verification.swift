@@ -24,10 +24,9 @@ public struct Verification {
     self.weights = weights.mapValues { $0.map(Double.init) }
   }
 
-  /// The largest error that the precision allows of this function: that of gradients where it computes some.
+  /// The largest error that the precision allows of this function.
   public func promise(_ precision: Precision) -> Double {
-    let computes = function.nodes.contains { $0.operation.mnemonic.hasSuffix("_gradient") }
-    return computes ? precision.gradientPromise : precision.promise
+    StagedModel.graph(function).promise(precision)
   }
 
   /// Whether the reference computes numbers on the way that float32 cannot hold: squares of large ones, say.

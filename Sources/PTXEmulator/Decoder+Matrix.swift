@@ -63,23 +63,24 @@ private struct MatrixRead {
       for lane in 0..<8 * registers.count { rows.append(try row.shared(warp, lane)) }
       for (matrix, register) in registers.enumerated() {
         for lane in 0..<Warp.lanes {
-          let own = Array(rows[8 * matrix..<8 * matrix + 8])
-          warp.registers[register + lane] = UInt64(word(lane, own, warp.shared.bytes))
+          let word = word(lane, rows, first: 8 * matrix, warp.shared.bytes)
+          warp.registers[register + lane] = UInt64(word)
         }
       }
     }
   }
 
   private func word(
-    _ lane: Int, _ rows: [Int], _ bytes: UnsafeMutableRawBufferPointer
+    _ lane: Int, _ rows: [Int], first: Int, _ bytes: UnsafeMutableRawBufferPointer
   ) -> UInt32 {
     guard isTransposed else {
-      return bytes.load(fromByteOffset: rows[lane / 4] + lane % 4 * 4, as: UInt32.self)
+      return bytes.load(fromByteOffset: rows[first + lane / 4] + lane % 4 * 4, as: UInt32.self)
     }
-    let halves = (0..<2).map { half in
-      bytes.load(fromByteOffset: rows[lane % 4 * 2 + half] + lane / 4 * 2, as: UInt16.self)
+    func half(_ number: Int) -> UInt32 {
+      let row = rows[first + lane % 4 * 2 + number]
+      return UInt32(bytes.load(fromByteOffset: row + lane / 4 * 2, as: UInt16.self))
     }
-    return UInt32(halves[1]) << 16 | UInt32(halves[0])
+    return half(1) << 16 | half(0)
   }
 }
 

@@ -29,6 +29,8 @@ public final class TrainingSession: TrainingEngine {
   private let shared: (runner: Runner, communicator: any Communicator)?
   /// Compiled evaluations by their number of images.
   private var evaluations: [Int: any StepRunner] = [:]
+  /// Those that have the parameters as they are now.
+  private var currentEvaluations: Set<Int> = []
 
   /// Compiles the step for batches [batch, C, height, width].
   ///
@@ -102,6 +104,7 @@ public final class TrainingSession: TrainingEngine {
   public func step(
     input: Tensor<Float>, target: Tensor<Float>, learningRate rate: Float
   ) throws(Diagnostic) -> Float {
+    currentEvaluations = []
     try runner.setInput(0, input)
     try runner.setInput(1, target)
     try runner.setInput(learningRate, Tensor(.scalar, repeating: rate))
@@ -139,8 +142,11 @@ public final class TrainingSession: TrainingEngine {
     let runner = try evaluation(images)
     try runner.setInput(0, input)
     try runner.setInput(1, target)
-    for place in firstParameter..<firstState {
-      try runner.setInput(place, try self.runner.input(place))
+    if !currentEvaluations.contains(images) {
+      for place in firstParameter..<firstState {
+        try runner.setInput(place, try self.runner.input(place))
+      }
+      currentEvaluations.insert(images)
     }
     try runner.runOnce()
     return try runner.result(0).values[0]
@@ -184,6 +190,7 @@ public final class TrainingSession: TrainingEngine {
   public func restore(
     weights: [String: Tensor<Float>], state: [String: Tensor<Float>]
   ) throws(Diagnostic) {
+    currentEvaluations = []
     for (offset, name) in graph.parameters.enumerated() {
       guard let tensor = weights[name] else {
         throw Diagnostic(

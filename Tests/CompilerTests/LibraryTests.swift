@@ -102,7 +102,7 @@ import Testing
     let manifest = Manifest(
       name: "small", module: module, target: try v3(), source: "abc",
       constants: DigestedBytes(constants),
-      embedsConstants: false, precision: .strict, workspaceBytes: 128)
+      embedsConstants: false, precision: .strict, promise: 16, workspaceBytes: 128)
     let json = try manifest.json()
     #expect(json == (try manifest.json()), "the same text each time")
     let object = try #require(

@@ -87,8 +87,8 @@ def goes_on():
 
 def refuses():
     arguments = ["train", "resnet1", "--data", "data.npz", "--batch", "2", "--loss", "l2", "--steps", "1", "-o", "no"]
-    missing = run(rephase, *arguments, "--target", "sm_90")
-    assert missing.returncode == 1 and "NVIDIA's driver (libcuda.so.1) cannot be loaded" in missing.stderr, missing
+    missing = on_gpu(*arguments, FAKE_CUDA_FAIL="cuInit=100")
+    assert missing.returncode == 1 and "the NVIDIA driver finds no GPU" in missing.stderr, missing
     memory = on_gpu(*arguments, FAKE_CUDA_FAIL="cuMemAlloc_v2=2")
     assert memory.returncode == 1 and "help: choose a smaller batch" in memory.stderr, memory.stderr
     launch = on_gpu(*arguments[:-1], "broken", FAKE_CUDA_FAIL="cuGraphLaunch=700")
@@ -112,6 +112,8 @@ def steps_verify():
     """Dumps of training steps keep the promise of gradients, on images whose squares float32 holds."""
     step = ("--set", "filters=4", "--train", "l1", "--size", "16x12", "--batch", "2")
     expect(run(rephase, "emit", "unet", *step, "-o", "step.rir"), "emit")
+    expect(run(rephase, "compile", "step.rir", "--name", "step", "-o", "lib"), "compile")
+    assert json.loads((work / "lib/step.json").read_text())["promise_ulps"] == 256
     for target in ((), ("--target", "sm_90", "--emulate")):
         done = expect(run(rephase, "verify", "step.rir", *target), f"verify {target}")
         last = done.stdout.splitlines()[-1]

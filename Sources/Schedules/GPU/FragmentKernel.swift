@@ -32,7 +32,8 @@ extension FragmentKernel {
   /// The chunk's weights for the block's channels, in the order of the constant.
   func weightUnits(_ chunk: StagedChunk) -> StagedUnits {
     let (rows, columns) = (form.kernelRow.extent, form.kernelColumn.extent)
-    let lanes = largestDivisor(of: tile.inputs, atMost: form.lanes(of: .load(form.weights, [])))
+    let lanes = largestDivisor(
+      of: tile.inputs, atMost: form.kernel.lanes(of: .load(form.weights, [])))
     let units = tile.inputs / lanes
     func place(_ unit: Expression) -> StagedWeight {
       let (group, rest) = split(unit, by: units)

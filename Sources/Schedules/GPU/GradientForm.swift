@@ -44,11 +44,4 @@ struct GradientForm {
     (self.kernel, self.nest, self.pixel, self.gradient) = (kernel, nest, pixel, gradient)
     (self.strideY, self.strideX, self.factors) = (strideY, strideX, factors)
   }
-
-  /// Elements in 16 bytes of what an expression loads: what a thread copies at once.
-  func lanes(of value: Expression) -> Int {
-    let loaded = value.loadedBuffers
-    let types = kernel.parameters.filter { loaded.contains($0.buffer.name) }.map(\.buffer.element)
-    return 16 / (types.map(\.byteCount).max() ?? 4)
-  }
 }

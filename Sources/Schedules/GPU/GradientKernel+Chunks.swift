@@ -94,7 +94,7 @@ extension GradientKernel {
         values: [String: Expression], inside: [Expression]
       )
   ) -> StagedUnits {
-    let lanes = largestDivisor(of: shared.extents[3], atMost: form.lanes(of: value))
+    let lanes = largestDivisor(of: shared.extents[3], atMost: form.kernel.lanes(of: value))
     let runs = shared.extents[3] / lanes
     func place(
       _ unit: Expression

@@ -135,7 +135,7 @@ extension NarrowTile {
   private func bytes(_ form: StagedConvolution) -> Int {
     let seenColumns = (width - 1) * form.strideX + form.kernelColumn.extent
     let seen = ((height - 1) * form.strideY + form.kernelRow.extent) * seenColumns
-    let read = seen * form.input.extent * (16 / form.lanes(of: form.pixel))
+    let read = seen * form.input.extent * (16 / form.kernel.lanes(of: form.pixel))
     return read + height * width * blockChannels * form.nest.accumulator.element.byteCount
   }
 }

@@ -69,13 +69,6 @@ struct StagedConvolution {
     ])
   }
 
-  /// Elements in 16 bytes of what an expression loads: what a thread copies at once.
-  func lanes(of value: Expression) -> Int {
-    let loaded = value.loadedBuffers
-    let types = kernel.parameters.filter { loaded.contains($0.buffer.name) }.map(\.buffer.element)
-    return 16 / (types.map(\.byteCount).max() ?? 4)
-  }
-
   /// The s for which the expressions do not change when `outer` grows by 1 and `inner` falls by s.
   static func stride(
     of outer: String, along inner: String, in expressions: [Expression]

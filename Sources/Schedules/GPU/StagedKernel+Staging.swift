@@ -20,7 +20,7 @@ struct StagedRun {
 extension StagedKernel {
   /// The chunk's channels of every pixel that the block sees; zero outside of the image.
   func pixelUnits(_ chunk: StagedChunk) -> StagedUnits {
-    let widest = form.lanes(of: form.pixel)
+    let widest = form.kernel.lanes(of: form.pixel)
     return pixelUnits(chunk, lanes: [widest, 4].first { tile.inputs % $0 == 0 } ?? 1)
   }
 

@@ -20,6 +20,15 @@ struct StagedValues {
   var choice: (isLow: Expression, high: (_ lane: Expression) -> Expression)?
 }
 
+extension Kernel {
+  /// Elements in 16 bytes of what an expression loads: what a thread copies at once.
+  func lanes(of value: Expression) -> Int {
+    let loaded = value.loadedBuffers
+    let types = parameters.filter { loaded.contains($0.buffer.name) }.map(\.buffer.element)
+    return 16 / (types.map(\.byteCount).max() ?? 4)
+  }
+}
+
 /// Writes a kernel whose blocks bring elements to shared memory.
 protocol StagingKernel: ThreadsKernel {
   /// The kernel as plain loops.
@@ -84,8 +93,7 @@ extension StagingKernel {
   private func stored(_ units: StagedUnits, _ thread: Expression) -> [Statement] {
     inBatches(units, thread) { count, overUnits in
       let held = Buffer(
-        names.fresh("held"), heldElement, extents: [count, units.lanes],
-        space: .register)
+        names.fresh("held"), heldElement, extents: [count, units.lanes], space: .register)
       let reads = overUnits { unit, turn in
         func keep(_ value: (Expression) -> Expression) -> [Statement] {
           let lane = names.fresh("l")
