@@ -15,7 +15,7 @@ public enum Axis: String, Sendable, Hashable, CaseIterable {
 /// A dimension that a scan's images run over, and how many there are.
 public struct SeriesAxis: Sendable, Hashable {
   public let axis: Axis
-  public let count: Int
+  public var count: Int
 }
 
 extension Axis {

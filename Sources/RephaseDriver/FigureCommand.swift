@@ -35,8 +35,16 @@ struct NamedFiles: ParsableArguments {
     if files.isEmpty { throw ValidationError("no file is given") }
   }
 
+  /// Throws where two have the same name, which a figure could not tell apart.
   func parsed() throws -> [TechniqueImages] {
-    try UsageError.of { () throws(Diagnostic) in try files.map(TechniqueImages.parse) }
+    let parsed = try UsageError.of { () throws(Diagnostic) in
+      try files.map(TechniqueImages.parse)
+    }
+    var names: Set<String> = []
+    for file in parsed where !names.insert(file.name).inserted {
+      throw ValidationError("two files are named '\(file.name)'; give each its own NAME=PATH")
+    }
+    return parsed
   }
 
   func images() throws -> (names: [String], series: [ImageStack]) {

@@ -88,6 +88,13 @@ check(rows[3] == "small - again,-,-,-" and "-,-" not in rows[1], f"pairs of equa
 pairs = json.loads((scratch.path / "equal/results.json").read_text())["pairs"]["snr_db"]
 check([(p["a"], p["b"]) for p in pairs] == [("zero-filled", "small"), ("zero-filled", "again")], f"pairs: {pairs}")
 
+# Of three images there is one of the tests of normality.
+scratch.succeed("phantom", "--frames", 3, "--rows", 96, "--columns", 80, "--noise", 0.05, "-o", "few.npz")
+scratch.succeed("prepare", "scans", "few.npz", "--size", "64x48", "--test", "few", "-o", "few", "--quiet")
+scratch.succeed("evaluate", "--set", "few", "--models", "small.safetensors", "-o", "three", "--quiet")
+for technique in json.loads((scratch.path / "three/results.json").read_text())["techniques"]:
+    check(set(technique["normality"]["ssim"]) == {"shapiro_wilk"}, f"normality of three: {technique['normality']}")
+
 shutil.copy(scratch.path / "small.safetensors", scratch.path / "zero-filled.safetensors")
 for arguments, code, word in [
     (["--set", "set"], 64, "--models"),

@@ -2,6 +2,7 @@
 """rephase figure: pixels of the images are where they belong, PNG and SVG show the same, errors are clear."""
 
 import json
+import re
 import xml.etree.ElementTree
 
 import numpy as np
@@ -87,6 +88,15 @@ for options in ([], ["--log"]):
     picture = draw("curves", "run=log.jsonl", *options)
     blue = (np.abs(picture - [0, 114, 178]).max(-1) < 3).sum()
     check(blue > 500, f"the curve is not there: {blue} pixels")
+# Twelve runs, whose strokes all differ, of losses with long numbers.
+lines = [{"step": s, "loss": 1000.0001 + 1e-6 * s, "validation_loss": 1000.0002 - 1e-6 * s} for s in range(1, 9)]
+(scratch.path / "long.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+runs = [f"run {number}=long.jsonl" for number in range(12)]
+draw("curves", *runs)
+scratch.succeed("figure", "curves", *runs, "-o", "many.svg")
+strokes = re.findall(r'style="[^"]*stroke-width:2;[^"]*"', (scratch.path / "many.svg").read_text())
+looks = {tuple(re.findall(r"stroke(?:-dasharray)?:([^;]*);", stroke)) for stroke in strokes}
+check(len(strokes) == len(looks) == 24, f"{len(looks)} strokes of {len(strokes)} differ")
 save("a.npy", random.standard_normal(100))
 save("b.npy", random.standard_normal(100) + 1)
 draw("boxes", "a=a.npy", "b & <c>=b.npy", "--label", "SNR (dB)")
@@ -100,6 +110,7 @@ for arguments, code, word in [
     (["profile", "a=truth.npy", "--line", "row:38"], 1, "no such line"),
     (["profile", "a=truth.npy", "--line", "38"], 64, "--line"),
     (["curves", "a=a.npy"], 1, "a.npy:1"),
+    (["curves", "a=log.jsonl", "a=long.jsonl"], 64, "two files are named 'a'"),
     (["boxes", "a=missing.npy"], 1, "missing.npy"),
 ]:
     done = scratch.run("figure", *arguments, "-o", "bad.png")

@@ -144,6 +144,10 @@ told = scratch.succeed("info", "scans.h5").stdout
 check("dataset is one of 2 scans (dataset, dataset_2): --array chooses" in told, f"two scans: {told}")
 wanted = ismrmrd(scratch.path / "volume.h5", kspace, partitions=True)
 same("volume.h5", wanted, "ISMRMRD, 3-D", said={"series": [{"axis": "partition", "count": 3}]})
+wanted = ismrmrd(scratch.path / "thick.h5", np.concatenate([kspace, 2 * kspace]), partitions=True, in_view=4)
+same("thick.h5", wanted, "ISMRMRD, 3-D with slice oversampling", said={"series": [{"axis": "partition", "count": 4}]})
+told = scratch.succeed("info", "thick.h5").stdout
+check("4 of 6 partitions lie in the field of view" in told, f"slice oversampling: {told}")
 
 if SHARED:
     def slices(path):

@@ -103,12 +103,12 @@ def two_encodings(path, kspace):
 
 
 def ismrmrd(path, kspace, oversampling=1, counters=("phase",), counts=None, samples=None, centre=None,
-            partitions=False, noise=None, discard=(0, 0), **options):  # fmt: skip
+            partitions=False, in_view=None, noise=None, discard=(0, 0), **options):  # fmt: skip
     """Writes [frame, coil, row, column] with rows along the readout; what a reader must find comes back.
 
     Every line comes twice, as 1.5 and 0.5 times itself: averages. Noise and navigator lines, which are more than that,
     stand between.
-    `partitions`: frames are the second phase encoding. `noise`: the noise scan, [line, coil, sample]. `discard`: samples
+    `partitions`: frames are the second phase encoding, of which `in_view` images lie in the field of view. `noise`: the noise scan, [line, coil, sample]. `discard`: samples
     before and after each line that mean nothing.
     """
     frames, coils, rows, columns = kspace.shape
@@ -142,11 +142,12 @@ def ismrmrd(path, kspace, oversampling=1, counters=("phase",), counts=None, samp
                 records.append(_record(
                     shown * factor, where | {"average": average}, flags, centre, discard))  # fmt: skip
     depth = frames if partitions else 1
-    xml = header((length, columns, depth), (rows, columns, depth), **options)
+    xml = header((length, columns, depth), (rows, columns, in_view or depth), **options)
     write_ismrmrd(path, xml, records)
     if partitions:
         shifted = np.fft.ifft(np.fft.ifftshift(wanted, axes=0), axis=0, norm="ortho")
-        wanted = np.fft.fftshift(shifted, axes=0)
+        first = depth // 2 - (in_view or depth) // 2
+        wanted = np.fft.fftshift(shifted, axes=0)[first : first + (in_view or depth)]
     return wanted
 
 

@@ -46,12 +46,24 @@ struct Scale: Sendable {
   }
 }
 
+extension Scale {
+  /// The points that labels of size 10 take, by the width of the font's digits; its other signs are no wider.
+  var labelWidth: Double { Double(ticks.map { label($0).count }.max() ?? 0) * 6.4 }
+}
+
 /// The frame of a plot: where data lie, grid, ticks and labels.
 struct Axes: Sendable {
   let box: Box
   let vertical: Scale
   /// Nil where the horizontal axis has names.
   var horizontal: Scale?
+
+  /// How far left of the box its labels and title reach.
+  static func margin(_ vertical: Scale) -> Double { titleDistance(vertical) + 24 }
+
+  private static func titleDistance(_ vertical: Scale) -> Double {
+    max(42, vertical.labelWidth + 10)
+  }
 
   func y(_ value: Double) -> Double { box.bottom - vertical.part(value) * box.height }
 
@@ -76,7 +88,8 @@ struct Axes: Sendable {
     }
     drawing.frame(box, .grey(0.4))
     drawing.text(
-      label, at: Point(x: box.x - 42, y: box.middle.y), anchor: .middle, angle: -Double.pi / 2)
+      label, at: Point(x: box.x - Self.titleDistance(vertical), y: box.middle.y), anchor: .middle,
+      angle: -Double.pi / 2)
     drawing.text(other, at: Point(x: box.middle.x, y: box.bottom + 33), anchor: .middle)
   }
 }

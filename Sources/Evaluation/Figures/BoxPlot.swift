@@ -13,8 +13,10 @@ public enum BoxPlot {
       throw Diagnostic("'\(names[empty])' has no finite value that could be drawn")
     }
     let slot = 92.0
-    let box = Box(x: 62, y: 16, width: max(160, slot * Double(names.count)), height: 240)
-    let axes = Axes(box: box, vertical: Scale(holding: finite.joined()))
+    let scale = Scale(holding: finite.joined())
+    let box = Box(
+      x: Axes.margin(scale), y: 16, width: max(160, slot * Double(names.count)), height: 240)
+    let axes = Axes(box: box, vertical: scale)
     return try Figure(width: box.right + 16, height: box.bottom + 34) { drawing in
       axes.draw(on: drawing, vertical: label)
       for (place, sample) in finite.enumerated() {

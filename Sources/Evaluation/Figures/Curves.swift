@@ -31,18 +31,17 @@ public struct Curves: Sendable {
     guard !drawn.joined().isEmpty else {
       throw Diagnostic("the curves have no points that can be drawn")
     }
-    let box = Box(x: 66, y: 16, width: 460, height: 280)
+    let scale = Scale(holding: drawn.joined().map(\.y))
+    let box = Box(x: Axes.margin(scale), y: 16, width: 460, height: 280)
     let axes = Axes(
-      box: box, vertical: Scale(holding: drawn.joined().map(\.y)),
-      horizontal: Scale(holding: drawn.joined().map(\.x)))
+      box: box, vertical: scale, horizontal: Scale(holding: drawn.joined().map(\.x)))
     let label = isLogarithmic ? "log10 of \(vertical)" : vertical
-    var colours: [Int] = []
-    for curve in curves { colours.append((colours.last ?? -1) + (curve.isDashed ? 0 : 1)) }
-    return try Figure(width: box.right + 190, height: box.bottom + 50) { [colours] drawing in
+    let strokes = strokes(curves)
+    let legend = box.y + 12 + 18 * Double(curves.count)
+    return try Figure(width: box.right + 190, height: max(box.bottom + 50, legend)) { drawing in
       axes.draw(on: drawing, vertical: label, horizontal: horizontal)
       for (place, points) in drawn.enumerated() {
-        let dashes = curves[place].isDashed ? [5.0, 3.0] : []
-        let ink = Ink.series(max(0, colours[place]))
+        let (ink, dashes) = strokes[place]
         let places = points.map { Point(x: axes.x($0.x), y: axes.y($0.y)) }
         drawing.line(places, ink, width: 1.6, dashes: dashes)
         if places.count == 1 { drawing.disc(places[0], radius: 3, ink) }
@@ -54,6 +53,21 @@ public struct Curves: Sendable {
           drawing.fitted(curves[place].name, width: 140, size: 10),
           at: Point(x: box.right + 42, y: y + 4), size: 10)
       }
+    }
+  }
+
+  /// Lines and gaps of curves whose colour is used again, solid and dashed ones in turn.
+  private static let patterns: [[Double]] = [
+    [], [5, 3], [12, 3], [2, 2], [12, 3, 2, 3], [2, 5], [12, 3, 2, 3, 2, 3], [5, 3, 2, 3],
+  ]
+
+  /// A colour for each curve, which a dashed one has in common with the curve before; where colours repeat, dashes differ.
+  private static func strokes(_ curves: [Curve]) -> [(ink: Ink, dashes: [Double])] {
+    var number = -1
+    return curves.map { curve in
+      if !curve.isDashed || number < 0 { number += 1 }
+      let pattern = 2 * (number / Ink.seriesCount) + (curve.isDashed ? 1 : 0)
+      return (.series(number), patterns[pattern % patterns.count])
     }
   }
 

@@ -38,8 +38,10 @@ struct Ink: Sendable, Equatable {
 
   static func grey(_ level: Double) -> Ink { Ink(level, level, level) }
 
-  /// Colours that readers with any colour vision tell apart (Okabe and Ito 2008); they repeat after seven.
+  /// Colours that readers with any colour vision tell apart (Okabe and Ito 2008); they repeat after
+  /// `seriesCount`.
   static func series(_ index: Int) -> Ink { palette[index % palette.count] }
+  static var seriesCount: Int { palette.count }
 
   private static let palette = [
     Ink(0, 0.447, 0.698), Ink(0.835, 0.369, 0), Ink(0, 0.62, 0.451), Ink(0.8, 0.475, 0.655),

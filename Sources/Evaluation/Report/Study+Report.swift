@@ -8,7 +8,7 @@ extension Study {
       var network: String
       var loss: String
       var quartiles: [String: Quartiles]
-      var normality: [String: Normality]
+      var normality: [String: NormalityTests]
     }
 
     var images: Int
@@ -52,8 +52,8 @@ extension Study {
     }
   }
 
-  /// The same numbers for programs: `techniques` with quartiles and, for SNR and SSIM, normality; `pairs` where they can
-  /// be compared.
+  /// The same numbers for programs: `techniques` with quartiles and, for SNR and SSIM, the tests of normality that are
+  /// possible; `pairs` where they can be compared.
   public func json() throws(Diagnostic) -> String {
     var pairs: [String: [PairedComparison]] = [:]
     if techniques.count > 1 {
@@ -61,11 +61,7 @@ extension Study {
     }
     let rows = techniques.map { technique in
       let values = Self.measures.map { ($0.key, $0.values(technique.scores)) }
-      let tests = Self.tested.compactMap { measure in
-        let sample = measure.values(technique.scores)
-        return sample.allSatisfy(\.isFinite)
-          ? (try? Normality(sample)).map { (measure.key, $0) } : nil
-      }
+      let tests = Self.tested.map { ($0.key, NormalityTests($0.values(technique.scores))) }
       return Summary.Row(
         name: technique.name, network: technique.network, loss: technique.loss,
         quartiles: Dictionary(uniqueKeysWithValues: values.map { ($0.0, Quartiles($0.1)) }),

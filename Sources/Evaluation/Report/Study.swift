@@ -74,15 +74,12 @@ public struct Study: Sendable {
       caption: "\(measure.name): tests of normality",
       header: ["technique", "Lilliefors D", "p", "Shapiro-Wilk W", "p"])
     for technique in techniques {
-      let values = measure.values(technique.scores)
-      let isFinite = values.allSatisfy(\.isFinite)
-      let lilliefors = isFinite ? try? Lilliefors(values) : nil
-      let shapiroWilk = isFinite ? try? ShapiroWilk(values) : nil
+      let tests = NormalityTests(measure.values(technique.scores))
       table.add([
-        technique.name, lilliefors.map { TableText.number($0.d, 4) } ?? "-",
-        lilliefors.map { TableText.probability($0.p) } ?? "-",
-        shapiroWilk.map { TableText.number($0.w, 4) } ?? "-",
-        shapiroWilk.map { TableText.probability($0.p) } ?? "-",
+        technique.name, tests.lilliefors.map { TableText.number($0.d, 4) } ?? "-",
+        tests.lilliefors.map { TableText.probability($0.p) } ?? "-",
+        tests.shapiroWilk.map { TableText.number($0.w, 4) } ?? "-",
+        tests.shapiroWilk.map { TableText.probability($0.p) } ?? "-",
       ])
     }
     return table

@@ -16,3 +16,21 @@ public struct Normality: Sendable, Equatable, Codable {
     shapiroWilk = try ShapiroWilk(values)
   }
 }
+
+/// Those of the tests of normality that a sample allows; a missing one is nil, and left out of JSON.
+struct NormalityTests: Sendable, Encodable {
+  let shapiroWilk: ShapiroWilk?
+  let lilliefors: Lilliefors?
+
+  private enum CodingKeys: String, CodingKey {
+    case lilliefors
+    case shapiroWilk = "shapiro_wilk"
+  }
+
+  /// None is possible where a value is not finite.
+  init(_ values: [Double]) {
+    let isFinite = values.allSatisfy(\.isFinite)
+    shapiroWilk = isFinite ? try? ShapiroWilk(values) : nil
+    lilliefors = isFinite ? try? Lilliefors(values) : nil
+  }
+}

@@ -8,7 +8,8 @@ import Tensors
 ///
 /// Noise scans (unless `ScanOptions.prewhitens`), navigators, phase-correction and dummy lines are left out. Calibration lines stand at their place in
 /// k-space and are kept, unless the header says that they are from a scan of their own. Lines measured more than once
-/// are averaged. Rows are the readout, without its oversampling; columns the first phase encoding.
+/// are averaged. Rows are the readout, without its oversampling; columns the first phase encoding. Partitions that lie
+/// outside the field of view reconstructed are left out.
 ///
 /// Format: ISMRMRD's documentation, "MR acquisition data" and "Cartesian"; flags count from 1.
 struct ISMRMRDFile {
@@ -71,8 +72,16 @@ struct ISMRMRDFile {
       kSpace = try NoiseWhitening(noise: noise(lines, coils: layout.coils)).apply(kSpace)
       notes.append("coils prewhitened by \(lines.noise.count) noise lines")
     }
+    var series = layout.series
     if layout.partitions > 1 {
       kSpace = try Fourier.inverse(kSpace, alongFirstOf: layout.partitions)
+      let inView = header.extentInView(2)
+      if inView < layout.partitions {
+        kSpace = try middle(inView, of: layout.partitions, kSpace)
+        series[0].count = inView
+        notes.append(
+          "\(inView) of \(layout.partitions) partitions lie in the field of view; the others are left out")
+      }
     }
     guard kSpace.values.contains(where: { $0 != .zero }) else {
       throw Diagnostic("all values of the scan are zero", help: "check how it was exported")
@@ -83,7 +92,19 @@ struct ISMRMRDFile {
     facts.notes = notes
     return Scan(
       content: .kSpace(try KSpace(kSpace)), path: file.path, format: .ismrmrd,
-      series: layout.series, facts: facts)
+      series: series, facts: facts)
+  }
+
+  /// The frames of the middle partitions, which are the slowest dimension of frames.
+  private func middle(
+    _ kept: Int, of partitions: Int, _ frames: Tensor<Complex<Float>>
+  ) throws(Diagnostic) -> Tensor<Complex<Float>> {
+    let partition = frames.shape.elementCount / partitions
+    let first = partitions / 2 - kept / 2
+    var extents = frames.shape.extents
+    extents[0] = extents[0] / partitions * kept
+    return try Tensor(
+      try Shape(extents), Array(frames.values[first * partition..<(first + kept) * partition]))
   }
 
   /// All noise samples of each coil.
