@@ -2,17 +2,23 @@ import CLLVM
 import LoopIR
 import Tensors
 
-/// exp, log, tanh and erf as instructions: libm's functions would be called lane by lane, differ from one machine to
+/// exp, log, sin and the like as instructions: libm's functions would be called lane by lane, differ from one machine to
 /// the next, and are missing on GPUs.
 extension FunctionEmitter {
-  /// f16 and bf16 go through f32.
+  /// f16 and bf16 go through f32, sine and cosine through f64.
   func elementary(
     _ operation: UnaryOperator, _ value: LLVMValueRef, _ type: ElementType, _ wide: Bool
   ) throws(EmitFailure) -> LLVMValueRef {
-    let own: ElementType = type == .f64 ? .f64 : .f32
+    let own = operation.elementaryType(of: type)
+    guard type == own || type == .f32 else {
+      let operand = try converted(value, from: type, to: .f32, wide)
+      return try converted(
+        try elementary(operation, operand, .f32, wide), from: .f32, to: type, wide)
+    }
     let operand = type == own ? value : try converted(value, from: type, to: own, wide)
     let arithmetic = InstructionArithmetic(emitter: self, scalar: try unit.type(own), wide: wide)
-    guard let function = ElementaryFunctions(arithmetic, own).function(operation) else {
+    let functions = ElementaryFunctions(arithmetic, operation, of: type)
+    guard let function = functions.function(operation) else {
       throw complain("kernel \(kernel.name): '\(operation.rawValue)' is no elementary function")
     }
     let result = function(operand)

@@ -29,17 +29,19 @@ public protocol ElementaryArithmetic {
   func shiftRight(_ a: Bits, by count: Int) -> Bits
 }
 
-/// exp, log, tanh and erf of f32 or f64 without branches or calls, so that they go into vectors and onto GPUs.
+/// exp, log, tanh, erf, sin, cos and roundings of f32 or f64 without branches or calls, so that they go into vectors and
+/// onto GPUs.
 ///
 /// Errors are below 2 units in the last place; subnormal numbers are kept, and NaN stays NaN.
 public struct ElementaryFunctions<Arithmetic: ElementaryArithmetic> {
   public typealias Number = Arithmetic.Number
-  private let a: Arithmetic
-  private let c: ElementaryConstants
+  let a: Arithmetic
+  let c: ElementaryConstants
 
-  public init(_ arithmetic: Arithmetic, _ element: ElementType) {
+  /// The arithmetic is of `operation.elementaryType(of: element)`.
+  public init(_ arithmetic: Arithmetic, _ operation: UnaryOperator, of element: ElementType) {
     a = arithmetic
-    c = element == .f64 ? .double : .single
+    c = operation.elementaryType(of: element) == .f64 ? .double : .single
   }
 
   /// nil for operators that are no such function.
@@ -49,6 +51,10 @@ public struct ElementaryFunctions<Arithmetic: ElementaryArithmetic> {
     case .log: return logarithm
     case .tanh: return hyperbolicTangent
     case .erf: return errorFunction
+    case .sin: return { sine($0, quarters: 0) }
+    case .cos: return { sine($0, quarters: 1) }
+    case .floor: return floor
+    case .round: return nearestInteger
     case .negate, .abs, .sqrt, .tf32, .tf32TowardsZero, .not: return nil
     }
   }
@@ -121,7 +127,7 @@ public struct ElementaryFunctions<Arithmetic: ElementaryArithmetic> {
   // MARK: Steps
 
   /// Coefficients begin with the constant one.
-  private func polynomial(_ x: Number, _ coefficients: [Double]) -> Number {
+  func polynomial(_ x: Number, _ coefficients: [Double]) -> Number {
     let last = a.number(coefficients.last ?? 0)
     return coefficients.dropLast().reversed().reduce(last) { sum, coefficient in
       a.fma(sum, x, a.number(coefficient))
@@ -135,7 +141,7 @@ public struct ElementaryFunctions<Arithmetic: ElementaryArithmetic> {
   }
 
   /// The integer nearest to a product, as a number: no bit is left for a fraction of so large a sum.
-  private func rounded(_ x: Number, times factor: Double) -> Number {
+  func rounded(_ x: Number, times factor: Double) -> Number {
     let large = a.number(1.5 * c.powerOfTwo(c.significandBits))
     return a.subtract(a.fma(x, a.number(factor), large), large)
   }
@@ -146,11 +152,11 @@ public struct ElementaryFunctions<Arithmetic: ElementaryArithmetic> {
     return a.number(of: a.shiftLeft(a.bits(of: biased), by: c.significandBits))
   }
 
-  private func magnitude(_ x: Number) -> Number {
+  func magnitude(_ x: Number) -> Number {
     a.number(of: a.and(a.bits(of: x), a.bits(c.signBit &- 1)))
   }
 
-  private func withSign(of x: Number, _ magnitude: Number) -> Number {
+  func withSign(of x: Number, _ magnitude: Number) -> Number {
     a.number(of: a.or(a.bits(of: magnitude), a.and(a.bits(of: x), a.bits(c.signBit))))
   }
 }

@@ -35,13 +35,21 @@ public indirect enum Expression: Hashable, Sendable {
 
 /// Raw values are the text form: `sqrt(x)`.
 public enum UnaryOperator: String, Hashable, Sendable, CaseIterable {
-  case negate, abs, sqrt, exp, log, tanh, erf
+  case negate, abs, sqrt, exp, log, tanh, erf, sin, cos
+  /// To integers: down, and to the nearest, of two the even one.
+  case floor, round
   /// An f32 rounded to the 11 significant bits of tf32, ties away from zero.
   case tf32
   /// An f32 cut off after those bits, towards zero.
   case tf32TowardsZero = "tf32_rz"
   /// Boolean.
   case not
+
+  /// What an elementary function of a type is computed in: f32 for narrower ones, f64 for sine and cosine, which f64
+  /// has not.
+  public func elementaryType(of element: ElementType) -> ElementType {
+    element == .f64 || self == .sin || self == .cos ? .f64 : .f32
+  }
 }
 
 /// Raw values are the text form: infix symbols, or calls for the named ones.

@@ -1,12 +1,16 @@
 import Tensors
 
 extension ElementType {
-  /// Elementary functions, step by step as code generators emit them; f16 and bf16 go through f32.
+  /// Elementary functions, step by step as code generators emit them; f16 and bf16 go through f32, sine and cosine
+  /// through f64.
   func elementary(_ op: UnaryOperator) -> ((Double) -> Double)? {
-    if self == .f64 {
-      return ElementaryFunctions(MachineArithmetic<Double>(), self).function(op)
+    if op.elementaryType(of: self) == .f64 {
+      let function = ElementaryFunctions(MachineArithmetic<Double>(), op, of: self).function(op)
+      return function.map { function in
+        self == .f64 ? function : { rounded(Double(Float(function($0)))) }
+      }
     }
-    let functions = ElementaryFunctions(MachineArithmetic<Float>(), .f32)
+    let functions = ElementaryFunctions(MachineArithmetic<Float>(), op, of: self)
     return functions.function(op).map { function in { rounded(Double(function(Float($0)))) } }
   }
 }

@@ -54,6 +54,16 @@ public struct Value {
     unary(Tanh(), .place(fileID, line))
   }
 
+  /// The sine, in radians.
+  public func sine(fileID: String = #fileID, line: Int = #line) -> Value {
+    unary(Sine(), .place(fileID, line))
+  }
+
+  /// The cosine, in radians.
+  public func cosine(fileID: String = #fileID, line: Int = #line) -> Value {
+    unary(Cosine(), .place(fileID, line))
+  }
+
   /// The mean of each `size` x `size` pixels, which do not overlap; rows and columns that are left over count for
   /// nothing.
   public func averagePooled(_ size: Int = 2, fileID: String = #fileID, line: Int = #line) -> Value {

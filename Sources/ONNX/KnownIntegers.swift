@@ -13,7 +13,7 @@ struct KnownIntegers: Sendable, Equatable {
     (self.extents, self.values) = (extents, values)
   }
 
-  private static func check(_ count: Int) throws(Diagnostic) {
+  static func check(_ count: Int) throws(Diagnostic) {
     guard count <= maximumCount else {
       throw Diagnostic(
         "a tensor of \(count) integers: only shapes, axes and indices may be integers",

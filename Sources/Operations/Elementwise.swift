@@ -8,6 +8,8 @@ public protocol ElementwiseUnary: TensorOperation {
   init()
   /// The range on which the operation is defined and well conditioned, for tests.
   static var domain: ClosedRange<Double> { get }
+  /// Whether the operation is defined for f64.
+  static var takesDouble: Bool { get }
   static func reference(_ x: Double) -> Double
   static func expression(_ x: Expression, _ element: ElementType) -> Expression
   /// The cotangent of x, from that of the result y; nil where it is zero.
@@ -20,10 +22,14 @@ extension ElementwiseUnary {
   public init(_ reader: inout AttributeReader) throws(Diagnostic) { self.init() }
   public var attributes: [Attribute] { [] }
   public static var domain: ClosedRange<Double> { -2...2 }
+  public static var takesDouble: Bool { true }
 
   public func inferResults(_ operands: [TensorType]) throws(Diagnostic) -> [TensorType] {
     try Require.count(operands, 1...1, mnemonic)
     try Require.float(operands, mnemonic)
+    guard Self.takesDouble || operands[0].element != .f64 else {
+      throw Diagnostic("\(mnemonic) takes no f64 tensors", help: "convert it to f32 first")
+    }
     return operands
   }
 
@@ -42,11 +48,13 @@ extension ElementwiseUnary {
   }
 
   public static var samples: [OperationSample] {
-    [
+    let double = [TensorType.sample([7], .f64)]
+    return [
       OperationSample(
         Self(), [.sample([2, 3, 5])], domain: domain,
-        refused: [[.sample([2], .i32)], [.sample([2]), .sample([2])], []]),
-      OperationSample(Self(), [.sample([7], .f64)], domain: domain),
+        refused: [[.sample([2], .i32)], [.sample([2]), .sample([2])], []]
+          + (takesDouble ? [] : [double])),
+      OperationSample(Self(), takesDouble ? double : [.sample([7])], domain: domain),
     ]
   }
 }

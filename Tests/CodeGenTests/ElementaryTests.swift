@@ -5,11 +5,19 @@ import Testing
 
 @testable import CodeGen
 
-/// exp, log, tanh and erf in float32 and float64.
+/// exp, log, sin, round and the like in float32 and float64.
 @Suite struct ElementaryTests {
   private static let functions: [(UnaryOperator, @Sendable (Double) -> Double)] = [
     (.exp, exp), (.log, log), (.tanh, tanh), (.erf, erf),
+    (.sin, sin), (.cos, cos), (.floor, { $0.rounded(.down) }),
+    (.round, { $0.rounded(.toNearestOrEven) }),
   ]
+
+  private static func functions(
+    of element: ElementType
+  ) -> [(operation: UnaryOperator, @Sendable (Double) -> Double)] {
+    functions.filter { element != .f64 || $0.0 != .sin && $0.0 != .cos }
+  }
 
   /// Numbers of every exponent and sign, those where algorithms change, and the odd ones.
   private static let arguments: [Float] = {
@@ -23,6 +31,9 @@ import Testing
       }
     }
     values += (0..<2000).map { Float($0) / 200 - 5 }
+    values += (0..<64).map { Float(Double($0) * .pi / 4) }
+    // Of all numbers those that come closest to multiples of pi / 2 (Muller, Elementary Functions, 11.3).
+    values += [0x1.fffffep23, 0x1p24, 0x1.f0ce28p66, 16367173 * 0x1p72, -8388607.5, 2.5, -1.5]
     return values + [Float](repeating: 1, count: 16 - values.count % 16)
   }()
 
@@ -49,7 +60,7 @@ import Testing
 
   @Test(arguments: [ElementType.f32, .f64], ["native", "x86-64"])
   func areRightToTwoUnits(_ element: ElementType, _ target: String) throws {
-    for (operation, function) in Self.functions {
+    for (operation, function) in Self.functions(of: element) {
       let values = try run(
         module(operation, element, lanes: 16), [Self.arguments], target: target)
       for (x, y) in zip(Self.arguments, values) {
@@ -64,7 +75,7 @@ import Testing
   {
     guard try Targets.resolve("native").hasFMA else { return }
     let input = try Tensor(try Shape([Self.arguments.count]), Self.arguments.map(Double.init))
-    for (operation, _) in Self.functions {
+    for (operation, _) in Self.functions(of: element) {
       let plain = module(operation, element, lanes: 1)
       let interpreted = try LoopInterpreter.run(plain, parameters: [:], inputs: [input])[0].values
       for lanes in [1, 16] {

@@ -158,14 +158,18 @@ import Testing
     let model = try DumpReader.read(
       """
       rephase_ir 1
-      func @f(%x: tensor<1x2x3x5xf32>) -> tensor<1x8x6x5xf32> {
+      func @f(%x: tensor<1x2x3x5xf32>) -> tensor<1x16x6x5xf32> {
         %0 = logistic %x : tensor<1x2x3x5xf32>
         %1 = log %0 : tensor<1x2x3x5xf32>
         %2 = tanh %x : tensor<1x2x3x5xf32>
         %3 = erf %x : tensor<1x2x3x5xf32>
-        %4 = concatenate %0, %1, %2, %3 {dimension = 1} : tensor<1x8x3x5xf32>
-        %5 = resize_linear %4 {dimension = 2, size = 6, coordinates = half_pixel} : tensor<1x8x6x5xf32>
-        return %5
+        %4 = sine %x : tensor<1x2x3x5xf32>
+        %5 = cosine %x : tensor<1x2x3x5xf32>
+        %6 = floor %x : tensor<1x2x3x5xf32>
+        %7 = round_nearest_even %x : tensor<1x2x3x5xf32>
+        %8 = concatenate %0, %1, %2, %3, %4, %5, %6, %7 {dimension = 1} : tensor<1x16x3x5xf32>
+        %9 = resize_linear %8 {dimension = 2, size = 6, coordinates = half_pixel} : tensor<1x16x6x5xf32>
+        return %9
       }
       """, file: "model.rir")
     let target = try Targets.resolve("sm_90")

@@ -117,6 +117,7 @@ def networks(folder):
         "attention": onnx_networks.randomized(onnx_networks.AttentionUnet(), 7),
         "squeeze": onnx_networks.randomized(onnx_networks.SqueezeExcitation(), 8),
         "windows": onnx_networks.randomized(onnx_networks.WindowAttention((48, 64)), 9),
+        "unrolled": onnx_networks.randomized(onnx_networks.Unrolled((24, 32)), 10),
     }
 
 
@@ -127,6 +128,9 @@ def exported(folder, name, network):
     # Masks of windows belong to one size.
     if name == "windows":
         exports = [(False, False), (True, False)]
+    # Only torch.export knows complex numbers.
+    if name == "unrolled":
+        exports = [(True, False)]
     # Fixed sizes make no difference to what the last two have more than the others.
     for dynamo, dynamic in exports[1:] if name in ["attention", "squeeze"] else exports:
         exporter = "torch.export" if dynamo else "TorchScript"

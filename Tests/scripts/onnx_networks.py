@@ -222,3 +222,30 @@ def randomized(network, seed):
         elif name.endswith("running_mean"):
             buffer.data = torch.randn(buffer.shape, generator=random) * 0.3
     return network.eval()
+
+
+class Unrolled(nn.Module):
+    """Two cascades of a small network and soft data consistency in k-space, in complex numbers (Aggarwal et al. 2019,
+    IEEE TMI 38(2):394; one coil)."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.register_buffer("mask", (torch.arange(size[1]) % 3 == 0).float())
+        self.weight = nn.Parameter(torch.tensor(0.7))
+        self.networks = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(2, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 3, padding=1)) for _ in range(2))
+
+    @staticmethod
+    def _centred(transform, x):
+        x = torch.fft.ifftshift(x, dim=(-2, -1))
+        return torch.fft.fftshift(transform(x, norm="ortho"), dim=(-2, -1))
+
+    def forward(self, x):
+        measured = self._centred(torch.fft.fft2, x[:, 0].to(torch.complex64)) * self.mask
+        image = self._centred(torch.fft.ifft2, measured)
+        for network in self.networks:
+            planes = network(torch.stack([image.real, image.imag], 1))
+            kspace = self._centred(torch.fft.fft2, torch.complex(planes[:, 0], planes[:, 1]))
+            kspace = kspace - self.weight * (self.mask * kspace - measured)
+            image = self._centred(torch.fft.ifft2, kspace)
+        return image.abs()[:, None]

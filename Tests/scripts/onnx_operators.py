@@ -84,7 +84,14 @@ def _arithmetic():
         ("Sigmoid", {}), ("Tanh", {}), ("Exp", {}), ("Erf", {}), ("Sign", {}), ("Elu", {"alpha": 0.5}), ("Selu", {}),
         ("Celu", {"alpha": 2.0}), ("HardSigmoid", {}), ("HardSwish", {}), ("Softplus", {}), ("Softsign", {}),
         ("Mish", {}), ("Gelu", {}), ("Gelu", {"approximate": "tanh"}), ("Softmax", {"axis": 1}), ("Softmax", {}),
-        ("LogSoftmax", {"axis": 2})], image, 20)
+        ("LogSoftmax", {"axis": 2}), ("Shrink", {"lambd": 0.75, "bias": 0.25}), ("Sin", {}), ("Cos", {})], image, 20)
+    yield "roundings", model(
+        [helper.make_node("Mul", ["x", "four"], ["m"])]
+        + [helper.make_node(name, ["m"], [name]) for name in ["Floor", "Ceil", "Round"]]
+        + [helper.make_node("Concat", ["Floor", "Ceil", "Round"], ["y"], axis=2)], image, {"four": numpy.float32(4)}, 18)
+    yield "waves of large numbers", model(
+        [helper.make_node("Mul", ["x", "many"], ["m"]), helper.make_node("Sin", ["m"], ["y"])], image,
+        {"many": numpy.float32(2) ** [-30, 10, 30, 60, 120]}, 18)
     yield "Softmax of all", _side_by_side([("Softmax", {"axis": 1}), ("LogSoftmax", {"axis": 2})], image, 11)
     yield "Log", model(
         [helper.make_node("Abs", ["x"], ["a"]), helper.make_node("Log", ["a"], ["y"])], image, {}, 13)
@@ -97,6 +104,12 @@ def _arithmetic():
         {"mask": random.random(size=image[-2:]) < 0.5, "low": numpy.float32(-9)}, 18)
     yield node("Pow", image, numpy.float32(2))
     yield node("Pow", image, numpy.int64(2))
+    for exponent in [0, 1, 5, -4, 37]:
+        yield node("Pow", image, numpy.float32(exponent))
+    for exponent in [2.2, -0.3]:
+        yield f"Pow {exponent}", model(
+            [helper.make_node("Abs", ["x"], ["a"]), helper.make_node("Pow", ["a", "c"], ["y"])], image,
+            {"c": numpy.float32(exponent)}, 18)
     yield node("PRelu", image, channels)
     yield node("Clip", image, min=-0.25, max=0.5, operator_set=9)
     yield node("Clip", image, None, numpy.float32(0.5))
@@ -106,7 +119,11 @@ def _arithmetic():
     yield node("GroupNormalization", [2, 6, 4, 5], weights(6), weights(6), num_groups=2, operator_set=21)
     yield node("LayerNormalization", image, weights(4, 5), weights(4, 5), axis=-2)
     yield "extrema, norms", _side_by_side(
-        [(f"Reduce{name}", {"axes": [1, -1]}) for name in ["Max", "Min", "L1", "L2", "SumSquare"]], image, 17)
+        [(f"Reduce{name}", {"axes": [1, -1]}) for name in ["Max", "Min", "L1", "L2", "SumSquare", "LogSumExp"]], image, 17)
+    yield node("ReduceLogSumExp", image, numpy.array([0, 2]), keepdims=0)
+    yield "ReduceLogSum", model(
+        [helper.make_node("Abs", ["x"], ["a"]), helper.make_node("ReduceLogSum", ["a", "c"], ["y"])], image,
+        {"c": numpy.array([3])}, 18)
     for operator in ["ReduceMean", "ReduceSum"]:
         yield node(operator, image, axes=[1, -1], operator_set=11)
         yield node(operator, image, numpy.array([2]), keepdims=0)
@@ -171,6 +188,7 @@ def _layouts():
     yield "attention", model(made, [2, 130, 40], {}, 18)
     yield "heads", heads(2, 37, 24, 3)
     yield node("Unsqueeze", image, numpy.array([-1, 2]))
+    yield node("Tile", image, numpy.array([1, 3, 1, 2]))
     yield node("Expand", [1, 2, 1, 5], numpy.array([3, 1, 4, 1]))
     yield node("Gather", image, numpy.int64(-2), axis=2)
     yield node("Gather", image, numpy.array([2, 0, 1, -1, 2, 2]), axis=3)
@@ -217,11 +235,39 @@ def _known_numbers():
         helper.make_node("Sub", ["sizes", "rests"], ["even"]), helper.make_node("Slice", ["x", "none", "even"], ["y"])]
     numbers = {"divisor": numpy.array([2, 1, 3, -4]), "none": numpy.zeros(4, numpy.int64)}
     yield "Mod of sizes", model(halves, [2, 3, 8, 8], numbers, 18)
+    counted = [
+        helper.make_node("Shape", ["x"], ["sizes"]), helper.make_node("Size", ["sizes"], ["rank"]),
+        helper.make_node("Range", ["one", "rank", "one"], ["places"]),
+        helper.make_node("Gather", ["sizes", "places"], ["last"]), helper.make_node("Tile", ["last", "twice"], ["more"]),
+        helper.make_node("Reshape", ["x", "flat"], ["f"]), helper.make_node("Expand", ["f", "more"], ["y"])]
+    numbers = {"one": numpy.int64(1), "twice": numpy.array([2]), "flat": numpy.array([3, 4, 5])}
+    yield "Range, Size and Tile of sizes", model(counted, [1, 3, 4, 5], numbers, 18)
+    ramp = [helper.make_node("Range", ["a", "b", "c"], ["r"]), helper.make_node("Mul", ["x", "r"], ["y"])]
+    numbers = {"a": numpy.float32(0.5), "b": numpy.float32(3), "c": numpy.float32(0.6)}
+    yield "Range of numbers", model(ramp, [2, 5], numbers, 18)
     empty = [
         helper.make_node("Shape", ["x"], ["sizes"]), helper.make_node("Slice", ["sizes", "four", "nine"], ["rest"]),
         helper.make_node("Concat", ["all", "rest"], ["shape"], axis=0), helper.make_node("Reshape", ["x", "shape"], ["y"])]
     numbers = {"four": numpy.array([4]), "nine": numpy.array([9]), "all": numpy.array([6, 20])}
     yield "Slice of sizes that leaves none", model(empty, [2, 3, 4, 5], numbers, 18)
+
+
+def _transforms():
+    """Fourier transforms: of real and complex tensors, padded, cut, halved, of both dimensions of images, and back."""
+    for shape, axis in [([2, 6, 1], 1), ([2, 7, 2], 1), ([2, 3, 5, 2], 1), ([3, 4, 5, 6, 2], 2), ([8, 2], 0)]:
+        yield node("DFT", shape, operator_set=17, axis=axis)
+        yield node("DFT", shape, None, numpy.int64(axis), operator_set=20)
+    yield node("DFT", [2, 6, 1], operator_set=17, axis=1, onesided=1)
+    yield node("DFT", [2, 9, 2], operator_set=20, inverse=1)
+    yield node("DFT", [2, 9, 2], numpy.int64(12), operator_set=20)
+    yield node("DFT", [2, 9, 1], numpy.int64(5), operator_set=20, onesided=1)
+    both = [
+        helper.make_node("DFT", ["x", "", "rows"], ["r"]), helper.make_node("DFT", ["r", "", "columns"], ["k"]),
+        helper.make_node("Mul", ["k", "mask"], ["m"]), helper.make_node("DFT", ["m", "", "columns"], ["c"], inverse=1),
+        helper.make_node("DFT", ["c", "", "rows"], ["y"], inverse=1)]
+    mask = (random.random(size=(1, 20, 1)) < 0.5).astype(numpy.float32)
+    yield "data consistency", model(
+        both, [2, 3, 12, 20, 2], {"rows": numpy.int64(-3), "columns": numpy.int64(-2), "mask": mask}, 20)
 
 
 def _long_chains():
@@ -237,5 +283,5 @@ def _long_chains():
 
 def all_models():
     """Pairs of a title and a model, whose input is `x`."""
-    for make in [_convolutions, _poolings, _arithmetic, _layouts, _long_chains]:
+    for make in [_convolutions, _poolings, _arithmetic, _layouts, _transforms, _long_chains]:
         yield from make()

@@ -32,6 +32,24 @@ enum Activations {
     return try call.apply(ReLU(), try Arithmetic.smaller(line, one, call))
   }
 
+  /// x + bias below -lambd, x - bias above lambd, and 0 between.
+  static func shrink(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let (bias, limit) = (try call.real("bias", 0), try call.real("lambd", 0.5))
+    let x = try call.value(0)
+    let shape = call.shape(of: x)
+    func constant(_ number: Double) throws(Diagnostic) -> ValueID {
+      try call.constant(number, shape)
+    }
+    let isLow = try call.apply(Compare(.LT), x, try constant(-limit))
+    let isHigh = try call.apply(Compare(.GT), x, try constant(limit))
+    let high = try call.apply(
+      Select(), isHigh, try call.apply(Subtract(), x, try constant(bias)), try constant(0))
+    return [
+      .value(
+        try call.apply(Select(), isLow, try call.apply(Add(), x, try constant(bias)), high))
+    ]
+  }
+
   static func elu(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     let alpha = try call.real("alpha", 1)
     return [.value(try elu(call, alpha: alpha, beta: 1, gamma: 1))]

@@ -69,21 +69,22 @@ enum Arithmetic {
   }
 
   static func floor(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    try rounded(call, .down)
+    if case .floats(let known) = call.input(0) { return [.floats(known.map { $0.rounded(.down) })] }
+    return [.value(try call.apply(Floor(), try call.value(0)))]
   }
 
+  /// -[-x], rounded down.
   static func ceil(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    try rounded(call, .up)
+    if case .floats(let known) = call.input(0) { return [.floats(known.map { $0.rounded(.up) })] }
+    let negative = try call.apply(Negate(), try call.value(0))
+    return [.value(try call.apply(Negate(), try call.apply(Floor(), negative)))]
   }
 
-  private static func rounded(
-    _ call: NodeCall, _ rule: FloatingPointRoundingRule
-  ) throws(Diagnostic) -> [ImportedValue] {
-    guard case .floats(let known) = call.input(0) else {
-      throw Diagnostic(
-        "only sizes of images can be rounded, not the images", help: "leave it out of the network")
+  static func round(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    if case .floats(let known) = call.input(0) {
+      return [.floats(known.map { $0.rounded(.toNearestOrEven) })]
     }
-    return [.floats(known.map { $0.rounded(rule) })]
+    return [.value(try call.apply(RoundNearestEven(), try call.value(0)))]
   }
 
   // MARK: Broadcasting

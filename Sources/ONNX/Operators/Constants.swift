@@ -49,6 +49,28 @@ enum Constants {
     }
   }
 
+  /// The numbers from a first one up to a limit, which is none of them.
+  static func range(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    guard call.inputs.count == 3 else { throw Diagnostic("it has not three inputs") }
+    var numbers: [Double] = []
+    for index in 0..<3 { numbers.append(try call.floats(index)?.first ?? .nan) }
+    let (first, limit, step) = (numbers[0], numbers[1], numbers[2])
+    let count = max(0, ((limit - first) / step).rounded(.up))
+    guard count <= Double(KnownIntegers.maximumCount) else {
+      throw Diagnostic("it counts from \(first) to \(limit) in steps of \(step)")
+    }
+    // Integers from shapes and indices are exact in float64, and so are their sums.
+    let values = (0..<Int(count)).map { first + Double($0) * step }
+    if case .integers = call.input(0) { return [.integers(try .list(values.map { Int($0) }))] }
+    guard !values.isEmpty else { return [.nothing] }
+    return [.floats(try Tensor(try Shape([values.count]), values.map { Float($0) }))]
+  }
+
+  static func size(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let extents = try extents(of: call.input(0), call)
+    return [.integers(try .scalar(try Shape(extents).elementCount))]
+  }
+
   static func identity(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] { [call.input(0)] }
 
   /// At inference nothing is dropped; its mask has no meaning there.
@@ -97,17 +119,22 @@ enum Constants {
 
   /// Since version 15 with attributes that cut the list.
   static func shape(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let extents: [Int]
-    switch call.input(0) {
-    case .integers(let known): extents = known.extents
-    case .grouped(_, let shape): extents = shape
-    case .floats(let tensor), .weight(_, let tensor): extents = tensor.shape.extents
-    default: extents = call.shape(of: try call.value(0)).extents
-    }
+    let extents = try extents(of: call.input(0), call)
     let rank = extents.count
     func place(_ index: Int) -> Int { (index < 0 ? index + rank : index).clamped(to: 0...rank) }
     let start = place(try call.integer("start", 0))
     let end = place(try call.integer("end", rank))
     return [.integers(try .list(Array(extents[start..<max(start, end)])))]
+  }
+
+  private static func extents(
+    of value: ImportedValue, _ call: NodeCall
+  ) throws(Diagnostic) -> [Int] {
+    switch value {
+    case .integers(let known): return known.extents
+    case .grouped(_, let shape): return shape
+    case .floats(let tensor), .weight(_, let tensor): return tensor.shape.extents
+    default: return call.shape(of: try call.value(0)).extents
+    }
   }
 }

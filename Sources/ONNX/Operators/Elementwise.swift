@@ -29,6 +29,14 @@ enum Elementwise {
     [.value(try call.apply(Erf(), try call.value(0)))]
   }
 
+  static func sine(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    [.value(try call.apply(Sine(), try call.value(0)))]
+  }
+
+  static func cosine(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    [.value(try call.apply(Cosine(), try call.value(0)))]
+  }
+
   static func abs(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     [.value(try call.apply(Abs(), try call.value(0)))]
   }
@@ -79,25 +87,40 @@ enum Elementwise {
     return [.value(x)]
   }
 
-  private static let exponents = "3, 2, 1, 0.5, -0.5 or -1"
-
-  /// Powers that are products, quotients and roots.
+  /// Powers of one exponent: products and roots where they are, else e^(y log x), which is NaN of negative numbers.
   static func power(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     let x = try call.value(0)
     let exponent = try call.floats(1) ?? []
     guard let first = exponent.first, exponent.allSatisfy({ $0 == first }) else {
-      throw Diagnostic("the exponent must be one number", help: "use \(exponents)")
+      throw Diagnostic(
+        "the exponent must be one number that is known before the network runs",
+        help: "make it a constant of the network")
     }
     let one = try call.constant(1, call.shape(of: x))
+    let size = Swift.abs(first)
     switch first {
-    case 1: return [.value(x)]
-    case 2: return [.value(try call.apply(Multiply(), x, x))]
-    case 3: return [.value(try call.apply(Multiply(), try call.apply(Multiply(), x, x), x))]
     case 0.5: return [.value(try call.apply(Sqrt(), x))]
     case -0.5: return [.value(try call.apply(Rsqrt(), x))]
-    case -1: return [.value(try call.apply(Divide(), one, x))]
+    case 0: return [.value(one)]
+    case _ where size == size.rounded() && size <= largestProduct:
+      let product = try self.product(of: x, Int(size), call)
+      return [.value(first > 0 ? product : try call.apply(Divide(), one, product))]
     default:
-      throw Diagnostic("the exponent \(first) is not supported", help: "use \(exponents)")
+      let exponent = try call.graph.builder.multiply(try call.apply(Log(), x), first)
+      return [.value(try call.apply(Exponential(), exponent))]
     }
+  }
+
+  /// Integer exponents up to here are products; negative numbers have such powers.
+  private static let largestProduct = 1024.0
+
+  /// x^count by squares of squares.
+  private static func product(
+    of x: ValueID, _ count: Int, _ call: NodeCall
+  ) throws(Diagnostic) -> ValueID {
+    guard count > 1 else { return x }
+    let half = try product(of: x, count / 2, call)
+    let square = try call.apply(Multiply(), half, half)
+    return count.isMultiple(of: 2) ? square : try call.apply(Multiply(), square, x)
   }
 }

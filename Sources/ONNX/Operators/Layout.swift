@@ -139,6 +139,36 @@ enum Layout {
     return [.value(try Arithmetic.stretched(x, to: shape, call))]
   }
 
+  /// Copies of the tensor beside each other along each dimension.
+  static func tile(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let extents = try self.extents(of: call.input(0), call)
+    guard let repeats = try call.integers(1), repeats.count == extents.count,
+      repeats.allSatisfy({ $0 > 0 })
+    else { throw Diagnostic("its repeats are not one positive number for each dimension") }
+    if case .integers(let known) = call.input(0) {
+      let tiled = try zip(extents, repeats).map { (pair) throws(Diagnostic) in
+        try Shape([pair.0, pair.1]).elementCount
+      }
+      try KnownIntegers.check(try Shape(tiled).elementCount)
+      return [
+        .integers(try known.picked(tiled) { index in zip(index, extents).map { $0 % $1 } })
+      ]
+    }
+    var x = try call.value(0)
+    for (dimension, count) in repeats.enumerated() where count > 1 {
+      let shape = call.shape(of: x)
+      // [.., copy, element, ..]
+      var copies = shape.extents
+      copies.insert(count, at: dimension)
+      let places = (0...shape.rank).filter { $0 != dimension }
+      let stretched = try call.broadcast(x, to: try Shape(copies), dimensions: places)
+      copies.remove(at: dimension)
+      copies[dimension] *= count
+      x = try call.apply(Reshape(try Shape(copies)), stretched)
+    }
+    return [.value(x)]
+  }
+
   /// One index, or of integers a list of them.
   static func gather(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     guard call.has(1) else { throw Diagnostic("it has no indices") }

@@ -39,6 +39,19 @@ enum Reductions {
     let squares = try Region(call).reduced(try call.apply(Multiply(), x, x))
     return [.value(try call.apply(Sqrt(), squares))]
   }
+
+  static func logarithmOfSum(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    [.value(try call.apply(Log(), try Region(call).reduced(try call.value(0))))]
+  }
+
+  /// max + log(sum(e^(x - max))), which does not overflow.
+  static func logarithmOfExponentials(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let (x, region) = (try call.value(0), try Region(call))
+    let largest = try region.reduced(x, by: .max)
+    let shifted = try call.apply(Subtract(), x, try region.stretched(largest, like: x))
+    let total = try region.reduced(try call.apply(Exponential(), shifted))
+    return [.value(try call.apply(Add(), largest, try call.apply(Log(), total)))]
+  }
 }
 
 /// The dimensions that a node reduces.
@@ -61,6 +74,13 @@ private struct Region {
     count = dimensions.reduce(1) { $0 * shape[$1] }
     keepsDimensions = try call.integer("keepdims", 1) != 0
     self.call = call
+  }
+
+  /// A result of `reduced` at all the elements that it is of.
+  func stretched(_ result: ValueID, like x: ValueID) throws(Diagnostic) -> ValueID {
+    let shape = call.shape(of: x)
+    let places = (0..<shape.rank).filter { keepsDimensions || !dimensions.contains($0) }
+    return try call.broadcast(result, to: shape, dimensions: places)
   }
 
   func reduced(

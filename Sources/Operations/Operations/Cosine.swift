@@ -1,0 +1,30 @@
+import Diagnostics
+import Glibc
+import GraphIR
+import LoopIR
+import Tensors
+
+/// The cosine of each element, in radians.
+public struct Cosine: ElementwiseUnary {
+  public static let mnemonic = "cosine"
+  public static let summary = "The cosine of each element, in radians."
+
+  /// What is left of large arguments would need more bits than there are.
+  public static let takesDouble = false
+  public static let domain = -8.0...8.0
+
+  public init() {}
+
+  public static func reference(_ x: Double) -> Double { cos(x) }
+  public static func expression(_ x: Expression, _ element: ElementType) -> Expression {
+    .unary(.cos, x)
+  }
+
+  /// -dy sin(x)
+  public static func gradient(
+    x: ValueID, y: ValueID, _ cotangent: ValueID, _ builder: inout GraphBuilder
+  ) throws(Diagnostic) -> ValueID? {
+    try builder.apply(
+      Negate(), try builder.multiply(cotangent, try builder.apply(Sine(), x)))
+  }
+}
