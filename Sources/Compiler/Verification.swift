@@ -80,7 +80,7 @@ public struct Verification {
     }
   }
 
-  /// How far each output goes where every number that an operation computes is half a unit of float32's last place off, up
+  /// How far each output goes where every number that an operation computes, and does not just copy, is half a unit of float32's last place off, up
   /// or down by chance (Monte Carlo arithmetic: Parker 1997): the largest of three samples, in the same units.
   ///
   /// Sums of float32 are as far off as if their terms were, so the inputs are moved too; `strict` sums in float64.
@@ -109,10 +109,12 @@ public struct Verification {
   /// The largest error that a precision allows where rounding alone costs so much, in the same units.
   ///
   /// Promises are for networks in which it costs no more than four; what amplifies it more (many cascades, or
-  /// images whose result is a small difference of large numbers) may be as many times further off
-  /// (IR/decisions/0043).
+  /// images whose result is a small difference of large numbers) may be as many times further off. Where rounding is
+  /// larger than the result (a variance of equal pixels, a gradient that is zero), nothing but its size can be asked for
+  /// (IR/decisions/0043, 0048).
   public static func allowed(_ promise: Double, ownRounding: Double) -> Double {
-    promise * (ownRounding.isFinite ? max(1, ownRounding / 4) : 1)
+    guard ownRounding.isFinite else { return promise }
+    return promise * (ownRounding > 0x1p23 ? ownRounding : max(1, ownRounding / 4))
   }
 
   /// Infinite where one is finite or a number and the other is not.

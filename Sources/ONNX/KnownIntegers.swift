@@ -1,4 +1,5 @@
 import Diagnostics
+import Tensors
 
 /// Integers that are folded away when the file is read.
 struct KnownIntegers: Sendable, Equatable {
@@ -31,6 +32,7 @@ struct KnownIntegers: Sendable, Equatable {
 
   /// Repeated along dimensions of extent 1 and new first ones; the shapes fit.
   func stretched(to extents: [Int]) throws(Diagnostic) -> KnownIntegers {
+    try Self.check(try Shape(extents).elementCount)
     let new = extents.count - self.extents.count
     return try picked(extents) { index in
       zip(index[new...], self.extents).map { $1 == 1 ? 0 : $0 }

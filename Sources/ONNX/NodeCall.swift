@@ -55,6 +55,15 @@ struct NodeCall {
     }
   }
 
+  /// A shape that must be known when the file is read, [] of a scalar; throws where the input is left out.
+  func extents(_ index: Int) throws(Diagnostic) -> [Int] {
+    if let extents = try integers(index) { return extents }
+    guard inputs.indices.contains(index), !node.input[index].isEmpty else {
+      throw Diagnostic("its shape is left out")
+    }
+    return []
+  }
+
   /// Numbers that must be known when the file is read; nil where the input is left out.
   func floats(_ index: Int) throws(Diagnostic) -> [Double]? {
     switch input(index) {

@@ -9,7 +9,8 @@ public enum Reference {
   /// Elements of all tensors held at once: 16 GiB in float64.
   public static let maximumElements = 1 << 31
 
-  /// The results of a function; `rounding` is what becomes of every number that an operation computes from others.
+  /// The results of a function; `rounding` is what becomes of every number that an operation computes from others,
+  /// and does not just take from them.
   ///
   /// Throws where inputs or parameters are missing or have other shapes than the function declares.
   public static func evaluate(
@@ -40,8 +41,10 @@ public enum Reference {
       }
       let operands = node.operands.compactMap { values[$0] }
       let results = try evaluate(node, in: function, operands, parameters, rounding)
+      let operation = node.operation as? any TensorOperation
+      let rounds = !node.operands.isEmpty && !(operation?.isExact ?? false)
       for (value, tensor) in zip(node.results, results) {
-        values[value] = node.operands.isEmpty ? tensor : rounding.map(tensor.map) ?? tensor
+        values[value] = rounds ? rounding.map(tensor.map) ?? tensor : tensor
       }
       for operand in node.operands where lastUse[operand] == position {
         held -= values.removeValue(forKey: operand)?.shape.elementCount ?? 0

@@ -14,6 +14,9 @@ public protocol TensorOperation: Operation, Hashable {
   /// Attributes that a text may leave out: they then have their usual values, with which they are never printed.
   static var optionalAttributes: [String] { get }
 
+  /// Whether results are elements of the operands, perhaps of the other sign, or integers: float32 rounds none of them.
+  var isExact: Bool { get }
+
   /// Well-typed uses, and what must be refused; every attribute's effect should show in one of them.
   static var samples: [OperationSample] { get }
 
@@ -38,6 +41,7 @@ public protocol TensorOperation: Operation, Hashable {
 
 extension TensorOperation {
   public static var optionalAttributes: [String] { [] }
+  public var isExact: Bool { false }
 }
 
 /// Gives the element of an operand (by number) at an index.

@@ -77,7 +77,7 @@ private struct ElementwiseCall {
   private let element: Expression
   private let pixel: [String]
   /// The parameter that is the image.
-  private let parameter: String
+  private let parameter: Buffer
 
   /// Nil where the call is none, or its images are not between kernels.
   init?(_ module: LoopModule, _ call: Int) {
@@ -94,18 +94,18 @@ private struct ElementwiseCall {
       if indices == place { images.insert(buffer) }
       isOfPixel = isOfPixel && [place, [place[1]], []].contains(indices)
     }
-    guard isOfPixel, images.count == 1, let parameter = images.first,
-      let position = kernel.parameters.firstIndex(where: { $0.buffer.name == parameter }),
+    guard isOfPixel, images.count == 1, let read = images.first,
+      let position = kernel.parameters.firstIndex(where: { $0.buffer.name == read }),
       let result = arguments.last
     else { return nil }
     self.kernel = kernel
     self.arguments = arguments
     self.element = element
-    self.parameter = parameter
+    parameter = kernel.parameters[position].buffer
     self.result = result
     image = arguments[position]
     // A part of an image has its places too, but for a part of its elements alone.
-    guard kernel.parameters[position].buffer.extents == nest.dimensions.map(\.extent) else {
+    guard parameter.extents == nest.dimensions.map(\.extent) else {
       return nil
     }
     guard
@@ -124,7 +124,7 @@ private struct ElementwiseCall {
     changed.name += "_of_\(kernel.name)"
     var own: [String: String] = [:]
     for (operand, argument) in zip(kernel.parameters, arguments)
-    where operand.access == .read && operand.buffer.name != parameter {
+    where operand.access == .read && operand.buffer.name != parameter.name {
       var operand = operand
       own[operand.buffer.name] = names.fresh("of")
       operand.buffer.name = own[operand.buffer.name] ?? ""
@@ -134,7 +134,9 @@ private struct ElementwiseCall {
     for position in given.indices where given[position] == result {
       let name = reader.parameters[position].buffer.name
       call[position] = image
-      let value = element.renaming(own.merging([parameter: name]) { first, _ in first })
+      changed.parameters[position].buffer = parameter
+      changed.parameters[position].buffer.name = name
+      let value = element.renaming(own.merging([parameter.name: name]) { first, _ in first })
       changed.body = changed.body.mapExpressions { expression in
         expression.mapExpressions {
           guard case .load(name, let indices) = $0 else { return $0 }

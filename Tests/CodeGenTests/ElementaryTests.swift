@@ -33,7 +33,7 @@ import Testing
     values += (0..<2000).map { Float($0) / 200 - 5 }
     values += (0..<64).map { Float(Double($0) * .pi / 4) }
     // Of all numbers those that come closest to multiples of pi / 2 (Muller, Elementary Functions, 11.3).
-    values += [0x1.fffffep23, 0x1p24, 0x1.f0ce28p66, 16367173 * 0x1p72, -8388607.5, 2.5, -1.5]
+    values += [0x1.fffffep23, 0x1p24, 0x1.f0ce28p66, 16_367_173 * 0x1p72, -8388607.5, 2.5, -1.5]
     return values + [Float](repeating: 1, count: 16 - values.count % 16)
   }()
 

@@ -79,6 +79,25 @@ import Testing
     #expect(try verification.ownRounding(verification.inputs("random", seed: 1), .standard)[0] <= 4)
   }
 
+  /// What is copied is not rounded: the largest element of a row stays equal to itself.
+  @Test func copiesAreExact() throws {
+    let text = """
+      rephase_ir 1
+      func @f(%x: tensor<2x3xf32>) -> tensor<2xf32> {
+        %0 = reduce %x {reducer = max, dimensions = [1]} : tensor<2xf32>
+        %1 = broadcast_in_dim %0 {dimensions = [0]} : tensor<2x3xf32>
+        %2 = compare %x, %1 {direction = EQ} : tensor<2x3xf32>
+        %3 = reduce %2 {reducer = add, dimensions = [1]} : tensor<2xf32>
+        %4 = divide %0, %3 : tensor<2xf32>
+        return %4
+      }
+      """
+    guard case .graph(let function) = try DumpReader.read(text, file: "f") else { return }
+    let verification = Verification(function, weights: [:])
+    let own = try verification.ownRounding(verification.inputs("random", seed: 1), .standard)[0]
+    #expect(own > 0 && own < 4)
+  }
+
   /// Gradients have a promise of their own, and what float32 cannot hold on the way is known.
   @Test func gradientsAndRangesAreKnown() throws {
     let item = KernelGradient(inputs: 1, outputs: 1)
@@ -97,6 +116,7 @@ import Testing
     #expect(Verification.allowed(Precision.standard.promise, ownRounding: 0) == 64)
     #expect(Verification.allowed(Precision.standard.promise, ownRounding: 4) == 64)
     #expect(Verification.allowed(Precision.strict.promise, ownRounding: 12) == 48)
+    #expect(Verification.allowed(Precision.strict.promise, ownRounding: 0x1p30) == 0x1p34)
     #expect(Verification.allowed(Precision.strict.promise, ownRounding: .infinity) == 16)
   }
 

@@ -99,11 +99,18 @@ def _arithmetic():
         [helper.make_node("Greater", ["x", "c"], ["g"]), helper.make_node("Less", ["x", "zero"], ["l"]),
          helper.make_node("Not", ["l"], ["n"]), helper.make_node("And", ["g", "n"], ["a"]),
          helper.make_node("Where", ["a", "x", "c"], ["y"])], image, {"c": channels, "zero": numpy.zeros(1)}, 18)
+    yield "And and Or with known masks", model(
+        [helper.make_node("Greater", ["x", "zero"], ["g"]), helper.make_node("And", ["g", "m"], ["a"]),
+         helper.make_node("Or", ["n", "a"], ["o"]), helper.make_node("Where", ["o", "x", "zero"], ["y"])], image,
+        {"zero": numpy.zeros(1), "m": random.random(size=5) < 0.5, "n": random.random(size=(4, 1)) < 0.3}, 18)
     yield "Where of a known mask", model(
         [helper.make_node("Where", ["mask", "x", "low"], ["y"])], image,
         {"mask": random.random(size=image[-2:]) < 0.5, "low": numpy.float32(-9)}, 18)
     yield node("Pow", image, numpy.float32(2))
     yield node("Pow", image, numpy.int64(2))
+    yield node("Pow", [3], numpy.full((2, 3), 2.0))
+    yield "Pow of a number", model(
+        [helper.make_node("Pow", ["c", "x"], ["y"])], image, {"c": numpy.float32([[2.5]])}, 18)
     for exponent in [0, 1, 5, -4, 37]:
         yield node("Pow", image, numpy.float32(exponent))
     for exponent in [2.2, -0.3]:
@@ -114,7 +121,8 @@ def _arithmetic():
     yield node("Clip", image, min=-0.25, max=0.5, operator_set=9)
     yield node("Clip", image, None, numpy.float32(0.5))
     yield node("InstanceNormalization", image, weights(3), weights(3), epsilon=1e-3)
-    yield node("BatchNormalization", image, weights(3), weights(3), weights(3), weights(3) ** 2 + 1)
+    for shape in [image, [4, 3], [2, 3, 7]]:
+        yield node("BatchNormalization", shape, weights(3), weights(3), weights(3), weights(3) ** 2 + 1)
     yield node("GroupNormalization", [2, 6, 4, 5], weights(3), weights(3), num_groups=3)
     yield node("GroupNormalization", [2, 6, 4, 5], weights(6), weights(6), num_groups=2, operator_set=21)
     yield node("LayerNormalization", image, weights(4, 5), weights(4, 5), axis=-2)
@@ -242,6 +250,19 @@ def _known_numbers():
         helper.make_node("Reshape", ["x", "flat"], ["f"]), helper.make_node("Expand", ["f", "more"], ["y"])]
     numbers = {"one": numpy.int64(1), "twice": numpy.array([2]), "flat": numpy.array([3, 4, 5])}
     yield "Range, Size and Tile of sizes", model(counted, [1, 3, 4, 5], numbers, 18)
+    parts = [
+        helper.make_node("Shape", ["x"], ["sizes"]), helper.make_node("Split", ["sizes", "two"], ["a", "b"]),
+        helper.make_node("Add", ["b", "column"], ["table"]), helper.make_node("Reshape", ["table", "flat"], ["list"]),
+        helper.make_node("Expand", ["a", "twice"], ["as"]), helper.make_node("Concat", ["list", "as"], ["all"], axis=0),
+        helper.make_node("Slice", ["all", "first", "last"], ["shape"]),
+        helper.make_node("Expand", ["x", "shape"], ["y"])]
+    numbers = {"two": numpy.array([1, 2]), "column": numpy.array([[0], [0]]), "flat": numpy.array([4]),
+               "twice": numpy.array([2]), "first": numpy.array([1]), "last": numpy.array([4])}  # fmt: skip
+    yield "Split, Expand and tables of sizes", model(parts, [1, 4, 5], numbers, 18)
+    scalars = [
+        helper.make_node("Reshape", ["x", "none"], ["s"]), helper.make_node("ConstantOfShape", ["none"], ["zero"]),
+        helper.make_node("Add", ["s", "zero"], ["t"]), helper.make_node("Expand", ["t", "none"], ["y"])]
+    yield "scalars", model(scalars, [1, 1], {"none": numpy.zeros(0, numpy.int64)}, 18)
     ramp = [helper.make_node("Range", ["a", "b", "c"], ["r"]), helper.make_node("Mul", ["x", "r"], ["y"])]
     numbers = {"a": numpy.float32(0.5), "b": numpy.float32(3), "c": numpy.float32(0.6)}
     yield "Range of numbers", model(ramp, [2, 5], numbers, 18)

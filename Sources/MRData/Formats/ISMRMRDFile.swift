@@ -80,7 +80,8 @@ struct ISMRMRDFile {
         kSpace = try middle(inView, of: layout.partitions, kSpace)
         series[0].count = inView
         notes.append(
-          "\(inView) of \(layout.partitions) partitions lie in the field of view; the others are left out")
+          "\(inView) of \(layout.partitions) partitions lie in the field of view; the others are left out"
+        )
       }
     }
     guard kSpace.values.contains(where: { $0 != .zero }) else {

@@ -177,13 +177,16 @@ enum Arithmetic {
     }
   }
 
-  /// Elements that meet where both lists, or one number and a list, are combined.
+  /// Elements that meet where known numbers are repeated along dimensions of one element.
   private static func pairs<Value>(
     _ extents: [Int], _ a: [Value], _ others: [Int], _ b: [Value]
   ) throws(Diagnostic) -> (extents: [Int], pairs: [(Value, Value)]) {
-    if extents == others { return (extents, Array(zip(a, b))) }
-    if b.count == 1, others.count <= extents.count { return (extents, a.map { ($0, b[0]) }) }
-    if a.count == 1, extents.count <= others.count { return (others, b.map { (a[0], $0) }) }
-    throw Diagnostic("known numbers of the shapes \(extents) and \(others) cannot be combined")
+    let shape = try common(try Shape(extents), try Shape(others))
+    func places(_ extents: [Int]) throws(Diagnostic) -> [Int] {
+      let all = try KnownIntegers(extents, Array(0..<extents.reduce(1, *)))
+      return try all.stretched(to: shape.extents).values
+    }
+    let meeting = try zip(places(extents), places(others)).map { (a[$0], b[$1]) }
+    return (shape.extents, meeting)
   }
 }

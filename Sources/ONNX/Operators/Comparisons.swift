@@ -36,13 +36,13 @@ enum Comparisons {
 
   static func and(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     try Arithmetic.combined(
-      call, Multiply(), integers: { ($0 != 0 && $1 != 0 ? 1 : 0, false) },
+      ofNumbers(call), Multiply(), integers: { ($0 != 0 && $1 != 0 ? 1 : 0, false) },
       floats: { $0 * $1 })
   }
 
   static func or(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     try Arithmetic.combined(
-      call, Maximum(), integers: { ($0 != 0 || $1 != 0 ? 1 : 0, false) },
+      ofNumbers(call), Maximum(), integers: { ($0 != 0 || $1 != 0 ? 1 : 0, false) },
       floats: { max($0, $1) })
   }
 
@@ -70,11 +70,27 @@ enum Comparisons {
     return [.value(try call.apply(Select(), operands))]
   }
 
-  /// A mask that is known becomes numbers, as masks that are computed are.
   private static func condition(_ call: NodeCall) throws(Diagnostic) -> ValueID {
     guard case .integers(let mask) = call.input(0) else { return try call.value(0) }
-    let numbers = try Tensor(try Shape(mask.extents), mask.values.map { $0 == 0 ? 0 : Float(1) })
-    return try call.graph.value(.floats(numbers), name: call.node.input[0])
+    return try call.graph.value(.floats(try numbers(mask)), name: call.node.input[0])
+  }
+
+  /// A mask that is known as numbers, as masks that are computed are.
+  private static func numbers(_ mask: KnownIntegers) throws(Diagnostic) -> Tensor<Float> {
+    try Tensor(try Shape(mask.extents), mask.values.map { $0 == 0 ? 0 : 1 })
+  }
+
+  /// The call with known masks as numbers, unless all are known.
+  private static func ofNumbers(_ call: NodeCall) throws(Diagnostic) -> NodeCall {
+    let inputs = try call.inputs.map { (input) throws(Diagnostic) -> ImportedValue in
+      guard case .integers(let mask) = input else { return input }
+      return .floats(try numbers(mask))
+    }
+    let areKnown = call.inputs.allSatisfy { if case .integers = $0 { true } else { false } }
+    return areKnown
+      ? call
+      : NodeCall(
+        node: call.node, inputs: inputs, operatorSet: call.operatorSet, graph: call.graph)
   }
 
   private static func chosen(

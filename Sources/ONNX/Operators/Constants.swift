@@ -31,7 +31,7 @@ enum Constants {
 
   /// Zeros, or what the attribute says, in a shape.
   static func constantOfShape(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    guard let extents = try call.integers(0) else { throw Diagnostic("its shape is left out") }
+    let extents = try call.extents(0)
     let shape = try Shape(extents)
     let value = try call.tensor("value").map { (proto) throws(Diagnostic) in
       try StoredTensor(proto, path: "")
@@ -67,8 +67,7 @@ enum Constants {
   }
 
   static func size(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let extents = try extents(of: call.input(0), call)
-    return [.integers(try .scalar(try Shape(extents).elementCount))]
+    [.integers(try .scalar(try shape(of: 0, call).elementCount))]
   }
 
   static func identity(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] { [call.input(0)] }
@@ -125,6 +124,10 @@ enum Constants {
     let start = place(try call.integer("start", 0))
     let end = place(try call.integer("end", rank))
     return [.integers(try .list(Array(extents[start..<max(start, end)])))]
+  }
+
+  static func shape(of input: Int, _ call: NodeCall) throws(Diagnostic) -> Shape {
+    try Shape(try extents(of: call.input(input), call))
   }
 
   private static func extents(

@@ -1,4 +1,5 @@
 import Diagnostics
+import Glibc
 import GraphIR
 import Operations
 import Tensors
@@ -89,13 +90,18 @@ enum Elementwise {
 
   /// Powers of one exponent: products and roots where they are, else e^(y log x), which is NaN of negative numbers.
   static func power(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let x = try call.value(0)
+    if let base = try? call.floats(0), case .value = call.input(1) {
+      return [.value(try power(of: base, call))]
+    }
     let exponent = try call.floats(1) ?? []
     guard let first = exponent.first, exponent.allSatisfy({ $0 == first }) else {
       throw Diagnostic(
         "the exponent must be one number that is known before the network runs",
         help: "make it a constant of the network")
     }
+    var x = try call.value(0)
+    let shape = try Arithmetic.common(call.shape(of: x), try Constants.shape(of: 1, call))
+    x = try Arithmetic.stretched(x, to: shape, call)
     let one = try call.constant(1, call.shape(of: x))
     let size = Swift.abs(first)
     switch first {
@@ -109,6 +115,19 @@ enum Elementwise {
       let exponent = try call.graph.builder.multiply(try call.apply(Log(), x), first)
       return [.value(try call.apply(Exponential(), exponent))]
     }
+  }
+
+  /// b^x for a number b above 0, as e^(x log b).
+  private static func power(of base: [Double], _ call: NodeCall) throws(Diagnostic) -> ValueID {
+    guard let first = base.first, first > 0, base.allSatisfy({ $0 == first }) else {
+      throw Diagnostic(
+        "the base of computed exponents must be one number above 0", help: "use Mul, or Exp of Mul")
+    }
+    let x = try call.value(1)
+    let shape = try Arithmetic.common(call.shape(of: x), try Constants.shape(of: 0, call))
+    let exponent = try call.graph.builder.multiply(
+      try Arithmetic.stretched(x, to: shape, call), log(first))
+    return try call.apply(Exponential(), exponent)
   }
 
   /// Integer exponents up to here are products; negative numbers have such powers.

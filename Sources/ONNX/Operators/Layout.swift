@@ -79,7 +79,7 @@ enum Layout {
 
   static func reshape(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     let extents = try self.extents(of: call.input(0), call)
-    guard var asked = try call.integers(1) else { throw Diagnostic("its shape is left out") }
+    var asked = try call.extents(1)
     let copies = try call.integer("allowzero", 0) == 0
     for index in asked.indices where asked[index] == 0 && copies {
       guard extents.indices.contains(index) else {
@@ -133,9 +133,13 @@ enum Layout {
   }
 
   static func expand(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    guard let asked = try call.integers(1) else { throw Diagnostic("its shape is left out") }
+    let asked = try Shape(try call.extents(1))
+    if case .integers(let known) = call.input(0) {
+      let shape = try Arithmetic.common(try Shape(known.extents), asked)
+      return [.integers(try known.stretched(to: shape.extents))]
+    }
     let x = try call.value(0)
-    let shape = try Arithmetic.common(call.shape(of: x), try Shape(asked))
+    let shape = try Arithmetic.common(call.shape(of: x), asked)
     return [.value(try Arithmetic.stretched(x, to: shape, call))]
   }
 

@@ -14,10 +14,17 @@ enum Normalization {
         help: "export the network for inference (model.eval())"
       )
     }
-    var operands = [try call.image()]
+    let x = try call.value(0)
+    let shape = call.shape(of: x)
+    guard shape.rank >= 2 else { throw Diagnostic("it is applied to a tensor of shape \(shape)") }
+    // Whatever follows batch and channels is one row of pixels.
+    let image = try Shape([shape[0], shape[1], 1, shape.extents[2...].reduce(1, *)])
+    let isImage = shape.rank == 4
+    var operands = [isImage ? x : try call.apply(Reshape(image), x)]
     for index in 1...4 { operands.append(try call.value(index)) }
     let operation = BatchNormInference(epsilon: try call.real("epsilon", epsilon))
-    return [.value(try call.apply(operation, operands))]
+    let result = try call.apply(operation, operands)
+    return [.value(isImage ? result : try call.apply(Reshape(shape), result))]
   }
 
   /// (x - mean) / sqrt(variance + epsilon) * scale + offset, where mean and variance are those of each channel of

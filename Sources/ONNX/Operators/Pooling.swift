@@ -8,8 +8,7 @@ enum Pooling {
   static func max(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     let pool = try Pool(call)
     // No pixel is smaller, so that borders count for nothing.
-    let lowest = -Double(Float.greatestFiniteMagnitude)
-    let x = try Padding.surrounded(pool.image, pool.borders, with: lowest, call)
+    let x = try Padding.surrounded(pool.image, pool.borders, with: -.infinity, call)
     return [.value(try call.apply(pool.windows(.max), x))]
   }
 

@@ -117,17 +117,22 @@ enum Slicing {
 
   /// Sizes are an attribute up to version 12, an input since 13; without them the parts are equal.
   static func split(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let x = try call.value(0)
-    let shape = call.shape(of: x)
-    let dimension = try call.dimension(try call.integer("axis", 0), rank: shape.rank)
+    let extents = try self.extents(call)
+    let dimension = try call.dimension(try call.integer("axis", 0), rank: extents.count)
+    let extent = extents[dimension]
     let listed = try call.operatorSet < 13 ? call.integers("split") : call.integers(1)
-    let sizes = listed ?? equal(shape[dimension], call.node.output.count)
-    guard sizes.allSatisfy({ (1...shape[dimension]).contains($0) }),
-      sizes.count <= shape[dimension], sizes.reduce(0, +) == shape[dimension]
-    else { throw Diagnostic("parts of \(sizes) are not all of the \(shape[dimension]) it has") }
+    let sizes = listed ?? equal(extent, call.node.output.count)
+    guard sizes.allSatisfy({ $0 > 0 && $0 <= extent }), sizes.count <= extent,
+      sizes.reduce(0, +) == extent
+    else { throw Diagnostic("parts of \(sizes) are not all of the \(extent) it has") }
     var (start, parts): (Int, [ImportedValue]) = (0, [])
     for size in sizes {
-      parts.append(.value(try cut(x, dimension, start..<start + size, call)))
+      let range = start..<start + size
+      if case .integers(let known) = call.input(0) {
+        parts.append(.integers(try known.gathered(dimension, Array(range), [size])))
+      } else {
+        parts.append(.value(try cut(try call.value(0), dimension, range, call)))
+      }
       start += size
     }
     return parts

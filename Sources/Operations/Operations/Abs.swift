@@ -7,6 +7,7 @@ import Tensors
 public struct Abs: ElementwiseUnary {
   public static let mnemonic = "abs"
   public static let summary = "The absolute value of each element: |x|; its derivative at 0 is 0."
+  public var isExact: Bool { true }
 
   public init() {}
 

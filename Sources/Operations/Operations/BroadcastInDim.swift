@@ -12,6 +12,7 @@ public struct BroadcastInDim: TensorOperation {
   /// For each dimension of the operand, the result's dimension it becomes; ascending.
   public var dimensions: [Int]
   public var shape: Shape
+  public var isExact: Bool { true }
 
   public init(_ shape: Shape, dimensions: [Int]) {
     self.shape = shape

@@ -15,6 +15,7 @@ public struct Compare: TensorOperation {
     "1 where a direction b holds, 0 elsewhere, in the operands' type; direction is EQ, NE, GE, GT, LE or LT, and with NaN only NE holds. Its derivative is 0."
 
   public var direction: Direction
+  public var isExact: Bool { true }
 
   public init(_ direction: Direction) { self.direction = direction }
 

@@ -12,6 +12,7 @@ public struct Concatenate: TensorOperation {
   public var dimension: Int
 
   static let mostOperands = 64
+  public var isExact: Bool { true }
 
   public init(dimension: Int) { self.dimension = dimension }
 

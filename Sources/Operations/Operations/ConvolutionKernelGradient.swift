@@ -133,7 +133,7 @@ public struct ConvolutionKernelGradient: TensorOperation {
   ) throws(Diagnostic) -> [ValueID?] {
     let (image, cotangent, dw) = (call.operands[0], call.operands[1], call.cotangent)
     return [
-      call.wanted[0]
+      call.wanted[0] && convolution.reads(image, cotangent, dw, builder)
         ? try convolution.imageGradient(cotangent, dw, builder.shape(of: image), &builder) : nil,
       call.wanted[1] ? try builder.apply(convolution, image, dw) : nil,
     ]

@@ -7,6 +7,7 @@ import Tensors
 public struct Floor: ElementwiseUnary {
   public static let mnemonic = "floor"
   public static let summary = "The greatest integer that is not greater than each element."
+  public var isExact: Bool { true }
 
   public init() {}
 

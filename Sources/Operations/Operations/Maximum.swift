@@ -8,6 +8,7 @@ public struct Maximum: ElementwiseBinary {
   public static let mnemonic = "maximum"
   public static let summary =
     "The larger of two elements; NaN where either is NaN, and either of two zeros of unlike sign."
+  public var isExact: Bool { true }
 
   public init() {}
 

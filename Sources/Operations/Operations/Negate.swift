@@ -7,6 +7,7 @@ import Tensors
 public struct Negate: ElementwiseUnary {
   public static let mnemonic = "negate"
   public static let summary = "The negative of each element: -x."
+  public var isExact: Bool { true }
 
   public init() {}
 

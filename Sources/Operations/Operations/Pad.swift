@@ -12,6 +12,7 @@ public struct Pad: TensorOperation {
   public var low: [Int]
   public var high: [Int]
   public var interior: [Int]
+  public var isExact: Bool { true }
 
   public init(low: [Int], high: [Int], interior: [Int]) {
     self.low = low

@@ -7,6 +7,7 @@ import Tensors
 public struct ReLU: ElementwiseUnary {
   public static let mnemonic = "relu"
   public static let summary = "The rectified linear unit: 0 where x < 0, else x; so NaN stays NaN."
+  public var isExact: Bool { true }
 
   public init() {}
 

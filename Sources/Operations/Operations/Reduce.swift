@@ -14,6 +14,7 @@ public struct Reduce: TensorOperation {
   public var reducer: Reducer
   /// Ascending.
   public var dimensions: [Int]
+  public var isExact: Bool { reducer == .max }
 
   public init(_ reducer: Reducer = .add, dimensions: [Int]) {
     self.reducer = reducer

@@ -15,6 +15,7 @@ public struct ReduceWindow: TensorOperation {
   /// Rows and columns of a window.
   public var window: [Int]
   public var strides: [Int]
+  public var isExact: Bool { reducer == .max }
 
   public init(_ reducer: Reducer, window: [Int], strides: [Int]) {
     self.reducer = reducer

@@ -10,6 +10,7 @@ public struct Reshape: TensorOperation {
     "The same elements, in row-major order, in the declared shape, which has as many."
 
   public var shape: Shape
+  public var isExact: Bool { true }
 
   public init(_ shape: Shape) { self.shape = shape }
 

@@ -13,6 +13,7 @@ public struct ResizeNearest: NearestResizing {
   public var size: Int
   public var coordinates: LinearPlaces.Coordinates
   public var rounding: NearestPlaces.Rounding
+  public var isExact: Bool { true }
 
   public init(
     dimension: Int, size: Int, coordinates: LinearPlaces.Coordinates,

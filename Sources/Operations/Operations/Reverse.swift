@@ -9,6 +9,7 @@ public struct Reverse: TensorOperation {
   public static let summary = "The elements along each of the given dimensions in opposite order."
 
   public var dimensions: [Int]
+  public var isExact: Bool { true }
 
   public init(dimensions: [Int]) { self.dimensions = dimensions }
 

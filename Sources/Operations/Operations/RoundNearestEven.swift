@@ -7,6 +7,7 @@ import Tensors
 public struct RoundNearestEven: ElementwiseUnary {
   public static let mnemonic = "round_nearest_even"
   public static let summary = "The integer nearest to each element, of two the even one."
+  public var isExact: Bool { true }
 
   public init() {}
 

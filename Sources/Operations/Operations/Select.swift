@@ -8,6 +8,7 @@ public struct Select: TensorOperation {
   public static let mnemonic = "select"
   public static let summary =
     "Operands mask, a, b of one type: b where mask is 0, a elsewhere; the mask is what compare yields."
+  public var isExact: Bool { true }
 
   public init() {}
   public init(_ reader: inout AttributeReader) throws(Diagnostic) {}

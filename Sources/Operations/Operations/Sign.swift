@@ -8,6 +8,7 @@ public struct Sign: ElementwiseUnary {
   public static let mnemonic = "sign"
   public static let summary =
     "-1, 0 or 1, as each element is negative, zero or positive; NaN stays NaN."
+  public var isExact: Bool { true }
 
   public init() {}
 

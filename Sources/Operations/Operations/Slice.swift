@@ -12,6 +12,7 @@ public struct Slice: TensorOperation {
   public var start: [Int]
   public var limit: [Int]
   public var strides: [Int]
+  public var isExact: Bool { true }
 
   public init(start: [Int], limit: [Int], strides: [Int]? = nil) {
     self.start = start

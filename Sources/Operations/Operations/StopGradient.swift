@@ -8,6 +8,7 @@ public struct StopGradient: ElementwiseUnary {
   public static let mnemonic = "stop_gradient"
   public static let summary =
     "The operand itself; `differentiate` takes it for a constant: weights that are not trained."
+  public var isExact: Bool { true }
 
   public init() {}
 

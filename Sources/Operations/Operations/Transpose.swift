@@ -10,6 +10,7 @@ public struct Transpose: TensorOperation {
     "The dimensions in another order: the result's dimension i is the operand's permutation[i]."
 
   public var permutation: [Int]
+  public var isExact: Bool { true }
 
   public init(_ permutation: [Int]) { self.permutation = permutation }
 

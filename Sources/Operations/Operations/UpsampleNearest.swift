@@ -12,6 +12,7 @@ public struct UpsampleNearest: TensorOperation {
   public static let mostTimes = 64
 
   public var scale: [Int]
+  public var isExact: Bool { true }
 
   public init(scale: [Int]) { self.scale = scale }
 
