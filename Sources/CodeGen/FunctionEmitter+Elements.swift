@@ -199,7 +199,7 @@ extension FunctionEmitter {
     case .negate: return LLVMBuildFNeg(builder, value, "")
     case .abs: return intrinsic("llvm.fabs", [value])
     case .sqrt: return intrinsic("llvm.sqrt", [value])
-    case .exp, .log, .tanh, .erf, .sin, .cos, .floor, .round:
+    case .exp, .log, .tanh, .erf, .sin, .cos, .atan, .floor, .round:
       return try elementary(operation, value, type, wide)
     case .tf32: return roundedToTF32(value, wide)
     case .tf32TowardsZero: return cutToTF32(value, wide)

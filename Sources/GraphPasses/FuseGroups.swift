@@ -159,7 +159,8 @@ private struct Grouping {
   /// Whether an element takes many instructions, more than reading it would.
   private func isElementary(_ index: Int) -> Bool {
     switch function.nodes[index].operation {
-    case is Exponential, is Log, is Logistic, is Tanh, is Erf, is Sine, is Cosine: return true
+    case is Exponential, is Log, is Logistic, is Tanh, is Erf, is Sine, is Cosine, is Atan:
+      return true
     default: return false
     }
   }

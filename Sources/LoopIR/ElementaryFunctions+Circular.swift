@@ -1,4 +1,4 @@
-/// Sine, cosine and rounding to integers, as steps like the other elementary functions.
+/// Sine, cosine, the arc tangent and rounding to integers, as steps like the other elementary functions.
 ///
 /// Sine and cosine are computed in f64: what is left of large arguments needs more bits than f32 has.
 extension ElementaryFunctions {
@@ -47,6 +47,23 @@ extension ElementaryFunctions {
   }
 
   private func twice(_ x: Number) -> Number { a.add(x, x) }
+
+  /// A polynomial up to tan(pi / 8); from there pi / 4 + atan((x - 1) / (x + 1)), and from tan(3 pi / 8) on
+  /// pi / 2 - atan(1 / x).
+  func arcTangent(_ x: Number) -> Number {
+    let (one, size) = (a.number(1), magnitude(x))
+    let isMiddle = a.isLess(a.number(0.41421356237309503), size)
+    let isLarge = a.isLess(a.number(2.414213562373095), size)
+    func chosen(_ large: Number, _ middle: Number, _ small: Number) -> Number {
+      a.select(isLarge, large, a.select(isMiddle, middle, small))
+    }
+    let t = a.divide(
+      chosen(a.number(-1), a.subtract(size, one), size), chosen(size, a.add(size, one), one))
+    let z = a.multiply(t, t)
+    let rest = a.fma(a.multiply(polynomial(z, c.arcTangent), z), t, t)
+    let turns = c.quarterTurn.map { chosen(a.number($0), a.number($0 / 2), a.number(0)) }
+    return withSign(of: x, a.add(turns[0], a.add(turns[1], rest)))
+  }
 
   /// The nearest integer, of two the even one; numbers without a fraction stay, and so does the sign of zero.
   func nearestInteger(_ x: Number) -> Number {

@@ -29,7 +29,7 @@ public protocol ElementaryArithmetic {
   func shiftRight(_ a: Bits, by count: Int) -> Bits
 }
 
-/// exp, log, tanh, erf, sin, cos and roundings of f32 or f64 without branches or calls, so that they go into vectors and
+/// exp, log, tanh, erf, sin, cos, atan and roundings of f32 or f64 without branches or calls, so that they go into vectors and
 /// onto GPUs.
 ///
 /// Errors are below 2 units in the last place; subnormal numbers are kept, and NaN stays NaN.
@@ -53,6 +53,7 @@ public struct ElementaryFunctions<Arithmetic: ElementaryArithmetic> {
     case .erf: return errorFunction
     case .sin: return { sine($0, quarters: 0) }
     case .cos: return { sine($0, quarters: 1) }
+    case .atan: return arcTangent
     case .floor: return floor
     case .round: return nearestInteger
     case .negate, .abs, .sqrt, .tf32, .tf32TowardsZero, .not: return nil

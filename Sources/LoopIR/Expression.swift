@@ -35,7 +35,7 @@ public indirect enum Expression: Hashable, Sendable {
 
 /// Raw values are the text form: `sqrt(x)`.
 public enum UnaryOperator: String, Hashable, Sendable, CaseIterable {
-  case negate, abs, sqrt, exp, log, tanh, erf, sin, cos
+  case negate, abs, sqrt, exp, log, tanh, erf, sin, cos, atan
   /// To integers: down, and to the nearest, of two the even one.
   case floor, round
   /// An f32 rounded to the 11 significant bits of tf32, ties away from zero.

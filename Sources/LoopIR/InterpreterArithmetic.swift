@@ -35,7 +35,7 @@ extension ElementType {
     case .abs: return { Swift.abs($0) }
     case .sqrt:
       return self == .f64 ? { $0.squareRoot() } : { rounded(Double(Float($0).squareRoot())) }
-    case .exp, .log, .tanh, .erf, .sin, .cos, .floor, .round: return elementary(op)
+    case .exp, .log, .tanh, .erf, .sin, .cos, .atan, .floor, .round: return elementary(op)
     case .tf32: return { Double(Self.roundedToTF32(Float($0))) }
     case .tf32TowardsZero: return { Double(Self.cutToTF32(Float($0))) }
     case .not: return nil

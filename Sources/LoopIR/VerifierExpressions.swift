@@ -68,7 +68,7 @@ extension KernelVerifier {
     let fits: Bool
     switch op {
     case .negate, .abs: fits = operand != .boolean
-    case .sqrt, .exp, .log, .tanh, .erf, .floor, .round:
+    case .sqrt, .exp, .log, .tanh, .erf, .atan, .floor, .round:
       fits = operand != .boolean && operand != .index
     case .sin, .cos: fits = operand != .boolean && operand != .index && operand != .element(.f64)
     case .tf32, .tf32TowardsZero: fits = operand == .element(.f32)

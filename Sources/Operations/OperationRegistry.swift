@@ -6,6 +6,7 @@ public enum OperationRegistry {
     Abs.self,
     Add.self,
     AllReduce.self,
+    Atan.self,
     BatchNormGrad.self,
     BatchNormInference.self,
     BatchNormTraining.self,

@@ -9,7 +9,7 @@ import Testing
 @Suite struct ElementaryTests {
   private static let functions: [(UnaryOperator, @Sendable (Double) -> Double)] = [
     (.exp, exp), (.log, log), (.tanh, tanh), (.erf, erf),
-    (.sin, sin), (.cos, cos), (.floor, { $0.rounded(.down) }),
+    (.sin, sin), (.cos, cos), (.atan, atan), (.floor, { $0.rounded(.down) }),
     (.round, { $0.rounded(.toNearestOrEven) }),
   ]
 

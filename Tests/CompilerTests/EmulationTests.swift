@@ -158,7 +158,7 @@ import Testing
     let model = try DumpReader.read(
       """
       rephase_ir 1
-      func @f(%x: tensor<1x2x3x5xf32>) -> tensor<1x16x6x5xf32> {
+      func @f(%x: tensor<1x2x3x5xf32>) -> tensor<1x18x6x5xf32> {
         %0 = logistic %x : tensor<1x2x3x5xf32>
         %1 = log %0 : tensor<1x2x3x5xf32>
         %2 = tanh %x : tensor<1x2x3x5xf32>
@@ -167,9 +167,10 @@ import Testing
         %5 = cosine %x : tensor<1x2x3x5xf32>
         %6 = floor %x : tensor<1x2x3x5xf32>
         %7 = round_nearest_even %x : tensor<1x2x3x5xf32>
-        %8 = concatenate %0, %1, %2, %3, %4, %5, %6, %7 {dimension = 1} : tensor<1x16x3x5xf32>
-        %9 = resize_linear %8 {dimension = 2, size = 6, coordinates = half_pixel} : tensor<1x16x6x5xf32>
-        return %9
+        %8 = atan %x : tensor<1x2x3x5xf32>
+        %9 = concatenate %0, %1, %2, %3, %4, %5, %6, %7, %8 {dimension = 1} : tensor<1x18x3x5xf32>
+        %10 = resize_linear %9 {dimension = 2, size = 6, coordinates = half_pixel} : tensor<1x18x6x5xf32>
+        return %10
       }
       """, file: "model.rir")
     let target = try Targets.resolve("sm_90")

@@ -84,7 +84,10 @@ def _arithmetic():
         ("Sigmoid", {}), ("Tanh", {}), ("Exp", {}), ("Erf", {}), ("Sign", {}), ("Elu", {"alpha": 0.5}), ("Selu", {}),
         ("Celu", {"alpha": 2.0}), ("HardSigmoid", {}), ("HardSwish", {}), ("Softplus", {}), ("Softsign", {}),
         ("Mish", {}), ("Gelu", {}), ("Gelu", {"approximate": "tanh"}), ("Softmax", {"axis": 1}), ("Softmax", {}),
-        ("LogSoftmax", {"axis": 2}), ("Shrink", {"lambd": 0.75, "bias": 0.25}), ("Sin", {}), ("Cos", {})], image, 20)
+        ("LogSoftmax", {"axis": 2}), ("Shrink", {"lambd": 0.75, "bias": 0.25}), ("Sin", {}), ("Cos", {}), ("Atan", {})], image, 20)
+    yield "IsNaN", model(
+        [helper.make_node("Log", ["x"], ["l"]), helper.make_node("IsNaN", ["l"], ["n"]),
+         helper.make_node("Where", ["n", "x", "l"], ["y"])], image, {}, 13)
     yield "roundings", model(
         [helper.make_node("Mul", ["x", "four"], ["m"])]
         + [helper.make_node(name, ["m"], [name]) for name in ["Floor", "Ceil", "Round"]]

@@ -34,6 +34,12 @@ enum Comparisons {
       floats: { floats($0, $1) ? 1 : 0 })
   }
 
+  /// NaN is the number that does not equal itself.
+  static func isNaN(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let x = try call.value(0)
+    return [.value(try call.apply(Compare(.NE), x, x))]
+  }
+
   static func and(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     try Arithmetic.combined(
       ofNumbers(call), Multiply(), integers: { ($0 != 0 && $1 != 0 ? 1 : 0, false) },

@@ -38,6 +38,10 @@ enum Elementwise {
     [.value(try call.apply(Cosine(), try call.value(0)))]
   }
 
+  static func arcTangent(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    [.value(try call.apply(Atan(), try call.value(0)))]
+  }
+
   static func abs(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     [.value(try call.apply(Abs(), try call.value(0)))]
   }
