@@ -52,7 +52,7 @@ public struct PassRunner {
   ) throws(Diagnostic) -> String {
     switch model {
     case .graph(let function):
-      var passes = GraphPasses.standard
+      var passes = target.gpu == nil ? GraphPasses.standard : GraphPasses.standardOnGPUs
       if let names {
         passes = []
         for name in names { passes.append(try GraphPasses.named(name)) }

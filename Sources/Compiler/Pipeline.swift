@@ -28,7 +28,8 @@ public struct Pipeline: Sendable {
 
   /// Graph passes: one node for each kernel.
   public func optimized(_ function: Function) throws(Diagnostic) -> Function {
-    try GraphPasses.run(GraphPasses.standard, on: function)
+    try GraphPasses.run(
+      target.gpu == nil ? GraphPasses.standard : GraphPasses.standardOnGPUs, on: function)
   }
 
   /// Plain loops for each node.

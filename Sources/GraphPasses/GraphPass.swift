@@ -110,16 +110,19 @@ public enum GraphPasses {
   /// Every pass, in alphabetical order of names.
   public static let all: [any GraphPass.Type] = [
     CommonSubexpressions.self, DeadCode.self, Decompose.self, Differentiate.self,
-    FoldBatchNorm.self, FuseGroups.self,
+    FactorTransforms.self, FoldBatchNorm.self, FuseGroups.self,
   ]
 
   /// From a network as written to one node for each kernel.
   ///
   /// Copies and dead code go first: as further uses of a convolution they would keep batch norm from being folded.
   public static let standard: [any GraphPass.Type] = [
-    CommonSubexpressions.self, DeadCode.self, FoldBatchNorm.self, Decompose.self,
-    CommonSubexpressions.self, DeadCode.self, FuseGroups.self, DeadCode.self,
+    CommonSubexpressions.self, DeadCode.self, FoldBatchNorm.self, FactorTransforms.self,
+    Decompose.self, CommonSubexpressions.self, DeadCode.self, FuseGroups.self, DeadCode.self,
   ]
+
+  /// Those for GPUs, whose tensor cores multiply by whole Fourier matrices.
+  public static let standardOnGPUs = standard.filter { $0 != FactorTransforms.self }
 
   /// Runs passes in order, verifying after each; `changed` hears of every one that changed something.
   ///

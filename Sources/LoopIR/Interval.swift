@@ -110,8 +110,8 @@ extension Expression {
         guard let negated = range.negated() else { return nil }
         let high = max(range.upper, negated.upper)
         return Interval(range.contains(0) ? 0 : Swift.min(abs(range.lower), abs(range.upper)), high)
-      case .sqrt, .exp, .log, .tanh, .erf, .sin, .cos, .atan, .floor, .round, .tf32, .tf32TowardsZero,
-        .not:
+      case .sqrt, .exp, .log, .tanh, .erf, .sin, .cos, .atan, .floor, .round, .tf32,
+        .tf32TowardsZero, .not:
         return nil
       }
     case .binary(let op, let a, let b):

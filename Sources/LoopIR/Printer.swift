@@ -206,7 +206,8 @@ extension LoopPrinter {
       if case .integer = operand { return "-(\(text(operand)))" }
       return "-" + text(operand, atLeast: BinaryOperator.unaryPrecedence)
     case .not: return "!" + text(operand, atLeast: BinaryOperator.unaryPrecedence)
-    case .abs, .sqrt, .exp, .log, .tanh, .erf, .sin, .cos, .atan, .floor, .round, .tf32, .tf32TowardsZero:
+    case .abs, .sqrt, .exp, .log, .tanh, .erf, .sin, .cos, .atan, .floor, .round, .tf32,
+      .tf32TowardsZero:
       return call(op.rawValue, operand)
     }
   }

@@ -24,8 +24,26 @@ struct SchedulePointwise {
 
   mutating func scheduled() -> Kernel {
     var result = kernel
-    result.body = nests.flatMap { scheduled($0) }.simplified()
+    result.body = (interleaved() ?? nests.flatMap { scheduled($0) }).simplified()
     return result
+  }
+
+  /// One nest for all, where each writes every so many-th number of the result: real and imaginary parts beside each
+  /// other, say. LLVM makes whole vectors of such stores; apart, each would be one of single numbers.
+  private func interleaved() -> [Statement]? {
+    guard nests.count > 1, let first = nests.first, let last = first.dimensions.last,
+      last.extent == 1, let result = kernel.parameters.last?.buffer,
+      result.extents.last == nests.count, result.strides.last == 1,
+      nests.allSatisfy({ $0.dimensions.map(\.extent) == first.dimensions.map(\.extent) })
+    else { return nil }
+    let body = nests.flatMap { nest in
+      zip(nest.dimensions, first.dimensions).reduce(nest.body) { body, pair in
+        body.substituting(
+          pair.0.name, with: pair.0.extent == 1 ? .integer(0) : .variable(pair.1.name))
+      }
+    }
+    let order = memoryOrder(of: first).filter { $0.extent > 1 }
+    return order.isEmpty ? nil : around(order, body)
   }
 
   private mutating func scheduled(_ nest: LoopNest) -> [Statement] {

@@ -1,5 +1,7 @@
 import GraphIR
 import GraphPasses
+import Operations
+import Tensors
 import Testing
 
 /// The example in each pass's comment: the IR before and after.
@@ -211,6 +213,61 @@ import Testing
           """))
   }
 
+  @Test func transformsAreFactored() throws {
+    let signature = "(%x: tensor<1x2x20x3xf32>) -> tensor<1x2x20x3xf32>"
+    try expect(
+      [FactorTransforms.self],
+      turn: function(
+        signature,
+        """
+        %y = fft %x {fft_type = FFT, centered = true, dimensions = [2]} : tensor<1x2x20x3xf32>
+        return %y
+        """),
+      into: function(
+        signature,
+        """
+        %0 = fourier_matrix {fft_type = FFT, centered = true, points = 20, columns = [5, 0]} : tensor<8x8x1x1xf64>
+        %1 = convert %0 : tensor<8x8x1x1xf32>
+        %2 = reshape %1 : tensor<8x4x2xf32>
+        %3 = transpose %2 {permutation = [0, 2, 1]} : tensor<8x2x4xf32>
+        %4 = fourier_matrix {fft_type = FFT, centered = true, points = 20, columns = [1, 10]} : tensor<40x10x1x1xf64>
+        %5 = convert %4 : tensor<40x10x1x1xf32>
+        %6 = reshape %5 : tensor<5x4x2x5x2xf32>
+        %7 = transpose %6 {permutation = [1, 0, 2, 4, 3]} : tensor<4x5x2x2x5xf32>
+        %8 = reshape %7 : tensor<4x10x2x5xf32>
+        %9 = reshape %x : tensor<1x2x4x5x3xf32>
+        %10 = dot_general %3, %9 {lhs_contracting_dimensions = [1, 2], rhs_contracting_dimensions = [1, 2]} : tensor<8x1x5x3xf32>
+        %11 = reshape %10 : tensor<4x2x1x5x3xf32>
+        %12 = dot_general %8, %11 {lhs_batching_dimensions = [0], lhs_contracting_dimensions = [2, 3], rhs_batching_dimensions = [0], rhs_contracting_dimensions = [1, 3]} : tensor<4x10x1x3xf32>
+        %13 = reshape %12 : tensor<4x5x2x1x3xf32>
+        %14 = transpose %13 {permutation = [3, 2, 1, 0, 4]} : tensor<1x2x5x4x3xf32>
+        %y = reshape %14 : tensor<1x2x20x3xf32>
+        return %y
+        """))
+  }
+
+  /// Of primes and few points there is nothing to save; all others stay transforms.
+  @Test(arguments: [[17, 36], [45, 16], [128, 19]], ["FFT", "IFFT"])
+  func factoredTransformsAreTransforms(_ size: [Int], _ direction: String) throws {
+    for isCentered in [true, false] {
+      let type = "tensor<2x2x\(size[0])x\(size[1])xf64>"
+      let whole = try function(
+        "(%x: \(type)) -> \(type)",
+        """
+        %y = fft %x {fft_type = \(direction), centered = \(isCentered), dimensions = [2, 3]} : \(type)
+        return %y
+        """)
+      let factored = try GraphPasses.run([FactorTransforms.self], on: whole)
+      let count = factored.nodes.filter { $0.operation is DotGeneral }.count
+      #expect(count == 2 * size.filter { ![16, 17, 19].contains($0) }.count)
+      let shape = try Shape([2, 2] + size)
+      let x = try Tensor(shape, (0..<shape.elementCount).map { Double($0 * 37 % 101 - 50) })
+      let expected = try Reference.evaluate(whole, inputs: [x])[0].values
+      let actual = try Reference.evaluate(factored, inputs: [x])[0].values
+      #expect(zip(actual, expected).allSatisfy { abs($0 - $1) < 1e-9 })
+    }
+  }
+
   @Test func onlyScalarsAreDifferentiated() throws {
     let before = try function(
       "(%x: tensor<4xf32>) -> tensor<4xf32>", "%1 = relu %x : tensor<4xf32>\nreturn %1")
@@ -238,7 +295,10 @@ import Testing
 
   @Test func everyPassHasAnExampleHere() {
     let names = GraphPasses.all.map { $0.name }
-    let shown = ["cse", "dce", "decompose", "differentiate", "fold-batch-norm", "fuse"]
+    let shown = [
+      "cse", "dce", "decompose", "differentiate", "factor-transforms", "fold-batch-norm",
+      "fuse",
+    ]
     #expect(names == shown, "add the new pass's example above")
     #expect(names == names.sorted())
   }

@@ -6,7 +6,7 @@ import Testing
 
 /// What holds for every pass on every graph.
 @Suite struct PropertyTests {
-  private static let seeds: [UInt64] = Array(1...150)
+  private static let seeds: [UInt64] = Array(1...180)
 
   /// One pass as a test argument.
   struct PassCase: Sendable, CustomTestStringConvertible {
@@ -26,7 +26,7 @@ import Testing
     let wanted = [
       "convolution", "batch_norm_inference", "relu", "add", "reduce_window", "concatenate",
       "upsample_nearest", "constant", "broadcast_in_dim", "maximum", "batch_norm_training",
-      "reduce",
+      "reduce", "fft",
     ]
     for mnemonic in wanted { #expect((counts[mnemonic] ?? 0) >= 20, "\(mnemonic)") }
   }
@@ -103,7 +103,8 @@ import Testing
       _ = try GraphPasses.named("inline")
     } throws: { error in
       "\(error)".contains("no graph pass 'inline'")
-        && "\(error)".contains("cse, dce, decompose, differentiate, fold-batch-norm, fuse")
+        && "\(error)".contains(
+          "cse, dce, decompose, differentiate, factor-transforms, fold-batch-norm, fuse")
     }
   }
 

@@ -53,7 +53,7 @@ struct RandomGraph {
   private mutating func step() throws {
     let image = try anyImage()
     let shape = function.type(of: image).shape
-    switch pick(0...14) {
+    switch pick(0...15) {
     case 0...2: try convolution(image, shape)
     case 3: try batchNorm(image, shape)
     case 4: try append(ReLU(), [image])
@@ -70,6 +70,7 @@ struct RandomGraph {
       try append(UpsampleNearest(scale: [2, 1]), [image])
     case 11: try batchNormTraining(image, shape)
     case 12...13: try centred(image, shape)
+    case 14: try transform(image, shape)
     default: try concatenate(image, shape)
     }
   }
@@ -108,6 +109,17 @@ struct RandomGraph {
     images.append(
       try function.append(BroadcastInDim(shape, dimensions: [0, 1]), [norm])[0])
     try append(Add(), [bounded, pick(0...1) == 0 ? square : image])
+  }
+
+  /// The image's numbers as points of one transform.
+  private mutating func transform(_ image: ValueID, _ shape: Shape) throws {
+    let count = shape.elementCount
+    guard count.isMultiple(of: 2), count <= 400 else { return }
+    let points = try function.append(Reshape(try Shape([1, 2, 1, count / 2])), [image])[0]
+    let direction = FFT.Direction.allCases[pick(0...1)]
+    let result = try function.append(
+      FFT(direction, dimensions: [3], isCentered: pick(0...1) == 0), [points])[0]
+    try append(Reshape(shape), [result])
   }
 
   private mutating func binary(_ image: ValueID, _ shape: Shape) throws {

@@ -242,6 +242,16 @@ extension KernelCase {
           """,
         input: [1, a, 3, 6], parameters: [("w", [b])])
     }
+    + [2, 3].map { parts in
+      KernelCase(
+        testDescription: "\(parts) images side by side",
+        body: """
+          %a = reshape %x : tensor<2x3x5x7x1xf32>
+          %b = negate %a : tensor<2x3x5x7x1xf32>
+          %y = concatenate %a, \(parts == 3 ? "%a, " : "")%b {dimension = 4} : tensor<2x3x5x7x\(parts)xf32>
+          """,
+        input: [2, 3, 5, 7])
+    }
     + [1, 9, 16].map { channels in
       KernelCase(
         testDescription: "upsampling of \(channels) channels",
