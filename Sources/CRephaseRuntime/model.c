@@ -209,7 +209,8 @@ static rephase_status rephase_read_options(const rephase_options *given, rephase
     return REPHASE_OPTIONS_INVALID; /* a function without its user data */
   }
   if (!REPHASE_DEVICE && options->device != 0) return REPHASE_OPTIONS_INVALID;
-  return options->threads > REPHASE_MAX_THREADS ? REPHASE_OPTIONS_INVALID : REPHASE_OK;
+  const int is_own = options->parallel_for == NULL;
+  return is_own && options->threads > REPHASE_MAX_THREADS ? REPHASE_OPTIONS_INVALID : REPHASE_OK;
 }
 
 /* Checks separate weights; sets `*weights` to those to use. */

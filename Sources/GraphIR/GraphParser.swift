@@ -166,8 +166,14 @@ public struct GraphParser {
       repeat { operands.append(try value(scope)) } while try tokens.takeIf(",")
     }
     if tokens.isAt("{") {
+      var names: Set<String> = []
       attributes += try tokens.list("{", "}") { (tokens) throws(Diagnostic) in
+        let place = tokens.location
         let name = try tokens.word("an attribute's name")
+        guard names.insert(name).inserted else {
+          throw Diagnostic(
+            "the attribute '\(name)' is given twice", at: place, help: "remove one of them")
+        }
         try tokens.expect("=")
         return Attribute(name, try Self.attributeValue(&tokens))
       }

@@ -127,7 +127,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
     .line(
       "repeated attribute",
       "%1 = concatenate %x, %x {dimension = 1, dimension = 0} : tensor<2x6xf32>",
-      "concatenate has no attribute 'dimension' (t.rir:3:8)"),
+      "the attribute 'dimension' is given twice (t.rir:3:43)"),
     .line(
       "mistyped attribute", "%1 = concatenate %x, %x {dimension = one} : tensor<2x6xf32>",
       "attribute 'dimension' of concatenate must be an integer, not one (t.rir:3:8)"),

@@ -9,7 +9,7 @@ import Testing
     "axes", "axis", "perm", "pads", "strides", "dilations", "kernel_shape", "output_shape",
     "output_padding", "group", "split", "num_outputs", "starts", "ends", "start", "end", "to",
     "ceil_mode", "count_include_pad", "keepdims", "allowzero", "noop_with_empty_axes", "value_ints",
-    "blocksize", "num_groups", "transA",
+    "blocksize", "num_groups", "transA", "inverse", "onesided",
   ]
   private static let numbers = [0, 1, 2, 3, 7, -1, -2, -9, 1 << 40, Int.max, Int.min]
   private static let words = [
@@ -17,7 +17,7 @@ import Testing
     ("auto_pad", ["SAME_UPPER", "SAME_LOWER", "VALID"]),
     ("coordinate_transformation_mode", ["asymmetric", "half_pixel", "align_corners"]),
   ]
-  private static let shapes = [[], [3], [2, 1], [1, 2, 4, 4], [2, 4, 1, 5]]
+  private static let shapes = [[], [3], [2, 1], [1, 2, 4, 4], [2, 4, 1, 5], [3, 6, 2]]
 
   @Test func anyAttributesAndInputs() throws {
     var random = SplitMix64(seed: 1)
@@ -55,7 +55,7 @@ import Testing
     if Int.random(in: 0..<4, using: &random) == 0, !constants.isEmpty { node.input[0] = "c0" }
     return Onnx_ModelProto(
       [node], x: Self.shapes.randomElement(using: &random) ?? [], constants,
-      operatorSet: [9, 11, 18].randomElement(using: &random) ?? 18)
+      operatorSet: [9, 11, 18, 20].randomElement(using: &random) ?? 18)
   }
 
   private func constant(_ name: String, _ random: inout SplitMix64) -> Onnx_TensorProto {

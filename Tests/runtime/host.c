@@ -72,6 +72,11 @@ static void test_host_loops(void) {
   EXPECT(run(&t), REPHASE_PARALLEL_FOR_FAILED);
   EXPECT(t.m->selftest(t.context, t.workspace, t.bytes), REPHASE_PARALLEL_FOR_FAILED);
   t.m->destroy(t.context);
+  options = host_options(host_threads, &calls);
+  options.threads = 5000; /* not used */
+  EXPECT(start(&t, &options), REPHASE_OK);
+  check_outputs(&t);
+  t.m->destroy(t.context);
   options = host_options(host_reenters, &t);
   EXPECT(start(&t, &options), REPHASE_OK);
   check_outputs(&t);

@@ -56,10 +56,10 @@ enum Constants {
     for index in 0..<3 { numbers.append(try call.floats(index)?.first ?? .nan) }
     let (first, limit, step) = (numbers[0], numbers[1], numbers[2])
     let count = max(0, ((limit - first) / step).rounded(.up))
-    guard count <= Double(KnownIntegers.maximumCount) else {
-      throw Diagnostic("it counts from \(first) to \(limit) in steps of \(step)")
-    }
-    // Integers from shapes and indices are exact in float64, and so are their sums.
+    // Integers of shapes and indices are exact in float64, and so are their sums.
+    guard numbers.allSatisfy({ abs($0) <= 0x1p53 }), step != 0,
+      count <= Double(KnownIntegers.maximumCount)
+    else { throw Diagnostic("it counts from \(first) to \(limit) in steps of \(step)") }
     let values = (0..<Int(count)).map { first + Double($0) * step }
     if case .integers = call.input(0) { return [.integers(try .list(values.map { Int($0) }))] }
     guard !values.isEmpty else { return [.nothing] }

@@ -60,10 +60,10 @@ enum FourierTransform {
     let fft = FFT(
       direction, dimensions: [isPlane && dimension == last - 2 ? 2 : 3], isCentered: false)
     let result = try call.apply(fft, try call.apply(Reshape(images), turned))
+    let back = try call.apply(
+      Transpose(order.indices.map { order.firstIndex(of: $0) ?? $0 }),
+      try call.apply(Reshape(try Shape(order.map { shape[$0] })), result))
     let scale = Double(shape[dimension]).squareRoot()
-    let scaled = try call.graph.builder.multiply(
-      result, direction == .forward ? scale : 1 / scale)
-    let back = try call.apply(Reshape(try Shape(order.map { shape[$0] })), scaled)
-    return try call.apply(Transpose(order.indices.map { order.firstIndex(of: $0) ?? $0 }), back)
+    return try call.graph.builder.multiply(back, direction == .forward ? scale : 1 / scale)
   }
 }

@@ -120,8 +120,8 @@ public struct FourierMatrix: TensorOperation {
       (.binary(.divide, place, .integer(2)), .binary(.remainder, place, .integer(2)))
     }
     let (row, column) = (half(index[0]), half(index[1]))
-    let product =
-      (row.point - .integer(origin)) * (column.point * .integer(step) - .integer(columnOrigin))
+    let point = step == 1 ? column.point : column.point * .integer(step)
+    let product = (row.point - .integer(origin)) * (point - .integer(columnOrigin))
     let quarters = product * .integer(4 * sign) + (row.part - column.part) * .integer(points)
     let turn = Expression.binary(.remainder, quarters, .integer(4 * points))
     let folded = .unary(.abs, turn - .integer(2 * points)) - .integer(points)
