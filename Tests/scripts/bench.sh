@@ -103,6 +103,22 @@ bad[0, 0, 1, 2] = numpy.nan
 assert relative_error(bad, case) == float("inf")
 PYTHON
 
+# A network of the user's own beside ONNX Runtime.
+PYTHONPATH=$root/Tests/scripts "$REPHASE_PYTHON" - "$work" <<'PYTHON'
+import sys
+import onnx, onnx_operators
+
+onnx.save(onnx_operators.node("Relu", [1, 2, 5, 6])[1], f"{sys.argv[1]}/own.onnx")
+PYTHON
+"$root/tools/bench" --binary "$REPHASE" --onnx "$work/own.onnx" --threads 1 --rounds 2 >"$work/own.txt"
+grep -Eq '^own.onnx, threads 1: Rephase [0-9.]+ ms, ONNX Runtime [0-9.]+ ms, .* outputs 0.0e\+00 apart$' \
+  "$work/own.txt" || { cat "$work/own.txt" && fail "an ONNX file is not timed"; }
+! "$root/tools/bench" --binary "$REPHASE" --onnx "$work/none.onnx" 2>"$work/log" || fail "a missing file is timed"
+grep -q 'no file .*none.onnx' "$work/log" || { cat "$work/log" && fail "a missing file is not named"; }
+status=0
+"$root/tools/bench" --binary "$REPHASE" --onnx "$work/own.onnx" --threads 0 2>"$work/log" || status=$?
+[[ $status == 64 ]] || { cat "$work/log" && fail "no threads end with status $status"; }
+
 # refuse ARGUMENT...: wrong usage, told in one line or by the usage, and nothing is written.
 refuse() {
   local status=0
@@ -111,6 +127,7 @@ refuse() {
   ! grep -q Traceback "$work/said" || fail "$* ends in a traceback"
 }
 refuse --nonsense 1
+refuse --onnx "$work/own.onnx"
 refuse --peers torch,nonsense
 refuse --peers torch --nets vgg16-features
 refuse --peers torch --rounds 0

@@ -14,16 +14,16 @@ class FastMRIUnet(nn.Module):
     transposed convolutions 2x2 with stride 2; reflection where an odd row or column is missing; 1x1 at the end.
     """
 
-    def __init__(self, channels=4, poolings=2):
+    def __init__(self, channels=4, poolings=2, images=1):
         super().__init__()
         widths = [channels << level for level in range(poolings + 1)]
         self.down = nn.ModuleList(
-            self._stage(1 if i == 0 else widths[i - 1], widths[i]) for i in range(poolings + 1))
+            self._stage(images if i == 0 else widths[i - 1], widths[i]) for i in range(poolings + 1))
         self.enlarge = nn.ModuleList(
             self._enlargement(widths[i + 1], widths[i]) for i in reversed(range(poolings)))
         self.up = nn.ModuleList(
             self._stage(2 * widths[i], widths[i]) for i in reversed(range(poolings)))
-        self.out = nn.Conv2d(channels, 1, 1)
+        self.out = nn.Conv2d(channels, images, 1)
 
     @staticmethod
     def _normalized(layer, outputs):
@@ -249,3 +249,50 @@ class Unrolled(nn.Module):
             kspace = kspace - self.weight * (self.mask * kspace - measured)
             image = self._centred(torch.fft.ifft2, kspace)
         return image.abs()[:, None]
+
+
+def _centred(transform, x):
+    """Of complex numbers as pairs in the last dimension, as fastMRI has them."""
+    x = torch.fft.ifftshift(torch.view_as_complex(x.contiguous()), dim=(-2, -1))
+    return torch.view_as_real(torch.fft.fftshift(transform(x, dim=(-2, -1), norm="ortho"), dim=(-2, -1)))
+
+
+def _product(x, y):
+    real = x[..., 0] * y[..., 0] - x[..., 1] * y[..., 1]
+    return torch.stack([real, x[..., 0] * y[..., 1] + x[..., 1] * y[..., 0]], dim=-1)
+
+
+class VariationalNetwork(nn.Module):
+    """End-to-end variational network (Sriram et al. 2020, arXiv:2004.06688): k-space [1, coils, rows, columns, 2] to the
+    root sum of squares. Sensitivities come from the central lines; each cascade has soft data consistency and a U-Net."""
+
+    def __init__(self, columns, cascades=2, centre=6):
+        super().__init__()
+        place = torch.arange(columns)
+        is_centre = (place - columns // 2).abs() < centre // 2
+        self.register_buffer("centre", is_centre.float().view(1, 1, 1, -1, 1))
+        self.register_buffer("mask", (is_centre | (place % 3 == 0)).float().view(1, 1, 1, -1, 1))
+        self.sensitivity = FastMRIUnet(4, 2, images=2)
+        self.networks = nn.ModuleList(FastMRIUnet(8, 2, images=2) for _ in range(cascades))
+        self.weights = nn.ParameterList(torch.ones(1) for _ in range(cascades))
+
+    @staticmethod
+    def _applied(network, images):
+        """A network of two channels on [n, rows, columns, 2], each channel of which it sees with mean 0 and variance 1."""
+        x = images.permute(0, 3, 1, 2)
+        flat = x.reshape(*x.shape[:2], -1)
+        mean, deviation = flat.mean(2)[..., None, None], flat.std(2)[..., None, None]
+        return (network((x - mean) / deviation) * deviation + mean).permute(0, 2, 3, 1)
+
+    def forward(self, kspace):
+        measured = kspace * self.mask
+        maps = self._applied(self.sensitivity, _centred(torch.fft.ifftn, measured * self.centre)[0])[None]
+        maps = maps / (maps**2).sum((1, 4), keepdim=True).sqrt()
+        conjugate = torch.stack([maps[..., 0], -maps[..., 1]], dim=-1)
+        kspace = measured
+        for network, weight in zip(self.networks, self.weights):
+            missing = torch.where(self.mask > 0, kspace - measured, torch.zeros(1)) * weight
+            image = _product(_centred(torch.fft.ifftn, kspace), conjugate).sum(1)
+            change = _centred(torch.fft.fftn, _product(self._applied(network, image)[:, None], maps))
+            kspace = kspace - missing - change
+        return (_centred(torch.fft.ifftn, kspace) ** 2).sum((1, 4)).sqrt()
