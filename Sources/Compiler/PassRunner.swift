@@ -52,7 +52,7 @@ public struct PassRunner {
   ) throws(Diagnostic) -> String {
     switch model {
     case .graph(let function):
-      var passes = target.gpu == nil ? GraphPasses.standard : GraphPasses.standardOnGPUs
+      var passes = Pipeline(target: target).graphPasses
       if let names {
         passes = []
         for name in names { passes.append(try GraphPasses.named(name)) }

@@ -26,10 +26,14 @@ public struct Pipeline: Sendable {
     self.choices = choices
   }
 
+  /// The graph passes of the target, in order.
+  var graphPasses: [any GraphPass.Type] {
+    target.gpu == nil ? GraphPasses.standard : GraphPasses.standardOnGPUs
+  }
+
   /// Graph passes: one node for each kernel.
   public func optimized(_ function: Function) throws(Diagnostic) -> Function {
-    try GraphPasses.run(
-      target.gpu == nil ? GraphPasses.standard : GraphPasses.standardOnGPUs, on: function)
+    try GraphPasses.run(graphPasses, on: function)
   }
 
   /// Plain loops for each node.

@@ -80,8 +80,9 @@ public struct Verification {
     }
   }
 
-  /// How far each output goes where every number that an operation computes, and does not just copy, is half a unit of float32's last place off, up
-  /// or down by chance (Monte Carlo arithmetic: Parker 1997): the largest of three samples, in the same units.
+  /// How far each output goes where every number that an operation computes, and does not just copy, is half a unit of
+  /// float32's last place off, up or down by chance (Monte Carlo arithmetic: Parker 1997): the largest of three samples,
+  /// in the same units.
   ///
   /// Sums of float32 are as far off as if their terms were, so the inputs are moved too; `strict` sums in float64.
   public func ownRounding(

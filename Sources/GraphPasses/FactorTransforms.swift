@@ -134,8 +134,7 @@ private struct FactoredTransform {
     let whole = try append(
       FourierMatrix(
         fft.direction, isCentered: fft.isCentered, try Shape([2 * factors.points, 2 * b, 1, 1]),
-        points: factors.points, step: 1,
-        columnOrigin: fft.isCentered ? factors.points / 2 : 0), [])
+        points: factors.points), [])
     return try matrix(whole, [b, a, 2, b, 2], order, extents, like: x)
   }
 

@@ -55,8 +55,19 @@ struct NodeCall {
     }
   }
 
-  /// A shape that must be known when the file is read, [] of a scalar; throws where the input is left out.
-  func extents(_ index: Int) throws(Diagnostic) -> [Int] {
+  /// The shape of an input, be it computed or known.
+  func extents(of index: Int) throws(Diagnostic) -> [Int] {
+    switch input(index) {
+    case .integers(let known): return known.extents
+    case .floats(let tensor), .weight(_, let tensor): return tensor.shape.extents
+    case .grouped(_, let extents): return extents
+    default: return shape(of: try value(index)).extents
+    }
+  }
+
+  /// A shape as an input's integers, which must be known when the file is read, [] of a scalar; throws where the input is
+  /// left out.
+  func shape(by index: Int) throws(Diagnostic) -> [Int] {
     if let extents = try integers(index) { return extents }
     guard inputs.indices.contains(index), !node.input[index].isEmpty else {
       throw Diagnostic("its shape is left out")

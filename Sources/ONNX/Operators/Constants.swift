@@ -31,7 +31,7 @@ enum Constants {
 
   /// Zeros, or what the attribute says, in a shape.
   static func constantOfShape(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let extents = try call.extents(0)
+    let extents = try call.shape(by: 0)
     let shape = try Shape(extents)
     let value = try call.tensor("value").map { (proto) throws(Diagnostic) in
       try StoredTensor(proto, path: "")
@@ -67,7 +67,7 @@ enum Constants {
   }
 
   static func size(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    [.integers(try .scalar(try shape(of: 0, call).elementCount))]
+    [.integers(try .scalar(try Shape(try call.extents(of: 0)).elementCount))]
   }
 
   static func identity(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] { [call.input(0)] }
@@ -118,26 +118,11 @@ enum Constants {
 
   /// Since version 15 with attributes that cut the list.
   static func shape(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let extents = try extents(of: call.input(0), call)
+    let extents = try call.extents(of: 0)
     let rank = extents.count
     func place(_ index: Int) -> Int { (index < 0 ? index + rank : index).clamped(to: 0...rank) }
     let start = place(try call.integer("start", 0))
     let end = place(try call.integer("end", rank))
     return [.integers(try .list(Array(extents[start..<max(start, end)])))]
-  }
-
-  static func shape(of input: Int, _ call: NodeCall) throws(Diagnostic) -> Shape {
-    try Shape(try extents(of: call.input(input), call))
-  }
-
-  private static func extents(
-    of value: ImportedValue, _ call: NodeCall
-  ) throws(Diagnostic) -> [Int] {
-    switch value {
-    case .integers(let known): return known.extents
-    case .grouped(_, let shape): return shape
-    case .floats(let tensor), .weight(_, let tensor): return tensor.shape.extents
-    default: return call.shape(of: try call.value(0)).extents
-    }
   }
 }

@@ -104,7 +104,7 @@ enum Elementwise {
         help: "make it a constant of the network")
     }
     var x = try call.value(0)
-    let shape = try Arithmetic.common(call.shape(of: x), try Constants.shape(of: 1, call))
+    let shape = try Arithmetic.common(call.shape(of: x), try Shape(try call.extents(of: 1)))
     x = try Arithmetic.stretched(x, to: shape, call)
     let one = try call.constant(1, call.shape(of: x))
     let size = Swift.abs(first)
@@ -128,7 +128,7 @@ enum Elementwise {
         "the base of computed exponents must be one number above 0", help: "use Mul, or Exp of Mul")
     }
     let x = try call.value(1)
-    let shape = try Arithmetic.common(call.shape(of: x), try Constants.shape(of: 0, call))
+    let shape = try Arithmetic.common(call.shape(of: x), try Shape(try call.extents(of: 0)))
     let exponent = try call.graph.builder.multiply(
       try Arithmetic.stretched(x, to: shape, call), log(first))
     return try call.apply(Exponential(), exponent)

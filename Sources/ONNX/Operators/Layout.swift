@@ -59,7 +59,7 @@ enum Layout {
   }
 
   static func transpose(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let extents = try self.extents(of: call.input(0), call)
+    let extents = try call.extents(of: 0)
     let order = try call.integers("perm") ?? Array(extents.indices.reversed())
     guard case .integers(let known) = call.input(0) else {
       return [.value(try call.apply(Transpose(order), try call.value(0)))]
@@ -78,8 +78,8 @@ enum Layout {
   // MARK: Shapes
 
   static func reshape(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let extents = try self.extents(of: call.input(0), call)
-    var asked = try call.extents(1)
+    let extents = try call.extents(of: 0)
+    var asked = try call.shape(by: 1)
     let copies = try call.integer("allowzero", 0) == 0
     for index in asked.indices where asked[index] == 0 && copies {
       guard extents.indices.contains(index) else {
@@ -96,7 +96,7 @@ enum Layout {
   }
 
   static func flatten(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let extents = try self.extents(of: call.input(0), call)
+    let extents = try call.extents(of: 0)
     let axis = try call.integer("axis", 1)
     guard (-extents.count...extents.count).contains(axis) else {
       throw Diagnostic("it names dimension \(axis) of a tensor that has \(extents.count)")
@@ -108,7 +108,7 @@ enum Layout {
 
   /// Dimensions are an attribute up to version 12, an input since 13.
   static func squeeze(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let extents = try self.extents(of: call.input(0), call)
+    let extents = try call.extents(of: 0)
     let axes = try call.operatorSet < 13 ? call.integers("axes") : call.integers(1)
     let dropped = try call.dimensions(
       axes ?? extents.indices.filter { extents[$0] == 1 }, rank: extents.count)
@@ -122,7 +122,7 @@ enum Layout {
   }
 
   static func unsqueeze(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let extents = try self.extents(of: call.input(0), call)
+    let extents = try call.extents(of: 0)
     let axes = try call.operatorSet < 13 ? call.integers("axes") : call.integers(1)
     let rank = extents.count + (axes?.count ?? 0)
     guard rank <= Shape.maximumRank else { throw Diagnostic("it makes \(rank) dimensions") }
@@ -133,7 +133,7 @@ enum Layout {
   }
 
   static func expand(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let asked = try Shape(try call.extents(1))
+    let asked = try Shape(try call.shape(by: 1))
     if case .integers(let known) = call.input(0) {
       let shape = try Arithmetic.common(try Shape(known.extents), asked)
       return [.integers(try known.stretched(to: shape.extents))]
@@ -145,7 +145,7 @@ enum Layout {
 
   /// Copies of the tensor beside each other along each dimension.
   static func tile(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let extents = try self.extents(of: call.input(0), call)
+    let extents = try call.extents(of: 0)
     guard let repeats = try call.integers(1), repeats.count == extents.count,
       repeats.allSatisfy({ $0 > 0 })
     else { throw Diagnostic("its repeats are not one positive number for each dimension") }
@@ -179,7 +179,7 @@ enum Layout {
     guard case .integers(let indices) = call.input(1) else {
       throw Diagnostic("its index must be known before the network runs")
     }
-    let extents = try self.extents(of: call.input(0), call)
+    let extents = try call.extents(of: 0)
     let dimension = try call.dimension(try call.integer("axis", 0), rank: extents.count)
     let count = extents[dimension]
     var places: [Int] = []
@@ -225,17 +225,6 @@ enum Layout {
         help: "use Slice")
     }
     return runs
-  }
-
-  private static func extents(
-    of value: ImportedValue, _ call: NodeCall
-  ) throws(Diagnostic) -> [Int] {
-    switch value {
-    case .integers(let known): return known.extents
-    case .floats(let tensor): return tensor.shape.extents
-    case .grouped(_, let extents): return extents
-    default: return call.shape(of: try call.value(0)).extents
-    }
   }
 
   private static func reshaped(

@@ -21,7 +21,7 @@ enum Slicing {
     let axes = try isOld ? call.integers("axes") : call.integers(3)
     let steps = try isOld ? nil : call.integers(4)
     guard let starts, let ends else { throw Diagnostic("its limits are left out") }
-    let extents = try self.extents(call)
+    let extents = try call.extents(of: 0)
     let dimensions = axes ?? Array(starts.indices)
     guard ends.count == starts.count, dimensions.count == starts.count,
       steps?.count ?? starts.count == starts.count
@@ -40,11 +40,6 @@ enum Slicing {
     }
     if case .integers(let known) = call.input(0) { return [try picked(known, ranges)] }
     return [.value(try sliced(try call.value(0), ranges, call))]
-  }
-
-  private static func extents(_ call: NodeCall) throws(Diagnostic) -> [Int] {
-    if case .integers(let known) = call.input(0) { return known.extents }
-    return call.shape(of: try call.value(0)).extents
   }
 
   /// Limits count from the end where they are negative, and are clamped to the tensor.
@@ -117,7 +112,7 @@ enum Slicing {
 
   /// Sizes are an attribute up to version 12, an input since 13; without them the parts are equal.
   static func split(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let extents = try self.extents(call)
+    let extents = try call.extents(of: 0)
     let dimension = try call.dimension(try call.integer("axis", 0), rank: extents.count)
     let extent = extents[dimension]
     let listed = try call.operatorSet < 13 ? call.integers("split") : call.integers(1)

@@ -23,32 +23,24 @@ public struct FourierMatrix: TensorOperation {
   public var step: Int
   public var columnOrigin: Int
 
-  /// All rows and columns; the shape is checked by type inference.
-  public init(_ direction: FFT.Direction, isCentered: Bool, _ shape: Shape) {
-    let points = shape.rank == 4 ? shape[1] / 2 : 0
-    self.init(
-      direction, isCentered: isCentered, shape, points: points, step: 1,
-      columnOrigin: isCentered ? points / 2 : 0)
-  }
-
+  /// Without `points` all rows and columns; type inference checks the shape.
   public init(
-    _ direction: FFT.Direction, isCentered: Bool, _ shape: Shape, points: Int, step: Int,
-    columnOrigin: Int
+    _ direction: FFT.Direction, isCentered: Bool, _ shape: Shape, points: Int? = nil,
+    step: Int = 1, columnOrigin: Int? = nil
   ) {
     self.direction = direction
     self.isCentered = isCentered
     self.shape = shape
-    self.points = points
+    self.points = points ?? (shape.rank == 4 ? shape[1] / 2 : 0)
     self.step = step
-    self.columnOrigin = columnOrigin
+    self.columnOrigin = columnOrigin ?? (isCentered ? self.points / 2 : 0)
   }
 
   public init(_ reader: inout AttributeReader) throws(Diagnostic) {
     let (direction, isCentered) = try FFT.kind(&reader)
     self.init(direction, isCentered: isCentered, try reader.declaredType().shape)
     points = try reader.integer("points", default: points)
-    let usual = [1, isCentered ? points / 2 : 0]
-    let columns = try reader.integers("columns", count: 2, default: usual)
+    let columns = try reader.integers("columns", count: 2, default: [1, origin])
     (step, columnOrigin) = (columns[0], columns[1])
   }
 
