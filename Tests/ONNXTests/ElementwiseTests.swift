@@ -36,6 +36,20 @@ import Testing
     try check("Sign", gives: [-1, -1, 0, 1])
   }
 
+  @Test func circularFunctionsAndRoundings() throws {
+    try check("Sin", gives: [0, 0, 0, 0], of: [0, 0, -0.0, 0])
+    try check("Cos", gives: [1, 1, 1, 1], of: [0, 0, -0.0, 0])
+    try check(
+      "Atan", gives: [0, Double.pi / 4, -Double.pi / 2, Double.pi / 2],
+      of: [0, 1, -.infinity, .infinity])
+    try check("Floor", gives: [-2, -1, 0, 3], of: [-2, -0.5, 0.5, 3])
+    try check("Ceil", gives: [-2, 0, 1, 3], of: [-2, -0.5, 0.5, 3])
+    try check("Round", gives: [-2, 0, 2, 2], of: [-1.5, 0.5, 1.5, 2.5])
+    try check(
+      "Shrink", [.init("lambd", real: 1), .init("bias", real: 0.5)], gives: [-1.5, 0, 0, 2.5])
+    try check("IsNaN", gives: [0, 1, 0, 0], of: [0, .nan, .infinity, 1])
+  }
+
   @Test func activations() throws {
     try check(
       "HardSigmoid", [.init("alpha", real: 0.25)], gives: [0, 0.375, 0.5, 1],
@@ -121,6 +135,7 @@ import Testing
   @Test func powers() throws {
     for (exponent, expected) in [
       (3, [64, 8, 1, 0.125]), (2, [16, 4, 1, 0.25]), (1, [4, 2, 1, 0.5]), (-1, [0.25, 0.5, 1, 2]),
+      (0, [1, 1, 1, 1]), (5, [1024, 32, 1, 0.03125]), (-2, [0.0625, 0.25, 1, 4]),
     ] as [(Float, [Double])] {
       try check(
         "Pow", [], [.init("e", [], floats: [exponent])], gives: expected, of: [4, 2, 1, 0.5])
@@ -128,6 +143,20 @@ import Testing
     try check("Pow", [], [.init("e", [], floats: [0.5])], gives: [2, 3, 1, 0], of: [4, 9, 1, 0])
     try check(
       "Pow", [], [.init("e", [], floats: [-0.5])], gives: [0.5, 1, 2, 4], of: [4, 1, 0.25, 0.0625])
+  }
+
+  @Test func powersHaveTheShapeOfBoth() throws {
+    let exponents = Onnx_TensorProto("e", [2, 1], floats: [2, 2])
+    #expect(
+      try result("Pow", try tensor([3], [1, 2, 3]), [], [exponents])
+        == (try tensor([2, 3], [1, 4, 9, 1, 4, 9])))
+    let x = try result("Pow", try tensor([2], [4, 0]), [], [.init("e", [], floats: [1.5])])
+    #expect(abs(x.values[0] - 8) < 1e-12 && x.values[1] == 0)
+    let model = Onnx_ModelProto(
+      [.init("Pow", ["b", "x"])], x: [2], [.init("b", [1, 1], floats: [9])])
+    let powers = try model.outputs(try tensor([2], [0.5, 0]))[0]
+    #expect(powers.shape.extents == [1, 2])
+    #expect(abs(powers.values[0] - 3) < 1e-12 && powers.values[1] == 1)
   }
 
   @Test func arithmeticRepeatsDimensions() throws {

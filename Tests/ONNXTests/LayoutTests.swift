@@ -37,6 +37,36 @@ import Testing
     #expect(try equal.outputs(x)[0].values == [2, 3, 4, 5, 1])
   }
 
+  @Test func copiesBesideEachOther() throws {
+    let repeats = Onnx_TensorProto("r", integers: [2, 2])
+    #expect(
+      try result("Tile", try counted([1, 2]), [], [repeats])
+        == (try tensor([2, 4], [1, 2, 1, 2, 1, 2, 1, 2])))
+    let short = Onnx_ModelProto(
+      [.init("Tile", ["x", "r"])], x: [1, 2], [.init("r", integers: [2])])
+    #expect(failure(short)?.message.contains("repeats") == true)
+  }
+
+  /// Sizes that are counted, split and repeated before the network runs.
+  @Test func numbersThatAreCounted() throws {
+    let nodes: [Onnx_NodeProto] = [
+      .init("Shape", ["x"], ["sizes"]), .init("Size", ["sizes"], ["rank"]),
+      .init("Range", ["zero", "rank", "one"], ["places"]),
+      .init("Gather", ["sizes", "places"], ["same"]),
+      .init("Split", ["same", "parts"], ["a", "b"]), .init("Concat", ["b", "a"], ["turned"]),
+      .init("Reshape", ["x", "turned"]),
+    ]
+    var model = Onnx_ModelProto(
+      nodes, x: [2, 3],
+      [
+        .init("zero", integer: 0), .init("one", integer: 1), .init("parts", integers: [1, 1]),
+      ])
+    model.graph.node[5].attribute = [.init("axis", 0)]
+    #expect(try model.outputs(try counted([2, 3]))[0] == counted([3, 2]))
+    model.graph.initializer[1] = .init("one", integer: 0)
+    #expect(failure(model)?.message.contains("in steps of 0") == true)
+  }
+
   @Test func dimensions() throws {
     let x = try counted([1, 2, 3])
     #expect(try result("Transpose", x) == (try tensor([3, 2, 1], [1, 4, 2, 5, 3, 6])))
