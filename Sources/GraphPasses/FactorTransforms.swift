@@ -53,7 +53,7 @@ public struct FactorTransforms: GraphPass {
 }
 
 /// n = `first` x `second`, the former not the larger.
-struct TransformFactors: Equatable {
+struct TransformFactors {
   let first: Int
   let second: Int
 

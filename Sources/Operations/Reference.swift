@@ -41,8 +41,9 @@ public enum Reference {
       }
       let operands = node.operands.compactMap { values[$0] }
       let results = try evaluate(node, in: function, operands, parameters, rounding)
-      let operation = node.operation as? any TensorOperation
-      let rounds = !node.operands.isEmpty && !(operation?.isExact ?? false)
+      // The operations of a region have rounded already.
+      let isExact = (node.operation as? any TensorOperation)?.isExact ?? false
+      let rounds = !node.operands.isEmpty && node.regions.isEmpty && !isExact
       for (value, tensor) in zip(node.results, results) {
         values[value] = rounds ? rounding.map(tensor.map) ?? tensor : tensor
       }

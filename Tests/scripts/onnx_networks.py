@@ -224,6 +224,11 @@ def randomized(network, seed):
     return network.eval()
 
 
+def _centred(transform, x):
+    x = torch.fft.ifftshift(x, dim=(-2, -1))
+    return torch.fft.fftshift(transform(x, dim=(-2, -1), norm="ortho"), dim=(-2, -1))
+
+
 class Unrolled(nn.Module):
     """Two cascades of a small network and soft data consistency in k-space, in complex numbers (Aggarwal et al. 2019,
     IEEE TMI 38(2):394; one coil)."""
@@ -235,26 +240,20 @@ class Unrolled(nn.Module):
         self.networks = nn.ModuleList(
             nn.Sequential(nn.Conv2d(2, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 3, padding=1)) for _ in range(2))
 
-    @staticmethod
-    def _centred(transform, x):
-        x = torch.fft.ifftshift(x, dim=(-2, -1))
-        return torch.fft.fftshift(transform(x, norm="ortho"), dim=(-2, -1))
-
     def forward(self, x):
-        measured = self._centred(torch.fft.fft2, x[:, 0].to(torch.complex64)) * self.mask
-        image = self._centred(torch.fft.ifft2, measured)
+        measured = _centred(torch.fft.fft2, x[:, 0].to(torch.complex64)) * self.mask
+        image = _centred(torch.fft.ifft2, measured)
         for network in self.networks:
             planes = network(torch.stack([image.real, image.imag], 1))
-            kspace = self._centred(torch.fft.fft2, torch.complex(planes[:, 0], planes[:, 1]))
+            kspace = _centred(torch.fft.fft2, torch.complex(planes[:, 0], planes[:, 1]))
             kspace = kspace - self.weight * (self.mask * kspace - measured)
-            image = self._centred(torch.fft.ifft2, kspace)
+            image = _centred(torch.fft.ifft2, kspace)
         return image.abs()[:, None]
 
 
-def _centred(transform, x):
+def _centred_pairs(transform, x):
     """Of complex numbers as pairs in the last dimension, as fastMRI has them."""
-    x = torch.fft.ifftshift(torch.view_as_complex(x.contiguous()), dim=(-2, -1))
-    return torch.view_as_real(torch.fft.fftshift(transform(x, dim=(-2, -1), norm="ortho"), dim=(-2, -1)))
+    return torch.view_as_real(_centred(transform, torch.view_as_complex(x.contiguous())))
 
 
 def _product(x, y):
@@ -286,13 +285,13 @@ class VariationalNetwork(nn.Module):
 
     def forward(self, kspace):
         measured = kspace * self.mask
-        maps = self._applied(self.sensitivity, _centred(torch.fft.ifftn, measured * self.centre)[0])[None]
+        maps = self._applied(self.sensitivity, _centred_pairs(torch.fft.ifftn, measured * self.centre)[0])[None]
         maps = maps / (maps**2).sum((1, 4), keepdim=True).sqrt()
         conjugate = torch.stack([maps[..., 0], -maps[..., 1]], dim=-1)
         kspace = measured
         for network, weight in zip(self.networks, self.weights):
             missing = torch.where(self.mask > 0, kspace - measured, torch.zeros(1)) * weight
-            image = _product(_centred(torch.fft.ifftn, kspace), conjugate).sum(1)
-            change = _centred(torch.fft.fftn, _product(self._applied(network, image)[:, None], maps))
+            image = _product(_centred_pairs(torch.fft.ifftn, kspace), conjugate).sum(1)
+            change = _centred_pairs(torch.fft.fftn, _product(self._applied(network, image)[:, None], maps))
             kspace = kspace - missing - change
-        return (_centred(torch.fft.ifftn, kspace) ** 2).sum((1, 4)).sqrt()
+        return (_centred_pairs(torch.fft.ifftn, kspace) ** 2).sum((1, 4)).sqrt()

@@ -23,7 +23,7 @@ from safetensors.numpy import load_file, save_file
 import bench_networks
 import bench_report
 from bench_deployment import cold_starts, installed
-from bench_process import EngineError, Worker, command, limit, relative_error
+from bench_process import EngineError, Usage, Worker, command, limit, numbers, relative_error
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Tests" / "scripts"))
@@ -37,15 +37,7 @@ def say(text):
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
-class Usage(argparse.ArgumentParser):
-    def error(self, message):
-        self.exit(64, f"error: {message}\n")
-
-
 def arguments():
-    def numbers(text):
-        return [int(part) for part in text.split(",")]
-
     parser = Usage(prog="tools/bench")
     parser.add_argument("--binary", required=True, type=pathlib.Path)
     parser.add_argument("--output", required=True, type=pathlib.Path)

@@ -1,6 +1,5 @@
 """An ONNX file in Rephase beside ONNX Runtime, in turns: same input, same number of threads."""
 
-import argparse
 import json
 import os
 import pathlib
@@ -12,23 +11,16 @@ import time
 
 import numpy
 
+import bench_process
+
 REPETITIONS = 5
 
 
-class Usage(argparse.ArgumentParser):
-    def error(self, message):
-        self.exit(64, f"error: {message}\n")
-
-
-def numbers(text):
-    return [int(part) for part in text.split(",")]
-
-
 def arguments():
-    parser = Usage(prog="tools/bench", allow_abbrev=False)
+    parser = bench_process.Usage(prog="tools/bench", allow_abbrev=False)
     parser.add_argument("--binary", required=True)
     parser.add_argument("--onnx", type=pathlib.Path, required=True)
-    parser.add_argument("--threads", type=numbers)
+    parser.add_argument("--threads", type=bench_process.numbers)
     parser.add_argument("--rounds", type=int, default=10)
     given = parser.parse_args()
     given.cores = sorted(os.sched_getaffinity(0))

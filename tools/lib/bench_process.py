@@ -1,5 +1,6 @@
 """What tools/bench starts: workers of engines, and the command under test."""
 
+import argparse
 import contextlib
 import json
 import os
@@ -13,6 +14,17 @@ import numpy
 
 LIBRARY = pathlib.Path(__file__).resolve().parent
 START_SECONDS, ANSWER_SECONDS = 600, 120
+
+
+class Usage(argparse.ArgumentParser):
+    """Wrong usage ends with one line and status 64."""
+
+    def error(self, message):
+        self.exit(64, f"error: {message}\n")
+
+
+def numbers(text):
+    return [int(part) for part in text.split(",")]
 
 
 def limit(engine):

@@ -32,25 +32,17 @@ def say(text):
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
-class Usage(argparse.ArgumentParser):
-    def error(self, message):
-        self.exit(64, f"error: {message}\n")
-
-
 def arguments():
     def words(text):
         return text.split(",")
 
-    def numbers(text):
-        return [int(part) for part in text.split(",")]
-
-    parser = Usage(prog="tools/bench --mode train")
+    parser = bench_process.Usage(prog="tools/bench --mode train")
     parser.add_argument("--binary", required=True, type=pathlib.Path)
     parser.add_argument("--output", required=True, type=pathlib.Path)
     parser.add_argument("--nets", type=words, default=["resnet4", "unet"])
     parser.add_argument("--losses", type=words, default=["l2"])
-    parser.add_argument("--batches", type=numbers, default=[8])
-    parser.add_argument("--threads", type=numbers, default=None)
+    parser.add_argument("--batches", type=bench_process.numbers, default=[8])
+    parser.add_argument("--threads", type=bench_process.numbers, default=None)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", type=words, default=PEERS)
     parser.add_argument("--missing", action="append", default=[], help=argparse.SUPPRESS)

@@ -88,15 +88,14 @@ enum Comparisons {
 
   /// The call with known masks as numbers, unless all are known.
   private static func ofNumbers(_ call: NodeCall) throws(Diagnostic) -> NodeCall {
+    let areKnown = call.inputs.allSatisfy { if case .integers = $0 { true } else { false } }
+    if areKnown { return call }
     let inputs = try call.inputs.map { (input) throws(Diagnostic) -> ImportedValue in
       guard case .integers(let mask) = input else { return input }
       return .floats(try numbers(mask))
     }
-    let areKnown = call.inputs.allSatisfy { if case .integers = $0 { true } else { false } }
-    return areKnown
-      ? call
-      : NodeCall(
-        node: call.node, inputs: inputs, operatorSet: call.operatorSet, graph: call.graph)
+    return NodeCall(
+      node: call.node, inputs: inputs, operatorSet: call.operatorSet, graph: call.graph)
   }
 
   private static func chosen(
