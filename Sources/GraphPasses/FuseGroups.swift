@@ -247,8 +247,7 @@ private struct Grouping {
         case .elementwise:
           guard elementwisePath else { continue }
           direct.insert(producer)
-        case .pointwise where isImage && function.nodes[producer].operation is UpsampleNearest:
-          addressing.insert(producer)
+        case .pointwise where isImage && isAddressed(producer): addressing.insert(producer)
         case .pointwise
         where (matrices.contains(member) || function.nodes[member].operation is DotGeneral)
           && movesElements(producer):
@@ -286,6 +285,20 @@ private struct Grouping {
       && members.contains {
         (function.nodes[$0].operation as? Convolution)?.featureGroupCount == 1
       }
+  }
+
+  /// Whether pixels come from elsewhere, or whole images do: what three-dimensional convolutions put together of slices.
+  private func isAddressed(_ index: Int) -> Bool {
+    let node = function.nodes[index]
+    switch node.operation {
+    case is UpsampleNearest: return true
+    case let pad as Pad:
+      return [pad.low, pad.high, pad.interior].allSatisfy { $0.dropFirst().allSatisfy { $0 == 0 } }
+    case is Slice:
+      let shapes = [node.operands[0], node.results[0]].map { function.type(of: $0).shape.extents }
+      return shapes[0].dropFirst() == shapes[1].dropFirst()
+    default: return false
+    }
   }
 
   private func movesElements(_ index: Int) -> Bool {

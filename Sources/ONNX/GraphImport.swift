@@ -7,8 +7,11 @@ import Tensors
 enum ImportedValue {
   /// What the network computes of its inputs.
   case value(ValueID)
-  /// An image [N, C, H, W] seen as [N, groups, C H W / groups]: what group normalization is applied to, without a copy.
-  case grouped(ValueID, extents: [Int])
+  /// Images [N, C, H, W] seen as [N, groups, C H W / groups]: what group normalization is applied to, without a copy. Where
+  /// they are slices, of so many volumes.
+  case grouped(ValueID, volumes: Int?, extents: [Int])
+  /// Volumes [N, C, D, H, W] as their slices [N D, C, H, W]: what is convolved.
+  case slices(ValueID, batch: Int)
   /// A tensor of the file, which becomes a parameter of its name where it is computed with.
   case weight(name: String, Tensor<Float>)
   /// Numbers that are known when the file is read.
@@ -36,8 +39,13 @@ final class GraphImport {
         return try parameter(name, tensor)
       }
       return try builder.apply(Constant(Double(first), TensorType(tensor.shape, .f32)))
-    case .grouped(let image, let extents):
-      return try builder.apply(Reshape(try Shape(extents)), image)
+    case .grouped(let images, let volumes, let extents):
+      let whole = try volumes.map { (batch) throws(Diagnostic) in
+        try Images.volume(images, batch: batch, &builder)
+      }
+      return try builder.apply(Reshape(try Shape(extents)), whole ?? images)
+    case .slices(let slices, let batch):
+      return try Images.volume(slices, batch: batch, &builder)
     case .integers:
       throw Diagnostic(
         "'\(name)' holds integers, and images are computed in float32",

@@ -60,7 +60,9 @@ struct NodeCall {
     switch input(index) {
     case .integers(let known): return known.extents
     case .floats(let tensor), .weight(_, let tensor): return tensor.shape.extents
-    case .grouped(_, let extents): return extents
+    case .grouped(_, _, let extents): return extents
+    case .slices(let slices, let batch):
+      return Images.extents(shape(of: slices), batch: batch)
     default: return shape(of: try value(index)).extents
     }
   }

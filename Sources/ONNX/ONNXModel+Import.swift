@@ -66,13 +66,16 @@ extension ONNXModel {
     do throws(Diagnostic) {
       let call = NodeCall(
         node: node, inputs: try inputs(of: node, values), operatorSet: operatorSet, graph: target)
-      let results = try OperatorTable.operators[node.opType]?(call) ?? []
+      let results = try self.results(of: call)
       for (index, name) in node.output.enumerated() where !name.isEmpty {
         guard index < results.count else {
           throw Diagnostic("its result '\(name)' is not supported", help: "use the first one only")
         }
-        if case .value(let value) = results[index], target.builder.function.name(of: value) == nil {
+        switch results[index] {
+        case .value(let value), .slices(let value, _):
+          guard target.builder.function.name(of: value) == nil else { break }
           target.builder.setName(target.valueName(name), of: value)
+        default: break
         }
         try define(name, results[index], in: &values)
       }
@@ -83,6 +86,12 @@ extension ONNXModel {
       error.location = SourceLocation(file: path, line: number)
       throw error
     }
+  }
+
+  private func results(of call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    guard let operation = OperatorTable.operators[call.node.opType] else { return [] }
+    if let results = try ElementwiseOnSlices.apply(call, operation) { return results }
+    return try operation(call)
   }
 
   private func inputs(

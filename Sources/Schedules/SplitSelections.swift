@@ -11,6 +11,10 @@ extension [Statement] {
   /// for i in 0 ..< 16 { s = fma(a[i], w[i], s) }
   /// for i.1 in 16 ..< 24 { s = fma(b[i.1 - 16], w[i.1], s) }
   /// ```
+  /// What one loop selects by outer variables alone becomes a condition around it:
+  /// ```
+  /// if n < 1 { for i in 0 ..< 16 { .. 0.0 .. } } else { for i.1 in 0 ..< 16 { .. a[n - 1, i.1] .. } }
+  /// ```
   /// Iterations keep their order, so values do not change. Names are those of a whole kernel, each defined once.
   func splitAtSelections(_ names: inout NameSupply) -> [Statement] {
     split(&names, [:])
@@ -27,7 +31,7 @@ extension [Statement] {
       for (number, part) in loop.parts(ranges).enumerated() {
         let own = number == 0 ? [.loop(part)] : names.renamed([.loop(part)])
         let inner = own.indexRanges(outer)
-        result += own.map { $0.mapBodies { $0.split(&names, inner) } }
+        result += own.map { $0.mapBodies { $0.split(&names, inner) }.decided(&names, inner) }
       }
     }
     return result
@@ -52,13 +56,67 @@ extension [Statement] {
   }
 }
 
+extension Statement {
+  /// An innermost serial loop that selects by an index in which it defines nothing: that condition, around a loop for
+  /// each outcome.
+  fileprivate func decided(
+    _ names: inout NameSupply, _ ranges: [String: Interval]
+  ) -> Statement {
+    guard case .loop(let loop) = self, loop.kind == .serial, !loop.body.hasSerialLoops else {
+      return self
+    }
+    let defined = Set([self].definedNames)
+    let conditions = loop.selections(ranges) { $0.isDisjoint(with: defined) }.filter {
+      $0.readsNothing && $0.truth(ranges) == nil
+    }
+    guard let condition = conditions.first, conditions.count <= 2 else { return self }
+    return .conditional(
+      condition, then: [selecting(condition, true, ranges).decided(&names, ranges)],
+      otherwise: names.renamed([selecting(condition, false, ranges)]).map {
+        $0.decided(&names, ranges)
+      })
+  }
+
+  /// The statement where the outcome of a selection's simplified condition is known.
+  private func selecting(
+    _ condition: Expression, _ outcome: Bool, _ ranges: [String: Interval]
+  ) -> Statement {
+    [self].mapExpressions { expression in
+      expression.mapExpressions {
+        guard case .select(let own, let a, let b) = $0, own.simplified(ranges) == condition else {
+          return $0
+        }
+        return outcome ? a : b
+      }
+    }[0]
+  }
+}
+
+extension Expression {
+  fileprivate var readsNothing: Bool {
+    var reads = false
+    forEachLoad { _, _ in reads = true }
+    return !reads
+  }
+}
+
+extension [Statement] {
+  fileprivate var hasSerialLoops: Bool {
+    var found = false
+    forEachStatement {
+      if case .loop(let loop) = $0, loop.kind == .serial { found = true }
+    }
+    return found
+  }
+}
+
 extension Loop {
   /// The loop as consecutive ones, in each of which every selection by its variable has one outcome if it can.
   fileprivate func parts(_ ranges: [String: Interval]) -> [Loop] {
     guard kind == .serial, case .integer(let first) = lower, case .integer(let end) = upper,
       first < end
     else { return [self] }
-    let conditions = selections(ranges)
+    let conditions = selections(ranges) { $0.contains(variable) }
     if conditions.isEmpty { return [self] }
     func outcomes(_ value: Int) -> [Bool?] {
       let known = ranges.merging([variable: Interval(value)]) { $1 }
@@ -80,13 +138,15 @@ extension Loop {
     }
   }
 
-  /// Conditions of selections inside that look at the loop's variable.
-  private func selections(_ ranges: [String: Interval]) -> [Expression] {
+  /// Conditions of selections inside whose variables are such as `matters` says.
+  fileprivate func selections(
+    _ ranges: [String: Interval], _ matters: (Set<String>) -> Bool
+  ) -> [Expression] {
     var conditions: [Expression] = []
     body.forEachStatement { statement in
       for case .select(let condition, _, _) in statement.expressions.flatMap(\.subexpressions) {
         let simple = condition.simplified(ranges)
-        if simple.variablesUsed.contains(variable), !conditions.contains(simple) {
+        if matters(simple.variablesUsed), !conditions.contains(simple) {
           conditions.append(simple)
         }
       }

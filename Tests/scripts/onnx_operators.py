@@ -73,6 +73,36 @@ def _poolings():
     yield node("GlobalMaxPool", image)
 
 
+def _volumes():
+    image = [1, 4, 5, 6, 7]
+    for batch in (1, 2):
+        v = [batch] + image[1:]
+        yield node("Conv", v, weights(6, 4, 3, 3, 3), weights(6), pads=[1, 1, 1, 1, 1, 1])
+        yield node("Conv", v, weights(6, 4, 2, 3, 1), strides=[2, 1, 2], pads=[1, 0, 2, 0, 1, 0], dilations=[2, 1, 1])
+        yield node("Conv", v, weights(6, 2, 3, 1, 2), weights(6), group=2, auto_pad="SAME_LOWER", strides=[2, 2, 1])
+        yield node("Conv", v, weights(8, 1, 1, 3, 3), group=4)
+        yield node("ConvTranspose", v, weights(4, 3, 2, 2, 2), weights(3), strides=[2, 2, 2])
+        yield node("ConvTranspose", v, weights(4, 3, 3, 2, 3), weights(6), strides=[2, 1, 3], group=2, pads=[1, 0, 1, 2, 1, 0], output_padding=[1, 0, 2], dilations=[2, 1, 1])
+        yield node("MaxPool", v, kernel_shape=[2, 3, 2], strides=[2, 1, 2], pads=[1, 1, 0, 0, 1, 1])
+        yield node("AveragePool", v, kernel_shape=[3, 2, 3], strides=[2, 2, 1], pads=[1, 1, 0, 1, 0, 1])
+        yield node("GlobalAveragePool", v)
+        yield node("GlobalMaxPool", v)
+        yield node("InstanceNormalization", v, weights(4), weights(4))
+        yield node("GroupNormalization", v, weights(4), weights(4), num_groups=2, operator_set=21)
+        yield node("BatchNormalization", v, weights(4), weights(4), weights(4), weights(4) ** 2 + 1)
+        for mode in ("nearest", "linear"):
+            yield node("Resize", v, None, numpy.float32([1, 1, 2, 2, 2]), mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+            yield node("Resize", v, None, numpy.float32([1, 1, 2, 0.5, 3]), mode=mode)
+    line = [2, 4, 11]
+    yield node("Conv", line, weights(6, 4, 3), weights(6), pads=[2, 1], strides=[2])
+    yield node("ConvTranspose", line, weights(4, 3, 4), weights(3), strides=[2], pads=[1, 0])
+    yield node("MaxPool", line, kernel_shape=[3], strides=[2], pads=[1, 1])
+    yield node("AveragePool", line, kernel_shape=[3], ceil_mode=1, strides=[2])
+    yield node("GlobalAveragePool", line)
+    yield node("InstanceNormalization", line, weights(4), weights(4))
+    yield node("Resize", line, None, numpy.float32([1, 1, 2]), mode="linear")
+
+
 def _arithmetic():
     image, channels = [2, 3, 4, 5], weights(3, 1, 1)
     for operator in ["Add", "Sub", "Mul", "Div", "Max", "Min", "Sum"]:
@@ -307,5 +337,5 @@ def _long_chains():
 
 def all_models():
     """Pairs of a title and a model, whose input is `x`."""
-    for make in [_convolutions, _poolings, _arithmetic, _layouts, _transforms, _long_chains]:
+    for make in [_convolutions, _poolings, _volumes, _arithmetic, _layouts, _transforms, _long_chains]:
         yield from make()

@@ -32,10 +32,15 @@ enum Constants {
   /// Zeros, or what the attribute says, in a shape.
   static func constantOfShape(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     let extents = try call.shape(by: 0)
-    let shape = try Shape(extents)
     let value = try call.tensor("value").map { (proto) throws(Diagnostic) in
       try StoredTensor(proto, path: "")
     }
+    // An empty list, as exporters pad the borders of padding with.
+    if extents == [0] {
+      guard case .integers = value else { return [.nothing] }
+      return [.integers(try .list([]))]
+    }
+    let shape = try Shape(extents)
     switch value ?? .floats(Tensor(.scalar, repeating: 0)) {
     case .integers(let known):
       guard shape.elementCount <= KnownIntegers.maximumCount else {

@@ -10,6 +10,7 @@ enum Layout {
       throw Diagnostic("it has no input or no axis")
     }
     if let known = try joinedIntegers(call, axis) { return [.integers(known)] }
+    if let slices = try joinedSlices(call, axis) { return [slices] }
     var values: [ValueID] = []
     for index in call.inputs.indices { values.append(try call.value(index)) }
     let first = values[0]
@@ -47,6 +48,21 @@ enum Layout {
     return try KnownIntegers(extents, values)
   }
 
+  /// Channels of volumes side by side; nil where none of them are slices, or they do not fit.
+  private static func joinedSlices(
+    _ call: NodeCall, _ axis: Int
+  ) throws(Diagnostic) -> ImportedValue? {
+    let isVolume = call.inputs.contains { if case .slices = $0 { true } else { false } }
+    guard isVolume, axis == 1 || axis == -4 else { return nil }
+    var parts: [Images] = []
+    for index in call.inputs.indices {
+      guard try call.extents(of: index).count == 5 else { return nil }
+      parts.append(try Images(call, index))
+    }
+    guard parts.allSatisfy({ $0.batch == parts[0].batch }) else { return nil }
+    return try parts[0].with(try joined(parts.map(\.pixels), dimension: 1, call)).imported()
+  }
+
   private static func misfit(_ parts: [KnownIntegers]) -> Diagnostic {
     Diagnostic("known numbers of the shapes \(parts.map(\.extents)) do not fit side by side")
   }
@@ -61,6 +77,9 @@ enum Layout {
   static func transpose(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     let extents = try call.extents(of: 0)
     let order = try call.integers("perm") ?? Array(extents.indices.reversed())
+    if case .slices(let slices, _) = call.input(0), order == [0, 2, 1, 3, 4] {
+      return [.value(try call.apply(Reshape(try Shape(order.map { extents[$0] })), slices))]
+    }
     guard case .integers(let known) = call.input(0) else {
       return [.value(try call.apply(Transpose(order), try call.value(0)))]
     }
@@ -237,21 +256,27 @@ enum Layout {
       }
       return .integers(try KnownIntegers(result, known.values))
     case .floats(let tensor): return .floats(try tensor.reshaped(try Shape(result)))
-    case .grouped(let image, _) where call.shape(of: image).extents == result:
+    case .grouped(let image, nil, _) where call.shape(of: image).extents == result:
       return .value(image)
+    case .grouped(let slices, let batch?, _)
+    where Images.extents(call.shape(of: slices), batch: batch) == result:
+      return .slices(slices, batch: batch)
+    case .slices(let slices, let batch) where isGrouped(result, of: extents):
+      return .grouped(slices, volumes: batch, extents: result)
     default:
       let x = try call.value(0)
-      if isGrouped(result, of: extents) { return .grouped(x, extents: result) }
+      if extents.count == 4, isGrouped(result, of: extents) {
+        return .grouped(x, volumes: nil, extents: result)
+      }
       return .value(try withUnits(x, extents, to: result, call))
     }
   }
 
-  /// Whether a shape is that of an image [N, C, H, W] whose channels are joined in groups, and not only dropped
+  /// Whether a shape is that of images [N, C, H, W], or volumes, whose channels are joined in groups, and not only dropped
   /// dimensions of one element.
   private static func isGrouped(_ shape: [Int], of image: [Int]) -> Bool {
-    image.count == 4 && shape.count == 3 && shape[0] == image[0] && shape[1] > 0
-      && image[1].isMultiple(of: shape[1])
-      && shape[2] == image[1] / shape[1] * image[2] * image[3]
+    shape.count == 3 && shape[0] == image[0] && shape[1] > 0 && image[1].isMultiple(of: shape[1])
+      && shape[2] == image[1] / shape[1] * image[2...].reduce(1, *)
       && shape.filter { $0 != 1 } != image.filter { $0 != 1 }
   }
 

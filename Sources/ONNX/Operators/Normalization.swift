@@ -14,47 +14,57 @@ enum Normalization {
         help: "export the network for inference (model.eval())"
       )
     }
+    if case .slices(let slices, let batch) = call.input(0) {
+      return [.slices(try normalized(slices, call), batch: batch)]
+    }
     let x = try call.value(0)
     let shape = call.shape(of: x)
     guard shape.rank >= 2 else { throw Diagnostic("it is applied to a tensor of shape \(shape)") }
     // Whatever follows batch and channels is one row of pixels.
     let image = try Shape([shape[0], shape[1], 1, shape.extents[2...].reduce(1, *)])
-    let isImage = shape.rank == 4
-    var operands = [isImage ? x : try call.apply(Reshape(image), x)]
+    if shape.rank == 4 { return [.value(try normalized(x, call))] }
+    let result = try normalized(try call.apply(Reshape(image), x), call)
+    return [.value(try call.apply(Reshape(shape), result))]
+  }
+
+  /// Images [N, C, H, W] by stored statistics.
+  private static func normalized(
+    _ images: ValueID, _ call: NodeCall
+  ) throws(Diagnostic) -> ValueID {
+    var operands = [images]
     for index in 1...4 { operands.append(try call.value(index)) }
-    let operation = BatchNormInference(epsilon: try call.real("epsilon", epsilon))
-    let result = try call.apply(operation, operands)
-    return [.value(isImage ? result : try call.apply(Reshape(shape), result))]
+    return try call.apply(
+      BatchNormInference(epsilon: try call.real("epsilon", epsilon)), operands)
   }
 
   /// (x - mean) / sqrt(variance + epsilon) * scale + offset, where mean and variance are those of each channel of
   /// each image, or of each group of channels.
   static func instance(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     let parameters = [try call.value(1), try call.value(2)]
-    guard case .grouped(let image, let extents) = call.input(0) else {
-      let x = try call.image()
-      let channels = call.shape(of: x)[1]
-      try check(parameters, count: channels, call)
-      return [.value(try normalized(x, groups: channels, parameters, call))]
+    guard let (x, extents) = try Images.grouped(call) else {
+      let x = try Images(call)
+      try check(parameters, count: x.channels, call)
+      return [try normalized(x, groups: x.channels, parameters).imported()]
     }
     try check(parameters, count: extents[1], call)
-    let wide = try repeated(parameters, channels: call.shape(of: image)[1], call)
+    let wide = try repeated(parameters, channels: x.channels, call)
+    let result = try normalized(x, groups: extents[1], wide)
     return [
-      .grouped(try normalized(image, groups: extents[1], wide, call), extents: extents)
+      .grouped(result.pixels, volumes: x.rank == 5 ? x.batch : nil, extents: extents)
     ]
   }
 
   /// Scale and offset are one for each group in version 18, one for each channel since 21.
   static func group(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let (x, groups) = (try call.image(), try call.integer("num_groups", 1))
-    let channels = call.shape(of: x)[1]
+    let (x, groups) = (try Images(call), try call.integer("num_groups", 1))
+    let channels = x.channels
     guard groups >= 1, channels.isMultiple(of: groups) else {
       throw Diagnostic("\(groups) groups do not divide \(channels) channels")
     }
     var parameters = [try call.value(1), try call.value(2)]
     try check(parameters, count: call.operatorSet < 21 ? groups : channels, call)
     if call.operatorSet < 21 { parameters = try repeated(parameters, channels: channels, call) }
-    return [.value(try normalized(x, groups: groups, parameters, call))]
+    return [try normalized(x, groups: groups, parameters).imported()]
   }
 
   /// Numbers for each group as numbers for each channel.
@@ -81,28 +91,24 @@ enum Normalization {
 
   /// With one mean for each group of channels; `parameters` are scale and offset for each channel.
   private static func normalized(
-    _ x: ValueID, groups: Int, _ parameters: [ValueID], _ call: NodeCall
-  ) throws(Diagnostic) -> ValueID {
-    let shape = call.shape(of: x)
-    let planes = try Shape([shape[0], shape[1]])
-    func wide(_ value: ValueID) throws(Diagnostic) -> ValueID {
-      try call.broadcast(value, to: shape, dimensions: [0, 1])
-    }
+    _ x: Images, groups: Int, _ parameters: [ValueID]
+  ) throws(Diagnostic) -> Images {
+    let (call, planes) = (x.call, try Shape([x.batch, x.channels]))
     func mean(_ value: ValueID) throws(Diagnostic) -> ValueID {
-      let sums = try call.apply(Reduce(dimensions: [2, 3]), value)
+      let sums = try x.overDepth(try call.apply(Reduce(dimensions: [2, 3]), value))
       let total = try groupSum(sums, groups, call)
-      let count = shape[1] / groups * shape[2] * shape[3]
+      let count = x.channels / groups * x.spatial.reduce(1, *)
       return try call.graph.builder.multiply(total, 1 / Double(count))
     }
-    let centred = try call.apply(Subtract(), x, try wide(try mean(x)))
+    let centred = try call.apply(Subtract(), x.pixels, try x.spread(try mean(x.pixels)))
     let variance = try mean(try call.apply(Multiply(), centred, centred))
     let shifted = try call.graph.builder.add(variance, try call.real("epsilon", epsilon))
     let factor = try call.apply(
       Multiply(), try call.broadcast(parameters[0], to: planes, dimensions: [1]),
       try call.apply(Rsqrt(), shifted))
-    let scaled = try call.apply(Multiply(), centred, try wide(factor))
-    return try call.apply(
-      Add(), scaled, try call.broadcast(parameters[1], to: shape, dimensions: [1]))
+    let scaled = try call.apply(Multiply(), centred, try x.spread(factor))
+    let offset = try call.broadcast(parameters[1], to: x.shape, dimensions: [1])
+    return x.with(try call.apply(Add(), scaled, offset))
   }
 
   /// The sum over each group of [N, C], at all of its channels.

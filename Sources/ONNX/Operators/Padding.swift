@@ -7,24 +7,33 @@ import Tensors
 enum Padding {
   /// Borders are an attribute up to version 10, inputs since 11, of some dimensions only since 18.
   static func pad(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let x = try call.value(0)
-    let rank = call.shape(of: x).rank
+    let rank = try call.extents(of: 0).count
     let isOld = call.operatorSet < 11
     let borders = try self.borders(
       try isOld ? call.integers("pads") : call.integers(1), axes: try call.integers(3), rank, call)
     let mode = try call.word("mode", "constant")
     try call.require("mode", mode, among: ["constant", "reflect", "edge"])
-    switch mode {
-    case "constant":
-      let number = try isOld ? call.real("value", 0) : call.floats(2)?.first
-      return [.value(try surrounded(x, borders, with: number ?? 0, call))]
-    default:
+    let number = try isOld ? call.real("value", 0) : call.floats(2)?.first
+    func padded(_ x: ValueID, _ borders: [[Int]]) throws(Diagnostic) -> ValueID {
+      if mode == "constant" { return try surrounded(x, borders, with: number ?? 0, call) }
       var result = x
       for (dimension, border) in borders.enumerated() {
         result = try continued(result, dimension, border, reflects: mode == "reflect", call)
       }
-      return [.value(result)]
+      return result
     }
+    guard case .slices = call.input(0), borders[0] == [0, 0] else {
+      return [.value(try padded(try call.value(0), borders))]
+    }
+    let x = try Images(call)
+    let planes = x.with(try padded(x.pixels, [[0, 0], borders[1], borders[3], borders[4]]))
+    return [
+      try planes.alongDepth { (x, dimension) throws(Diagnostic) in
+        var all = call.shape(of: x).extents.map { _ in [0, 0] }
+        all[dimension] = borders[2]
+        return try padded(x, all)
+      }.imported()
+    ]
   }
 
   /// Before and after each dimension.

@@ -3,13 +3,12 @@ import GraphIR
 import Operations
 import Tensors
 
-/// The largest or mean pixel of each window.
+/// The largest or mean pixel of each window of lines, images and volumes.
 enum Pooling {
   static func max(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let pool = try Pool(call)
     // No pixel is smaller, so that borders count for nothing.
-    let x = try Padding.surrounded(pool.image, pool.borders, with: -.infinity, call)
-    return [.value(try call.apply(pool.windows(.max), x))]
+    let pool = try Pool(call)
+    return [try pool.reduced(pool.images, .max, around: -.infinity).imported()]
   }
 
   static func average(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
@@ -19,60 +18,62 @@ enum Pooling {
       throw Diagnostic(
         "ceil_mode with count_include_pad is not supported", help: "leave one of them out")
     }
-    let x = try Padding.surrounded(pool.image, pool.borders, with: 0, call)
-    let sums = try call.apply(pool.windows(.add), x)
+    let sums = try pool.reduced(pool.images, .add, around: 0)
     if countsBorders || pool.borders.allSatisfy({ $0 == [0, 0] }) {
-      let share = 1 / Double(pool.kernel[0] * pool.kernel[1])
-      return [.value(try call.graph.builder.multiply(sums, share))]
+      let share = 1 / Double(pool.kernel.reduce(1, *))
+      return [try sums.with(try call.graph.builder.multiply(sums.pixels, share)).imported()]
     }
-    let counts = try call.apply(pool.windows(.add), try pool.ones(call))
-    let wide = try call.broadcast(counts, to: call.shape(of: sums), dimensions: [0, 1, 2, 3])
-    return [.value(try call.apply(Divide(), sums, wide))]
+    let one = try pool.images.constant(1)
+    let counts = try pool.reduced(one, .add, around: 0)
+    let wide = try counts.repeated(like: sums)
+    return [try sums.with(try call.apply(Divide(), sums.pixels, wide.pixels)).imported()]
   }
 
   static func globalAverage(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let x = try call.image()
-    let shape = call.shape(of: x)
-    let means = try call.graph.builder.multiply(
-      try call.apply(Reduce(dimensions: [2, 3]), x), 1 / Double(shape[2] * shape[3]))
-    return [
-      .value(
-        try call.broadcast(means, to: try Shape([shape[0], shape[1], 1, 1]), dimensions: [0, 1]))
-    ]
+    let x = try Images(call)
+    let sums = try x.overDepth(try call.apply(Reduce(dimensions: [2, 3]), x.pixels))
+    let means = try call.graph.builder.multiply(sums, 1 / Double(x.spatial.reduce(1, *)))
+    return [.value(try single(means, x))]
   }
 
   static func globalMax(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let x = try call.image()
-    let size = Array(call.shape(of: x).extents[2...])
-    return [.value(try call.apply(ReduceWindow(.max, window: size, strides: [1, 1]), x))]
+    let x = try Images(call)
+    let largest = try call.apply(Reduce(.max, dimensions: [2, 3]), x.pixels)
+    return [.value(try single(try x.overDepth(largest, by: .max), x))]
+  }
+
+  /// [N, C] with as many dimensions as the images have.
+  private static func single(_ values: ValueID, _ x: Images) throws(Diagnostic) -> ValueID {
+    let shape = try Shape([x.batch, x.channels] + x.spatial.map { _ in 1 })
+    return try x.call.broadcast(values, to: shape, dimensions: [0, 1])
   }
 }
 
 /// A pooling's attributes.
 private struct Pool {
-  let image: ValueID
+  let images: Images
   let kernel: [Int]
-  /// Pixels around the image: before and after its rows, before and after its columns.
+  /// Pixels around an image: before and after each dimension.
   let borders: [[Int]]
   /// Whether the last windows end behind the borders that the file asks for (`ceil_mode`).
   let exceedsBorders: Bool
-  private let shape: Shape
   private let strides: [Int]
 
   init(_ call: NodeCall) throws(Diagnostic) {
-    image = try call.image()
-    shape = call.shape(of: image)
-    kernel = try call.integers("kernel_shape", count: 2, in: 1...1024, standard: 1)
+    images = try Images(call)
+    let extents = images.spatial
+    kernel = try call.integers(
+      "kernel_shape", count: extents.count, in: 1...1024, standard: 1)
     let window = try WindowAttributes(call, kernel: kernel)
     strides = window.strides
-    guard window.dilations == [1, 1] else {
+    guard window.dilations.allSatisfy({ $0 == 1 }) else {
       throw Diagnostic("dilations are not supported", help: "use dilations of 1")
     }
-    var borders = window.borders(of: shape)
+    var borders = window.borders(of: extents)
     var exceedsBorders = false
     if try call.integer("ceil_mode", 0) != 0, !window.isSame {
-      for axis in 0..<2 {
-        let rest = Self.rest(shape[axis + 2], borders[axis], kernel[axis], strides[axis])
+      for axis in extents.indices {
+        let rest = Self.rest(extents[axis], borders[axis], kernel[axis], strides[axis])
         exceedsBorders = exceedsBorders || rest > 0
         borders[axis][1] += rest
       }
@@ -88,13 +89,37 @@ private struct Pool {
     return stride - left
   }
 
-  func windows(_ reducer: ReduceWindow.Reducer) -> ReduceWindow {
-    ReduceWindow(reducer, window: kernel, strides: strides)
+  /// Each window's sum or largest pixel, with a number around the images.
+  func reduced(
+    _ images: Images, _ reducer: ReduceWindow.Reducer, around number: Double
+  ) throws(Diagnostic) -> Images {
+    let call = images.call
+    let framed = try Padding.surrounded(
+      images.pixels, WindowAttributes.plane(borders, [0, 0]), with: number, call)
+    let operation = ReduceWindow(
+      reducer, window: WindowAttributes.plane(kernel, 1),
+      strides: WindowAttributes.plane(strides, 1))
+    let planes = images.with(try call.apply(operation, framed))
+    return images.rank == 5 ? try reducedDepth(planes, reducer, around: number) : planes
   }
 
-  /// 1 in each pixel of one image, 0 around it.
-  func ones(_ call: NodeCall) throws(Diagnostic) -> ValueID {
-    let one = try call.constant(1, try Shape([1, 1, shape[2], shape[3]]))
-    return try Padding.surrounded(one, borders, with: 0, call)
+  /// Of slices that are reduced already.
+  private func reducedDepth(
+    _ planes: Images, _ reducer: ReduceWindow.Reducer, around number: Double
+  ) throws(Diagnostic) -> Images {
+    let call = planes.call
+    let padded = try planes.alongDepth { (x, dimension) throws(Diagnostic) in
+      let plane = [[Int]](repeating: [0, 0], count: 3)
+      return try Padding.surrounded(x, [borders[0]] + plane, with: number, call)
+    }
+    var result: Images?
+    for slices in try padded.windows(kernel[0], dilation: 1, stride: strides[0]) {
+      result =
+        try result.map { (result) throws(Diagnostic) in
+          let operation: any Operation = reducer == .max ? Maximum() : Add()
+          return result.with(try call.apply(operation, result.pixels, slices.pixels))
+        } ?? slices
+    }
+    return result ?? planes
   }
 }

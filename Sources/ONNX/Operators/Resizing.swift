@@ -3,7 +3,7 @@ import GraphIR
 import Operations
 import Tensors
 
-/// Images resized by nearest neighbours, bilinear or bicubic interpolation.
+/// Lines, images and volumes resized by nearest neighbours, bilinear or bicubic interpolation.
 enum Resizing {
   /// Version 9: a factor for each dimension, and nearest neighbours as `asymmetric` and `floor` have them since.
   static func upsample(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
@@ -14,15 +14,15 @@ enum Resizing {
   /// Version 10 has factors alone; since 11 either factors or sizes, of some dimensions only since 18.
   static func resize(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     if call.operatorSet < 11 { return try upsample(call) }
-    let shape = call.shape(of: try call.image())
+    let extents = try call.extents(of: 0)
     let mode = try call.word("mode", "nearest")
     try call.require("mode", mode, among: ["nearest", "linear", "cubic"])
     let policy = try call.word("keep_aspect_ratio_policy", "stretch")
     try call.require("keep_aspect_ratio_policy", policy, among: ["stretch"])
     try call.require("antialias", "\(try call.integer("antialias", 0))", among: ["0"])
     var axes: [Int] = []
-    for axis in try call.integers("axes") ?? [0, 1, 2, 3] {
-      axes.append(try call.dimension(axis, rank: 4))
+    for axis in try call.integers("axes") ?? Array(extents.indices) {
+      axes.append(try call.dimension(axis, rank: extents.count))
     }
     var given = try call.floats(2) ?? []
     let sizes = try call.integers(3) ?? []
@@ -34,41 +34,47 @@ enum Resizing {
         "its \(given.count + sizes.count) factors or sizes are not one for each of the dimensions \(axes)"
       )
     }
-    if given.isEmpty { given = zip(sizes, axes).map { Double($0) / Double(shape[$1]) } }
-    var factors = [1.0, 1, 1, 1]
+    if given.isEmpty { given = zip(sizes, axes).map { Double($0) / Double(extents[$1]) } }
+    var factors = extents.map { _ in 1.0 }
     for (dimension, factor) in zip(axes, given) { factors[dimension] = factor }
     switch mode {
-    case "linear": return [.value(try linear(call, factors))]
-    case "cubic": return [.value(try cubic(call, factors))]
-    default: return [.value(try nearest(call, factors))]
+    case "linear": return [try linear(call, factors).imported()]
+    case "cubic": return [try cubic(call, factors).imported()]
+    default: return [try nearest(call, factors).imported()]
     }
   }
 
-  /// Rows and columns one after the other, where their number changes.
+  /// Slices, rows and columns one after the other, where their number changes.
   private static func resized(
     _ call: NodeCall, _ factors: [Double],
     _ resize: (
       _ x: ValueID, _ dimension: Int, _ size: Int, _ coordinates: LinearPlaces.Coordinates
     ) throws(Diagnostic) -> ValueID
-  ) throws(Diagnostic) -> ValueID {
-    var x = try call.image()
+  ) throws(Diagnostic) -> Images {
+    var x = try Images(call)
     let coordinates = try coordinates(call)
     guard factors[0] == 1, factors[1] == 1 else {
       throw Diagnostic("batch and channels cannot be resized, as by \(factors)")
     }
-    for dimension in 2...3 {
-      let extent = call.shape(of: x)[dimension]
-      let exact = Double(extent) * factors[dimension]
+    for (axis, extent) in x.spatial.enumerated() {
+      let factor = factors[axis + 2]
+      let exact = Double(extent) * factor
       let size = exact.rounded()
       guard size >= 1, size < 0x1p24, abs(size - exact) < 1e-5 * size else {
         throw Diagnostic(
-          "\(extent) pixels cannot be resized by \(factors[dimension])",
+          "\(extent) pixels cannot be resized by \(factor)",
           help: "use factors that give whole numbers of pixels")
       }
       // One pixel is the first of the image there.
       let isFirst = size == 1 && coordinates == nil
-      if Int(size) != extent {
-        x = try resize(x, dimension, Int(size), isFirst ? .asymmetric : coordinates ?? .half_pixel)
+      guard Int(size) != extent else { continue }
+      let place = isFirst ? .asymmetric : coordinates ?? .half_pixel
+      if x.rank == 5, axis == 0 {
+        x = try x.alongDepth { (x, dimension) throws(Diagnostic) in
+          try resize(x, dimension, Int(size), place)
+        }
+      } else {
+        x = x.with(try resize(x.pixels, axis + 6 - x.rank, Int(size), place))
       }
     }
     return x
@@ -76,7 +82,7 @@ enum Resizing {
 
   private static func linear(
     _ call: NodeCall, _ factors: [Double]
-  ) throws(Diagnostic) -> ValueID {
+  ) throws(Diagnostic) -> Images {
     try resized(call, factors) { (x, dimension, size, coordinates) throws(Diagnostic) in
       try call.apply(ResizeLinear(dimension: dimension, size: size, coordinates: coordinates), x)
     }
@@ -84,10 +90,13 @@ enum Resizing {
 
   private static func cubic(
     _ call: NodeCall, _ factors: [Double]
-  ) throws(Diagnostic) -> ValueID {
+  ) throws(Diagnostic) -> Images {
     let a = try call.real("cubic_coeff_a", -0.75)
     let leavesOut = try call.integer("exclude_outside", 0) != 0
     return try resized(call, factors) { (x, dimension, size, coordinates) throws(Diagnostic) in
+      guard dimension >= 2 else {
+        throw Diagnostic("mode = cubic is not supported from slice to slice", help: "use linear")
+      }
       let matrix = try ResizeMatrix(
         cubic: coordinates, from: call.shape(of: x)[dimension], to: size, a: a,
         leavesOut: leavesOut)
@@ -98,7 +107,7 @@ enum Resizing {
   /// Repeated pixels, of rows and columns together, where each is as often there.
   private static func nearest(
     _ call: NodeCall, _ factors: [Double]
-  ) throws(Diagnostic) -> ValueID {
+  ) throws(Diagnostic) -> Images {
     let mode = try call.word("nearest_mode", "round_prefer_floor")
     let modes = NearestPlaces.Rounding.allCases
     try call.require("nearest_mode", mode, among: modes.map(\.rawValue))
@@ -108,7 +117,7 @@ enum Resizing {
       let extent = call.shape(of: x)[dimension]
       let places = NearestPlaces(from: extent, to: size, coordinates, rounding)
       let times = size / extent
-      if size % extent == 0, times <= UpsampleNearest.mostTimes,
+      if dimension >= 2, size % extent == 0, times <= UpsampleNearest.mostTimes,
         (0..<size).allSatisfy({ places.element(of: $0) == $0 / times })
       {
         scale[dimension - 2] = times
@@ -118,7 +127,7 @@ enum Resizing {
         dimension: dimension, size: size, coordinates: coordinates, rounding: rounding)
       return try call.apply(operation, x)
     }
-    return scale == [1, 1] ? x : try call.apply(UpsampleNearest(scale: scale), x)
+    return scale == [1, 1] ? x : x.with(try call.apply(UpsampleNearest(scale: scale), x.pixels))
   }
 
   /// Nothing for `pytorch_half_pixel`.

@@ -39,6 +39,9 @@ enum Slicing {
       ranges.append(range)
     }
     if case .integers(let known) = call.input(0) { return [try picked(known, ranges)] }
+    if case .slices = call.input(0), ranges.allSatisfy({ $0.dimension > 0 }) {
+      return [try sliced(try Images(call), ranges).imported()]
+    }
     return [.value(try sliced(try call.value(0), ranges, call))]
   }
 
@@ -76,6 +79,29 @@ enum Slicing {
       part.strides[dimension] = min(step, extents[dimension])
     }
     return try call.apply(part, result)
+  }
+
+  /// Of volumes, whose ranges count their dimensions.
+  private static func sliced(_ volumes: Images, _ ranges: [Range]) throws(Diagnostic) -> Images {
+    func moved(_ ranges: [Range], to dimension: (Int) -> Int) -> [Range] {
+      ranges.map {
+        var range = $0
+        range.dimension = dimension($0.dimension)
+        return range
+      }
+    }
+    let (depth, plane) = (
+      ranges.filter { $0.dimension == 2 }, ranges.filter { $0.dimension != 2 }
+    )
+    var result = volumes
+    if !plane.isEmpty {
+      let own = moved(plane) { max(1, $0 - 1) }
+      result = result.with(try sliced(result.pixels, own, result.call))
+    }
+    guard !depth.isEmpty else { return result }
+    return try result.alongDepth { (x, dimension) throws(Diagnostic) in
+      try sliced(x, moved(depth) { _ in dimension }, volumes.call)
+    }
   }
 
   private static func picked(

@@ -1,14 +1,14 @@
 import Diagnostics
 import Tensors
 
-/// What convolutions and poolings of images share: where their windows lie.
+/// What convolutions and poolings share: where their windows lie, along each of one to three dimensions.
 struct WindowAttributes {
   let strides: [Int]
   let dilations: [Int]
-  /// Rows and columns that a window spans.
+  /// Pixels that a window spans.
   let spans: [Int]
   private let autoPad: String
-  /// As the file has them: top, left, bottom, right.
+  /// As the file has them: before each dimension, then after each.
   private let pads: [Int]
 
   /// More than any window or border here; keeps sums far from overflow.
@@ -18,30 +18,36 @@ struct WindowAttributes {
     for extent in kernel where !(1...1024).contains(extent) {
       throw Diagnostic("a window of \(kernel) pixels is not possible")
     }
-    strides = try call.integers("strides", count: 2, in: 1...1024, standard: 1)
-    let dilations = try call.integers("dilations", count: 2, in: 1...1024, standard: 1)
+    let rank = kernel.count
+    strides = try call.integers("strides", count: rank, in: 1...1024, standard: 1)
+    let dilations = try call.integers("dilations", count: rank, in: 1...1024, standard: 1)
     self.dilations = dilations
-    spans = (0..<2).map { (kernel[$0] - 1) * dilations[$0] + 1 }
+    spans = (0..<rank).map { (kernel[$0] - 1) * dilations[$0] + 1 }
     autoPad = try call.word("auto_pad", "NOTSET")
     try call.require("auto_pad", autoPad, among: ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"])
-    pads = try call.integers("pads", count: 4, in: Self.range, standard: 0)
+    pads = try call.integers("pads", count: 2 * rank, in: Self.range, standard: 0)
   }
 
   /// Whether the borders follow from the sizes; their odd pixel then lies below and to the right with `SAME_UPPER`.
   var isSame: Bool { autoPad.hasPrefix("SAME") }
   var isSameUpper: Bool { autoPad == "SAME_UPPER" }
 
-  /// Pixels around the image: before and after its rows, before and after its columns.
-  func borders(of image: Shape) -> [[Int]] {
-    (0..<2).map { axis in
+  /// Pixels around an image of these extents: before and after each dimension.
+  func borders(of extents: [Int]) -> [[Int]] {
+    extents.enumerated().map { axis, extent in
       switch autoPad {
-      case "NOTSET": return [pads[axis], pads[axis + 2]]
+      case "NOTSET": return [pads[axis], pads[axis + strides.count]]
       case "VALID": return [0, 0]
       default:
-        let count = (image[axis + 2] + strides[axis] - 1) / strides[axis]
-        return halves(max(0, (count - 1) * strides[axis] + spans[axis] - image[axis + 2]))
+        let count = (extent + strides[axis] - 1) / strides[axis]
+        return halves(max(0, (count - 1) * strides[axis] + spans[axis] - extent))
       }
     }
+  }
+
+  /// The last two of what there is for each dimension, with `standard` for the one row of a line.
+  static func plane<Element>(_ list: [Element], _ standard: Element) -> [Element] {
+    list.count == 1 ? [standard] + list : Array(list.suffix(2))
   }
 
   /// A border shared between both sides.
