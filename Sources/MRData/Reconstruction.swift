@@ -32,6 +32,9 @@ public struct Reconstruction: Sendable {
   public var consistency = Consistency.none
   /// Frames that the network takes at once; the last batch is filled up by repeating its last frame.
   public var batch = 1
+  /// Whether these frames are one volume to the network: they follow each other in one series and are scaled alike. The
+  /// last volume of a series overlaps the one before where that does not end with it.
+  public var takesVolumes = false
   /// What the network takes; complex images, also of coils, are scaled by the greatest magnitude.
   public var images = NetworkImages.magnitude
   /// How many coils' images the network takes, where it takes those.
@@ -80,22 +83,24 @@ public struct Reconstruction: Sendable {
       kept += mask.keptCount
       let frame = try ReconstructionFrame(full, mask: mask, size: size, recipe: self)
       zeroFilled += frame.magnitude.values
-      scalings.append(frame.scaling)
       if hasReference {
         let images = try Fourier.inverse(full)
         reference += try frame.cropped(try combination.magnitude(images)).values
       }
       if method == .grappa { output += try frame.parallelImages(grappa, combination) }
       guard let network else {
+        scalings.append(frame.scaling)
         progress(index + 1, scan.frames)
         continue
       }
       pending.append(frame)
-      if pending.count == batch || index == scan.frames - 1 {
-        output += try infer(pending, network)
-        pending = []
-        progress(index + 1, scan.frames)
-      }
+      let count = framesDue(after: index, scan)
+      guard count > 0 else { continue }
+      let group = takesVolumes ? ReconstructionFrame.volume(pending.suffix(batch), self) : pending
+      scalings += group.suffix(count).map(\.scaling)
+      output += try infer(group, network).suffix(count * size.height * size.width)
+      pending = takesVolumes ? pending.suffix(batch - 1) : []
+      progress(index + 1, scan.frames)
     }
     let shape = try Shape([scan.frames, size.height, size.width])
     return Result(
@@ -107,8 +112,25 @@ public struct Reconstruction: Sendable {
       scalings: scalings)
   }
 
+  /// Frames that follow each other in what the network takes at once.
+  private func series(_ scan: Scan) -> Int {
+    takesVolumes ? scan.consecutiveFrames : scan.frames
+  }
+
+  /// How many frames, up to this one, the network is to make now.
+  private func framesDue(after index: Int, _ scan: Scan) -> Int {
+    let place = index % series(scan) + 1
+    if place.isMultiple(of: batch) { return batch }
+    return place == series(scan) ? place % batch : 0
+  }
+
   private func check(_ scan: Scan, hasNetwork: Bool) throws(Diagnostic) {
     guard batch >= 1 else { throw Diagnostic("a batch of \(batch) holds no frame") }
+    guard !takesVolumes || series(scan) >= batch else {
+      throw Diagnostic(
+        "the network takes volumes of \(batch) frames, but the scan has \(series(scan)) that follow each other",
+        at: SourceLocation(file: scan.path), help: "use a network of so many frames")
+    }
     guard !hasNetwork || method == .zerofill else {
       throw Diagnostic("GRAPPA takes no network", help: "choose one of the two")
     }

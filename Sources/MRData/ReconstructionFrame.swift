@@ -7,7 +7,8 @@ import Tensors
 struct ReconstructionFrame {
   /// The zero-filled magnitude, cropped, in the scan's units.
   let magnitude: Tensor<Float>
-  let scaling: Scaling
+  /// Its own, or that of the volume it is part of.
+  var scaling: Scaling
   /// [coil, row, column] at the scan's size.
   private let coilImages: Tensor<Complex<Double>>
   private let kSpace: Tensor<Complex<Double>>
@@ -24,11 +25,27 @@ struct ReconstructionFrame {
     let combined = try recipe.combination.magnitude(coilImages)
     let cropped = try Cropping.centre(combined, to: size, padding: 0).map { Float($0) }
     magnitude = cropped
+    scaling = Self.scaling(of: cropped.values, recipe)
+  }
+
+  private static func scaling(of magnitudes: [Float], _ recipe: Reconstruction) -> Scaling {
     switch (recipe.scaling, recipe.images) {
-    case (.none, _): scaling = .identity
-    case (_, .complex), (_, .coils): scaling = Scaling(mappingMaximum: cropped.values.max() ?? 0)
-    case (.percentile, _): scaling = Scaling(mappingPercentilesOf: cropped.values)
-    default: scaling = Scaling(mappingRangeOf: cropped.values)
+    case (.none, _): .identity
+    case (_, .complex), (_, .coils): Scaling(mappingMaximum: magnitudes.max() ?? 0)
+    case (.percentile, _): Scaling(mappingPercentilesOf: magnitudes)
+    default: Scaling(mappingRangeOf: magnitudes)
+    }
+  }
+
+  /// The frames with the scaling of all of them together, so that none is brighter than its neighbours.
+  static func volume(
+    _ frames: [ReconstructionFrame], _ recipe: Reconstruction
+  ) -> [ReconstructionFrame] {
+    let shared = scaling(of: frames.flatMap(\.magnitude.values), recipe)
+    return frames.map {
+      var frame = $0
+      frame.scaling = shared
+      return frame
     }
   }
 

@@ -91,6 +91,9 @@ public struct Scan: Sendable {
     return inner.count
   }
 
+  /// Frames that follow each other along the innermost dimension, in time or from slice to slice.
+  public var consecutiveFrames: Int { series.last?.count ?? frames }
+
   public var isMagnitude: Bool {
     if case .images = content { return true }
     return false

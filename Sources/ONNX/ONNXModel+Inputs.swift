@@ -5,7 +5,8 @@ extension ONNXModel {
   /// What an image is where neither the file nor the user says it (the matrix of Ghodrati 2019).
   private static let standard = (batch: 1, height: 192, width: 128)
 
-  /// The type of a network's input; what the file leaves open of images [N, C, H, W] is taken from `extents`.
+  /// The type of a network's input; what the file leaves open of images [N, C, H, W] and volumes [N, C, D, H, W]
+  /// is taken from `extents`.
   func type(
     of input: Onnx_ValueInfoProto, number: Int, _ extents: ImageExtents
   ) throws(Diagnostic) -> TensorType {
@@ -19,11 +20,15 @@ extension ONNXModel {
         "the input '\(input.name)' is not of float32", help: "export the network in float32")
     }
     let dimensions = tensor.shape.dim
-    let isImage = dimensions.count == 4
+    guard extents.slices == nil || dimensions.count == 5 else {
+      throw Diagnostic(
+        "the input '\(input.name)' is no volume [N, C, D, H, W]",
+        help: "give the size of its images as HxW")
+    }
     let given = extents.inputs.indices.contains(number) ? extents.inputs[number].extents : []
     var shape: [Int] = []
     for (index, dimension) in dimensions.enumerated() {
-      let asked = isImage || index == 0 ? Self.asked(index, extents) : nil
+      let asked = Self.asked(index, of: dimensions.count, extents)
       let own = given.count == dimensions.count ? given[index] : nil
       shape.append(try extent(dimension, index, asked, own, of: input.name))
     }
@@ -34,14 +39,22 @@ extension ONNXModel {
   private struct Choice {
     var name: String
     var value: Int?
-    var standard: Int
+    /// Nil where there is no usual one.
+    var standard: Int?
   }
 
-  private static func asked(_ dimension: Int, _ extents: ImageExtents) -> Choice? {
+  private static func asked(
+    _ dimension: Int, of rank: Int, _ extents: ImageExtents
+  ) -> Choice? {
     switch dimension {
-    case 0: return Choice(name: "images", value: extents.batch, standard: standard.batch)
-    case 2: return Choice(name: "rows", value: extents.height, standard: standard.height)
-    case 3: return Choice(name: "columns", value: extents.width, standard: standard.width)
+    case 0:
+      return Choice(
+        name: rank == 5 ? "volumes" : "images", value: extents.batch, standard: standard.batch)
+    case 2 where rank == 5: return Choice(name: "slices", value: extents.slices)
+    case rank - 2 where (4...5).contains(rank):
+      return Choice(name: "rows", value: extents.height, standard: standard.height)
+    case rank - 1 where (4...5).contains(rank):
+      return Choice(name: "columns", value: extents.width, standard: standard.width)
     default: return nil
     }
   }
@@ -52,12 +65,12 @@ extension ONNXModel {
   ) throws(Diagnostic) -> Int {
     guard case .dimValue(let value)? = dimension.value else {
       if let extent = choice?.value ?? given { return extent }
-      guard let choice else {
-        throw Diagnostic(
-          "dimension \(index) of the input '\(input)' is left open",
-          help: "export the network with only batch, rows and columns dynamic")
-      }
-      return choice.standard
+      if let standard = choice?.standard { return standard }
+      throw Diagnostic(
+        "dimension \(index) of the input '\(input)' is left open",
+        help: choice == nil
+          ? "export the network with only batch, slices, rows and columns dynamic"
+          : "say how many \(choice?.name ?? "") there are, by a size such as 12x192x128")
     }
     guard let extent = Int(exactly: value), extent > 0 else {
       throw Diagnostic("dimension \(index) of the input '\(input)' is \(value)")

@@ -24,15 +24,19 @@ public struct ONNXModel: Sendable {
   /// What a batch of images is where the file leaves it open.
   public struct ImageExtents: Sendable {
     public var batch: Int?
+    /// Of volumes.
+    public var slices: Int?
     public var height: Int?
     public var width: Int?
     /// The shapes of images that are there, of each input, for what is not chosen.
     public var inputs: [Shape]
 
     public init(
-      batch: Int? = nil, height: Int? = nil, width: Int? = nil, inputs: [Shape] = []
+      batch: Int? = nil, slices: Int? = nil, height: Int? = nil, width: Int? = nil,
+      inputs: [Shape] = []
     ) {
-      (self.batch, self.height, self.width, self.inputs) = (batch, height, width, inputs)
+      (self.batch, self.slices, self.height, self.width) = (batch, slices, height, width)
+      self.inputs = inputs
     }
   }
 

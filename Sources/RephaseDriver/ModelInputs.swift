@@ -26,7 +26,8 @@ struct ModelInputs {
     else { return options }
     var options = options
     options.batch = options.batch ?? extents[0]
-    options.size = options.size ?? SizeOption(.init(height: extents[2], width: extents[3]))
+    options.size =
+      options.size ?? ModelSizeOption(SizeOption(.init(height: extents[2], width: extents[3])))
     return options
   }
 

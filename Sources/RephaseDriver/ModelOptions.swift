@@ -23,23 +23,6 @@ struct SettingOption: ExpressibleByArgument {
   }
 }
 
-/// `HxW`.
-struct SizeOption: ExpressibleByArgument {
-  var size: ImageSize
-  /// More than any image here; keeps products far from overflow.
-  static let maximum = 16384
-
-  init?(argument: String) {
-    guard let size = try? ImageSize(parsing: argument), size.height <= Self.maximum,
-      size.width <= Self.maximum
-    else { return nil }
-    self.size = size
-  }
-
-  init(_ size: ImageSize) { self.size = size }
-  var defaultValueDescription: String { size.description }
-}
-
 extension Precision: ExpressibleByArgument {}
 extension Stage: ExpressibleByArgument {}
 
@@ -61,8 +44,11 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Images computed together (default: 1; for run, as many as the input has).")
   var batch: Int?
 
-  @Option(help: "Rows and columns of an image, as HxW (default: 192x128; for run, the input's).")
-  var size: SizeOption?
+  @Option(
+    help:
+      "Rows and columns of an image, as HxW (default: 192x128; for run, the input's); of an .onnx network of volumes, also DxHxW."
+  )
+  var size: ModelSizeOption?
 
   @Option(
     help:
@@ -192,6 +178,9 @@ extension ModelOptions {
   ) throws -> ResolvedModel {
     let file = try weightFile(orTrained: takesTrained)
     if let network = try network(with: file) {
+      guard size?.slices == nil else {
+        throw ValidationError("\(network.name) takes images: give --size as HxW")
+      }
       let graph = try network.graph(
         batch: batch ?? 1, height: size?.size.height ?? Self.standardSize.height,
         width: size?.size.width ?? Self.standardSize.width)
@@ -233,9 +222,11 @@ extension ModelOptions {
   private func checkImages(of dump: StagedModel, _ path: String) throws {
     guard batch != nil || size != nil else { return }
     let extents = try dump.interface().inputs.first?.extents ?? []
-    let own = extents.count == 4 ? extents : []
+    let own = (4...5).contains(extents.count) ? extents : []
     let images = size.map { [$0.size.height, $0.size.width] }
-    guard batch == nil || own.first == batch, images == nil || Array(own.dropFirst(2)) == images
+    let slices = size?.slices
+    guard batch == nil || own.first == batch, images == nil || own.suffix(2) == images?[...],
+      slices == nil || own.count == 5 && own[2] == slices
     else {
       let shape = extents.map(String.init).joined(separator: "x")
       throw ValidationError(

@@ -14,7 +14,8 @@ extension ModelOptions {
     inputs: [Shape] = []
   ) throws(Diagnostic) -> ResolvedModel {
     let extents = ONNXModel.ImageExtents(
-      batch: batch, height: size?.size.height, width: size?.size.width, inputs: inputs)
+      batch: batch, slices: size?.slices, height: size?.size.height, width: size?.size.width,
+      inputs: inputs)
     let imported = try ONNXModel(reading: path).imported(extents)
     var weights = imported.weights
     if let replacement {

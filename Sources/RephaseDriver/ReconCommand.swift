@@ -77,7 +77,7 @@ struct ReconCommand: ParsableCommand {
     let start = clock.now
     var scans = try read()
     let read = clock.now
-    let network = try model.network()
+    let network = try model.network(frames: scans.map(\.consecutiveFrames).min() ?? 1)
     let prepared = clock.now
     var recipe = Reconstruction()
     recipe.pattern = try SamplingPattern(parsing: mask)
@@ -88,6 +88,7 @@ struct ReconCommand: ParsableCommand {
     recipe.combination = combine
     recipe.size = network?.size ?? model.size?.size ?? recipe.size
     recipe.batch = network?.shape[0] ?? 1
+    recipe.takesVolumes = network?.takesVolumes ?? false
     recipe.images = network?.images ?? .magnitude
     recipe.networkCoils = network?.coils
     recipe.networkLines = network?.lines

@@ -14,8 +14,10 @@ struct ReconNetwork {
   var engine: String
   /// The file that its weights are of, or what stands for it; nil for those inside a library or a dump without any.
   var weights: String?
-  /// Of its input: [batch, channels, rows, columns].
+  /// Of its input: [batch, channels, rows, columns]; the slices of a volume are a batch.
   var shape: Shape
+  /// Whether its batch is one volume [1, channels, slices, rows, columns].
+  var takesVolumes: Bool
   var images: NetworkImages
   /// The lines that it puts back itself, where that is known.
   var lines: MeasuredLines?
@@ -31,23 +33,27 @@ extension ReconNetwork {
   init(library path: String, weights: String?, threads: Int) throws(Diagnostic) {
     let context = try LibraryContext(path: path, weights: weights, threads: threads)
     let library = context.library
-    (shape, images) = try Self.interface(
+    let interface = try Interface(
       library.name, inputs: library.inputShapes, outputs: library.outputShapes)
+    (shape, images, takesVolumes) = (interface.shape, interface.images, interface.takesVolumes)
     name = library.name
     engine = "library"
     lines = try ModelDescription(metadata: library.metadata, file: path)?.measuredLines(path)
     self.weights = weights
     function = { (input) throws(Diagnostic) in
-      try Self.only(try context.run(inputs: [input]))
+      try interface.apply(input) { (x) throws(Diagnostic) in try context.run(inputs: [x]) }
     }
   }
 
-  /// Compiles a network or a dump in this process.
-  init(_ options: ModelOptions) throws {
-    let model = try options.resolve(needsWeights: true, orTrained: true)
-    let interface = try model.staged.interface()
-    (shape, images) = try Self.interface(
-      model.staged.name, inputs: interface.inputs, outputs: interface.outputs)
+  /// Compiles a network or a dump in this process; volumes whose slices an ONNX file leaves open have `frames`.
+  init(_ options: ModelOptions, frames: Int = 1) throws {
+    let (height, width) = (ModelOptions.standardSize.height, ModelOptions.standardSize.width)
+    let volume = try Shape([1, 1, frames, height, width])
+    let model = try options.resolve(needsWeights: true, orTrained: true, inputs: [volume])
+    let types = try model.staged.interface()
+    let interface = try Interface(
+      model.staged.name, inputs: types.inputs, outputs: types.outputs)
+    (shape, images, takesVolumes) = (interface.shape, interface.images, interface.takesVolumes)
     name = model.network?.name ?? model.staged.name
     engine = "jit"
     let sampled = model.network?.network as? any LineSampledNetwork
@@ -57,7 +63,9 @@ extension ReconNetwork {
     guard target.gpu == nil else {
       engine = "gpu"
       let compiled = try model.compiled(for: target, options)
-      function = { (input) throws(Diagnostic) in try Self.only(try compiled([input])) }
+      function = { (input) throws(Diagnostic) in
+        try interface.apply(input) { (x) throws(Diagnostic) in try compiled([x]) }
+      }
       return
     }
     let session = try model.locating {
@@ -66,9 +74,11 @@ extension ReconNetwork {
     }
     let runner = session.session.makeRunner(threads: options.threads)
     function = { (input) throws(Diagnostic) in
-      try runner.setInputs([input])
-      runner.runOnce()
-      return try Self.only(try runner.results())
+      try interface.apply(input) { (x) throws(Diagnostic) in
+        try runner.setInputs([x])
+        runner.runOnce()
+        return try runner.results()
+      }
     }
   }
 
@@ -79,39 +89,12 @@ extension ReconNetwork {
         "\(name) takes images of \(self.size), not \(size)",
         help: "leave --size out, or make the model anew for \(size)")
     }
-    if let batch, batch != shape[0] {
+    let count = takesVolumes ? 1 : shape[0]
+    if let batch, batch != count {
       throw Diagnostic(
-        "\(name) takes \(shape[0]) images at once, not \(batch)",
+        "\(name) takes \(count) \(takesVolumes ? "volume" : "images") at once, not \(batch)",
         help: "leave --batch out, or make the model anew with --batch \(batch)")
     }
-  }
-
-  private static func only(_ outputs: [Tensor<Float>]) throws(Diagnostic) -> Tensor<Float> {
-    guard let output = outputs.first, outputs.count == 1 else {
-      throw Diagnostic("the model gave \(outputs.count) outputs where one was declared")
-    }
-    return output
-  }
-
-  /// What a model takes that makes images of images: one or two channels of the same, or one of those of coils.
-  private static func interface(
-    _ name: String, inputs: [Shape], outputs: [Shape]
-  ) throws(Diagnostic) -> (Shape, NetworkImages) {
-    guard let shape = inputs.first, inputs.count == 1, outputs.count == 1, shape.rank == 4,
-      let images = NetworkImages.allCases.first(where: { kind in
-        shape[1] == kind.inputChannels(coils: max(1, shape[1] / 2))
-          && outputs[0].extents == [shape[0], kind.outputChannels, shape[2], shape[3]]
-      })
-    else {
-      let (from, to) = (inputs.map(\.description), outputs.map(\.description))
-      throw Diagnostic(
-        "\(name) is no reconstruction network: it makes \(to.joined(separator: ", ")) of "
-          + from.joined(separator: ", "),
-        help:
-          "give one that makes [batch, channels, rows, columns] of the same, with 1 or 2 channels, or 1 channel of 2 of each coil"
-      )
-    }
-    return (shape, images)
   }
 }
 

@@ -57,8 +57,8 @@ struct ReconModelOptions: ParsableArguments {
     }
   }
 
-  /// Nil for `none`.
-  func network() throws -> ReconNetwork? {
+  /// For scans of so many frames that follow each other; nil for `none`.
+  func network(frames: Int) throws -> ReconNetwork? {
     if isNone { return nil }
     let network: ReconNetwork
     if let model, RunCommand.isLibrary(model) {
@@ -67,7 +67,7 @@ struct ReconModelOptions: ParsableArguments {
       }
       network = try ReconNetwork(library: model, weights: weights, threads: threads)
     } else {
-      network = try ReconNetwork(common)
+      network = try ReconNetwork(common, frames: frames)
     }
     try network.check(size: size?.size, batch: batch)
     return network
@@ -80,7 +80,7 @@ struct ReconModelOptions: ParsableArguments {
     options.settings = settings
     options.weights = weights
     options.batch = batch
-    options.size = size
+    options.size = size.map(ModelSizeOption.init)
     options.target = target ?? "native"
     options.threads = threads
     options.precision = .standard

@@ -224,7 +224,7 @@ extension TrainWork {
   }
 
   private static func check(
-    _ size: SizeOption?, _ data: any TrainingData
+    _ size: ModelSizeOption?, _ data: any TrainingData
   ) throws(Diagnostic) {
     guard let size = size?.size, [size.height, size.width] != Array(data.shape.extents[1...])
     else { return }
