@@ -26,7 +26,7 @@ import Testing
     let wanted = [
       "convolution", "batch_norm_inference", "relu", "add", "reduce_window", "concatenate",
       "upsample_nearest", "constant", "broadcast_in_dim", "maximum", "batch_norm_training",
-      "reduce", "fft",
+      "reduce", "fft", "slice",
     ]
     for mnemonic in wanted { #expect((counts[mnemonic] ?? 0) >= 20, "\(mnemonic)") }
   }

@@ -53,7 +53,7 @@ struct RandomGraph {
   private mutating func step() throws {
     let image = try anyImage()
     let shape = function.type(of: image).shape
-    switch pick(0...15) {
+    switch pick(0...16) {
     case 0...2: try convolution(image, shape)
     case 3: try batchNorm(image, shape)
     case 4: try append(ReLU(), [image])
@@ -71,6 +71,7 @@ struct RandomGraph {
     case 11: try batchNormTraining(image, shape)
     case 12...13: try centred(image, shape)
     case 14: try transform(image, shape)
+    case 15: try neighbours(image, shape)
     default: try concatenate(image, shape)
     }
   }
@@ -83,6 +84,25 @@ struct RandomGraph {
     try append(Convolution(padding: padding, strides: [1, pick(1...2)]), operands)
     let result = images[images.count - 1]
     if pick(0...1) == 1 { try batchNorm(result, function.type(of: result).shape) }
+  }
+
+  /// Images of a batch as slices of a volume, each convolved with those before and after it.
+  private mutating func neighbours(_ image: ValueID, _ shape: Shape) throws {
+    guard shape[1] <= 4 else { return }
+    let zeros = [0, 0, 0, 0]
+    let (before, after) = (pick(0...1), pick(1...2))
+    let padded = try function.append(
+      Pad(low: [before, 0, 0, 0], high: [after, 0, 0, 0], interior: zeros), [image])[0]
+    let slices = try (0...before + after).map { first in
+      try function.append(
+        Slice(start: [first, 0, 0, 0], limit: [first + shape[0]] + shape.extents.dropFirst()),
+        [padded])[0]
+    }
+    let joined = try function.append(Concatenate(dimension: 1), slices)[0]
+    let inputs = shape[1] * slices.count
+    try append(
+      Convolution(padding: [1, 1, 1, 1], strides: [1, 1]),
+      [joined, try parameter("w", [pick(1...4), inputs, 3, 3])])
   }
 
   private mutating func batchNorm(_ image: ValueID, _ shape: Shape) throws {

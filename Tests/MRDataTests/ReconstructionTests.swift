@@ -58,6 +58,47 @@ import Testing
     #expect(result.images.shape.extents == [3, 48, 32])
   }
 
+  /// What a network of volumes of three frames is given, and what comes of five frames of which it makes each brighter by
+  /// its place in the volume.
+  @Test func volumesAreFramesThatFollowEachOther() throws {
+    var firsts: [Float] = []
+    let scan = try phantomScan(frames: 5)
+    let recipe = self.recipe { ($0.batch, $0.takesVolumes) = (3, true) }
+    let result = try recipe.run(scan) { (input: Tensor<Float>) throws(Diagnostic) in
+      #expect(input.shape.extents == [3, 1, 48, 32])
+      #expect(input.values.min() == 0 && input.values.max() == 1)
+      firsts.append(input.values[24 * 32 + 16])
+      var output = input
+      for index in output.values.indices { output.values[index] += Float(index / (48 * 32)) }
+      return output
+    }
+    let size = 48 * 32
+    let range = result.scalings.map(\.scale)
+    #expect(Set(range.prefix(3)).count == 1 && Set(range.suffix(2)).count == 1)
+    // Frames 0 to 2, then 2 to 4, whose first one is there already.
+    #expect(firsts.count == 2)
+    for (frame, place) in [0, 1, 2, 1, 2].enumerated() {
+      let (made, given) = (
+        result.images.values[frame * size..<(frame + 1) * size],
+        result.zeroFilled.values[frame * size..<(frame + 1) * size]
+      )
+      let offset = Float(place) * range[frame]
+      #expect(maximumError(Array(made), given.map { $0 + offset }) < 1e-5)
+    }
+    let brightest = result.zeroFilled.values.prefix(3 * size).max() ?? 0
+    let darkest = result.zeroFilled.values.prefix(3 * size).min() ?? 0
+    #expect(abs(range[0] - (brightest - darkest)) < 1e-6)
+  }
+
+  @Test func refusesVolumesOfMoreFramesThanThereAre() throws {
+    let scan = try phantomScan(frames: 2)
+    let recipe = self.recipe { ($0.batch, $0.takesVolumes) = (3, true) }
+    let found = message { () throws(Diagnostic) in
+      _ = try recipe.run(scan) { (input: Tensor<Float>) throws(Diagnostic) in input }
+    }
+    #expect(found?.contains("volumes of 3 frames") == true)
+  }
+
   @Test func coilsAddUp() throws {
     let one = try recipe().run(try phantomScan(coils: 1)).zeroFilled.values
     let three = try recipe().run(try phantomScan(coils: 3)).zeroFilled.values

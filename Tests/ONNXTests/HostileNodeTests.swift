@@ -17,7 +17,9 @@ import Testing
     ("auto_pad", ["SAME_UPPER", "SAME_LOWER", "VALID"]),
     ("coordinate_transformation_mode", ["asymmetric", "half_pixel", "align_corners"]),
   ]
-  private static let shapes = [[], [3], [2, 1], [1, 2, 4, 4], [2, 4, 1, 5], [3, 6, 2]]
+  private static let shapes = [
+    [], [3], [2, 1], [1, 2, 4, 4], [2, 4, 1, 5], [3, 6, 2], [1, 2, 3, 4, 2], [2, 4, 2, 1, 3],
+  ]
 
   @Test func anyAttributesAndInputs() throws {
     var random = SplitMix64(seed: 1)
@@ -64,7 +66,8 @@ import Testing
     case 1: return .init(name, integer: Self.numbers.randomElement(using: &random) ?? 0)
     case 2: return .init(name, [], floats: [2])
     default:
-      let shape = [[4], [2, 2, 1, 2], [2, 1, 3, 3], [1], [2, 1, 1]].randomElement(using: &random)
+      let shape = [[4], [2, 2, 1, 2], [2, 1, 3, 3], [1], [2, 1, 1], [2, 2, 2, 1, 2]].randomElement(
+        using: &random)
       let count = shape?.reduce(1, *) ?? 1
       return .init(name, shape ?? [1], floats: (0..<count).map { Float($0 % 3) })
     }

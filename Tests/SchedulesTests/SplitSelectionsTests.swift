@@ -99,7 +99,29 @@ import Testing
         """)
   }
 
+  @Test func whatAnOuterVariableDecidesIsDecidedAroundTheInnermostLoop() throws {
+    try expect(
+      """
+      for %o in 0 ..< 3 { let %n = %o * %o
+        for %i in 0 ..< 8 { %b[%i + %o * 8] = select(1 <= %n, %a[%i], f32 0.0) }
+      }
+      """,
+      becomes: """
+        for %o in 0 ..< 3 { let %n = %o * %o
+          if 1 <= %n { for %i in 0 ..< 8 { %b[%i + %o * 8] = %a[%i] } }
+          else { for %i.1 in 0 ..< 8 { %b[%i.1 + %o * 8] = f32 0.0 } }
+        }
+        """)
+  }
+
   @Test(arguments: [
+    // What the loop itself changes, and what would make eight loops of one.
+    "for %i in 0 ..< 24 { %b[%i] = select(%b[0] < f32 1.0, %a[0], %a[1]) }",
+    """
+    for %o in 0 ..< 9 { let %n = %o * %o for %i in 0 ..< 2 {
+      %b[%i] = select(%n < 2, f32 0.0, select(%n < 5, f32 1.0, select(%n < 20, f32 2.0, %a[%i])))
+    } }
+    """,
     "parallel for %i in 0 ..< 24 { %b[%i] = select(%i < 16, %a[0], %a[1]) }",
     "for %i in 0 ..< 24 { %b[%i] = select(%i mod 2 == 0, %a[0], %a[1]) }",
     "for %i in 0 ..< 24 { %b[%i] = select(%a[%i] < f32 0.0, %a[0], %a[1]) }",

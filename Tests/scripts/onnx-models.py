@@ -120,6 +120,36 @@ def variational(folder):
     print(f"variational network: native {errors[0]:.1f}, reference {errors[1]:.1f} x 2^-23 from PyTorch in float64")
 
 
+def volumes(folder):
+    """A network of volumes by both exporters, in an emulated GPU too, and `recon` with it: the scan's frames, whose number
+    the file leaves open, are one volume, which the zero-filled images scaled by hand give as well."""
+    network = onnx_networks.randomized(onnx_networks.Volumes(), 13)
+    random = numpy.random.default_rng(14)
+    for dynamo in [False, True]:
+        path, x = folder / f"volumes{int(dynamo)}.onnx", torch.zeros(1, 1, 4, 8, 12)
+        dynamic = torch.export.Dim.DYNAMIC
+        if dynamo:
+            torch.onnx.export(
+                network, (x,), path, dynamo=True, dynamic_shapes=({0: dynamic, 2: dynamic, 3: dynamic, 4: dynamic},),
+                external_data=False, verbose=False)
+        else:
+            torch.onnx.export(
+                network, (x,), path, dynamo=False, opset_version=17, input_names=["x"],
+                dynamic_axes={"x": {0: "n", 2: "d", 3: "h", 4: "w"}})
+        for shape in [(1, 1, 6, 12, 16), (2, 1, 4, 8, 12)]:
+            errors, _ = compare("volumes", path, random.normal(size=shape).astype(numpy.float32))
+            print(f"volumes  {str(shape):16} native {errors[0]:5.1f} reference {errors[1]:5.1f} x 2^-23")
+    rephase("verify", path, "--size", "4x8x8", "--target", "sm_90", "--emulate")
+    scan, given, made = folder / "scan.npz", folder / "given.npy", folder / "made.npy"
+    rephase("phantom", "--frames", 4, "-o", scan)
+    rephase("recon", scan, "--model", "none", "--size", "32x24", "--quiet", "-o", given)
+    rephase("recon", scan, "--model", path, "--size", "32x24", "--quiet", "-o", made)
+    images = numpy.load(given)
+    low, high = images.min(), images.max()
+    output = expected(path, ((images - low) / (high - low))[None, None])[0, 0]
+    check("recon of volumes", numpy.load(made), output * (high - low) + low)
+
+
 def networks(folder):
     zoo = {}
     for name in ["resnet2", "unet"]:
@@ -215,6 +245,7 @@ def main():
         for name, network in networks(folder).items():
             exported(folder, name, network)
         variational(folder)
+        volumes(folder)
         path = folder / "fastmri_01.onnx"
         library(folder, path)
         weights(folder, path)

@@ -295,3 +295,33 @@ class VariationalNetwork(nn.Module):
             change = _centred_pairs(torch.fft.fftn, _product(self._applied(network, image)[:, None], maps))
             kspace = kspace - missing - change
         return (_centred_pairs(torch.fft.ifftn, kspace) ** 2).sum((1, 4)).sqrt()
+
+
+class Volumes(nn.Module):
+    """Volumes [N, C, D, H, W]: convolutions of all three dimensions, of the plane and of the first one alone, batch, group
+    and instance normalization, transposed convolutions, trilinear enlargement, poolings, borders and parts."""
+
+    def __init__(self, channels=4):
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv3d(1, channels, 3, padding=1), nn.BatchNorm3d(channels), nn.PReLU(channels))
+        self.plane = nn.Conv3d(channels, 2 * channels, (1, 3, 3), padding=(0, 1, 1), bias=False)
+        self.slices = nn.Conv3d(2 * channels, channels, (3, 1, 1), padding=(1, 0, 0))
+        self.norm = nn.GroupNorm(2, channels)
+        self.inner = nn.Sequential(
+            nn.Conv3d(channels, 2 * channels, 3, padding=1, padding_mode="reflect"),
+            nn.InstanceNorm3d(2 * channels, affine=True), nn.LeakyReLU(0.1))
+        self.up = nn.ConvTranspose3d(2 * channels, channels, 2, stride=2)
+        self.apart = nn.Conv3d(channels, channels, 3, padding=1, groups=channels)
+        self.last = nn.Conv3d(3 * channels, 1, 1)
+        self.scale = nn.Parameter(torch.randn(1, channels, 1, 1, 1))
+
+    def forward(self, x):
+        a = self.first(x)
+        b = torch.sigmoid(self.norm(self.slices(self.plane(a)))) * self.scale
+        inner = self.inner(functional.max_pool3d(b, 2))
+        spread = functional.silu(self.up(inner))
+        enlarged = functional.interpolate(inner[:, : a.shape[1]], scale_factor=2, mode="trilinear")
+        enlarged = functional.pad(enlarged[:, :, 1:-1, :, 2:-2], (2, 2, 0, 0, 1, 1))
+        mean = functional.avg_pool3d(self.apart(enlarged), 3, stride=1, padding=1)
+        y = self.last(torch.cat([torch.maximum(spread, b), a, mean], 1))
+        return x + y * functional.adaptive_avg_pool3d(y, 1)
