@@ -114,11 +114,12 @@ struct EvaluateCommand: ParsableCommand {
     guard let reference, let image else { return }
     let truth = try ArrayFiles.images(reference)
     let images = try ArrayFiles.images(image)
-    let scores: Scores
-    do {
-      scores = try Scores(images, reference: truth, dataRange: dataRange?.range ?? .value(1))
-    } catch {
-      throw error.located(at: SourceLocation(file: image))
+    let choice = dataRange?.range ?? .value(1)
+    let range = try Self.locating(reference) { () throws(Diagnostic) in
+      try choice.value(for: truth)
+    }
+    let scores = try Self.locating(image) { () throws(Diagnostic) in
+      try Scores(images, reference: truth, dataRange: .value(range))
     }
     if json {
       try Console.json(
@@ -127,6 +128,15 @@ struct EvaluateCommand: ParsableCommand {
           psnr: scores.psnr, nmse: scores.nmse))
     } else {
       print(Self.table(scores))
+    }
+  }
+
+  /// What is wrong is said of a file.
+  private static func locating<Result>(
+    _ path: String, _ work: () throws(Diagnostic) -> Result
+  ) throws(Diagnostic) -> Result {
+    do throws(Diagnostic) { return try work() } catch {
+      throw error.located(at: SourceLocation(file: path))
     }
   }
 

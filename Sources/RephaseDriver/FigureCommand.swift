@@ -47,10 +47,21 @@ struct NamedFiles: ParsableArguments {
     return parsed
   }
 
-  func images() throws -> (names: [String], series: [ImageStack]) {
+  /// Throws where one of them, or of `reference`, has other frames, rows or columns than the first.
+  func images(
+    reference: String? = nil
+  ) throws -> (names: [String], series: [ImageStack], reference: ImageStack?) {
     let files = try parsed()
-    let series = try files.map { (file) throws(Diagnostic) in try ArrayFiles.images(file.path) }
-    return (files.map(\.name), series)
+    let paths = files.map(\.path) + [reference].compactMap { $0 }
+    let all = try paths.map { (path) throws(Diagnostic) in try ArrayFiles.images(path) }
+    for (path, images) in zip(paths, all) where images.description != all[0].description {
+      throw Diagnostic(
+        "it has \(images.description), but \(paths[0]) has \(all[0].description)",
+        at: SourceLocation(file: path), help: "all need the same frames, rows and columns")
+    }
+    return (
+      files.map(\.name), Array(all.prefix(files.count)), reference == nil ? nil : all.last
+    )
   }
 }
 
@@ -88,8 +99,7 @@ struct ComparisonFigure: ParsableCommand {
       throw ValidationError("--frames takes up to 20 numbers with commas between, not '\(frames)'")
     }
     let part = try inset.map(Self.parse)
-    let (names, series) = try files.images()
-    let truth = try reference.map { (path) throws(Diagnostic) in try ArrayFiles.images(path) }
+    let (names, series, truth) = try files.images(reference: reference)
     var sheet = try ComparisonSheet(
       names: names, series: series, reference: truth, frames: chosen.compactMap { $0 })
     (sheet.inset, sheet.errorGain) = (part, gain ?? 5)
@@ -120,7 +130,7 @@ struct ProfileFigure: ParsableCommand {
     guard parts.count == 2, let index = Int(parts[1]), ["row", "column"].contains(parts[0]) else {
       throw ValidationError("--line is row:N or column:N, not '\(line)'")
     }
-    let (names, series) = try files.images()
+    let (names, series, _) = try files.images()
     try TemporalProfile.figure(
       names: names, series: series, line: parts[0] == "row" ? .row(index) : .column(index)
     ).write(to: output.output)

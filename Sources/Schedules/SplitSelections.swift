@@ -62,31 +62,32 @@ extension Statement {
   fileprivate func decided(
     _ names: inout NameSupply, _ ranges: [String: Interval]
   ) -> Statement {
-    guard case .loop(let loop) = self, loop.kind == .serial, !loop.body.hasSerialLoops else {
+    guard case .loop(let whole) = self, whole.kind == .serial, !whole.body.hasSerialLoops else {
       return self
     }
+    // What other parts of a split loop read is selected here no more.
+    let own = selecting { $0.truth(ranges) }
+    guard case .loop(let loop) = own else { return self }
     let defined = Set([self].definedNames)
     let conditions = loop.selections(ranges) { $0.isDisjoint(with: defined) }.filter {
       $0.readsNothing && $0.truth(ranges) == nil
     }
     guard let condition = conditions.first, conditions.count <= 2 else { return self }
+    let outcomes = [true, false].map { outcome in
+      own.selecting { $0.simplified(ranges) == condition ? outcome : nil }
+    }
     return .conditional(
-      condition, then: [selecting(condition, true, ranges).decided(&names, ranges)],
-      otherwise: names.renamed([selecting(condition, false, ranges)]).map {
-        $0.decided(&names, ranges)
-      })
+      condition, then: [outcomes[0].decided(&names, ranges)],
+      otherwise: names.renamed([outcomes[1]]).map { $0.decided(&names, ranges) })
   }
 
-  /// The statement where the outcome of a selection's simplified condition is known.
-  private func selecting(
-    _ condition: Expression, _ outcome: Bool, _ ranges: [String: Interval]
-  ) -> Statement {
+  /// The statement where the outcomes of some selections are known.
+  private func selecting(_ outcome: (_ condition: Expression) -> Bool?) -> Statement {
     [self].mapExpressions { expression in
       expression.mapExpressions {
-        guard case .select(let own, let a, let b) = $0, own.simplified(ranges) == condition else {
-          return $0
-        }
-        return outcome ? a : b
+        guard case .select(let condition, let a, let b) = $0, let isFirst = outcome(condition)
+        else { return $0 }
+        return isFirst ? a : b
       }
     }[0]
   }

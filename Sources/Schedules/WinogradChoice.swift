@@ -29,7 +29,7 @@ struct WinogradChoice {
   /// All shapes whose local buffers have room.
   func shapes(for nest: WinogradNest) -> [WinogradShape] {
     transforms.filter { $0.taps == nest.taps }.flatMap { transform in
-      shapes(nest, transform).filter { WinogradKernel.localBytes(nest, $0) <= Target.localBytes }
+      shapes(nest, transform).filter { WinogradKernel.stackBytes(nest, $0) <= Target.localBytes }
     }
   }
 

@@ -31,7 +31,7 @@ public struct Scores: Sendable {
       throw Diagnostic(
         "SSIM needs images of \(window)x\(window) at least, not \(images.rows)x\(images.columns)")
     }
-    let range = try Self.range(dataRange, reference)
+    let range = try dataRange.value(for: reference)
     // No measure depends on the unit.
     let largest = max(images.largestMagnitude, reference.largestMagnitude)
     addRatios(images.inUnit(of: largest).images, reference.inUnit(of: largest).images)
@@ -68,21 +68,6 @@ public struct Scores: Sendable {
     nmse += other.nmse
   }
 
-  private static func range(
-    _ choice: DataRange, _ reference: ImageStack
-  ) throws(Diagnostic) -> Double {
-    switch choice {
-    case .value(let value): return value
-    case .referenceMaximum:
-      guard reference.maximum > 0 else {
-        throw Diagnostic(
-          "the reference has no value above zero that could be the data range",
-          help: "give the range as a number")
-      }
-      return reference.maximum
-    }
-  }
-
   private static func ssim(
     _ images: ImageStack, _ reference: ImageStack, _ frame: Int, range: Double
   ) -> Double {
@@ -93,5 +78,21 @@ public struct Scores: Sendable {
         columns: images.columns, range: range)
     }
     return sum / Double(images.channels)
+  }
+}
+
+extension Scores.DataRange {
+  /// Throws where a reference without values above zero says what the range is.
+  public func value(for reference: ImageStack) throws(Diagnostic) -> Double {
+    switch self {
+    case .value(let value): return value
+    case .referenceMaximum:
+      guard reference.maximum > 0 else {
+        throw Diagnostic(
+          "the reference has no value above zero that could be the data range",
+          help: "give the range as a number")
+      }
+      return reference.maximum
+    }
   }
 }
