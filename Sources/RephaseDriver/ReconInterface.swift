@@ -14,6 +14,10 @@ extension ReconNetwork {
 
     /// Throws where the model makes anything else.
     init(_ name: String, inputs: [Shape], outputs: [Shape]) throws(Diagnostic) {
+      if let volume = inputs.first, volume.rank == 5, volume[0] != 1 {
+        throw Diagnostic(
+          "\(name) takes \(volume[0]) volumes at once", help: "make it for one volume (--batch 1)")
+      }
       guard inputs.count == 1, outputs.count == 1, let input = Self.frames(inputs[0]),
         let output = Self.frames(outputs[0]), inputs[0].rank == outputs[0].rank,
         let images = NetworkImages.allCases.first(where: { kind in

@@ -35,8 +35,9 @@ struct ReconModelOptions: ParsableArguments {
 
   @Option(
     help:
-      "The images' size, as HxW: cropped or padded (192x128, or what a library was compiled for).")
-  var size: SizeOption?
+      "The images' size, as HxW: cropped or padded (192x128, or what a library was compiled for); of an .onnx network of volumes, also DxHxW."
+  )
+  var size: ModelSizeOption?
 
   @Option(
     help:
@@ -80,7 +81,7 @@ struct ReconModelOptions: ParsableArguments {
     options.settings = settings
     options.weights = weights
     options.batch = batch
-    options.size = size.map(ModelSizeOption.init)
+    options.size = size
     options.target = target ?? "native"
     options.threads = threads
     options.precision = .standard

@@ -201,7 +201,10 @@ import Testing
     #expect(try row("asymmetric", 2) == [0, 4, 8, 8])
     #expect(try row("half_pixel", 0.5) == [4])
     #expect(try row("pytorch_half_pixel", 0.5) == [0])
-    #expect(throws: Diagnostic.self) { try row("half_pixel", 1.3) }
+    // The places -0.12 and 0.65 of two pixels, of 2.6.
+    let parts = try row("half_pixel", 1.3)
+    #expect(parts.count == 2 && parts[0] == 0 && abs(parts[1] - 8 * (1.5 / 1.3 - 0.5)) < 1e-6)
+    #expect(throws: Diagnostic.self) { try row("half_pixel_symmetric", 1.3) }
     #expect(throws: Diagnostic.self) { try row("tf_crop_and_resize", 2) }
   }
 }

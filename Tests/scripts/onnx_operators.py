@@ -69,6 +69,8 @@ def _poolings():
         yield node(operator, image, kernel_shape=[3, 3], strides=[4, 2], auto_pad="SAME_LOWER")
         yield node(operator, image, kernel_shape=[2, 2], operator_set=9)
     yield node("AveragePool", image, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1)
+    yield node("AveragePool", image, kernel_shape=[4, 3], strides=[3, 4], pads=[1, 1, 0, 1], count_include_pad=1, ceil_mode=1)
+    yield node("AveragePool", [1, 2, 5, 4, 3], kernel_shape=[2, 2, 2], strides=[2, 2, 2], count_include_pad=1, ceil_mode=1)
     yield node("GlobalAveragePool", image)
     yield node("GlobalMaxPool", image)
 
@@ -93,6 +95,7 @@ def _volumes():
         for mode in ("nearest", "linear"):
             yield node("Resize", v, None, numpy.float32([1, 1, 2, 2, 2]), mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="floor")
             yield node("Resize", v, None, numpy.float32([1, 1, 2, 0.5, 3]), mode=mode)
+            yield node("Resize", v, None, numpy.float32([1, 1, 1.5, 0.7, 1]), mode=mode, nearest_mode="floor")
     line = [2, 4, 11]
     yield node("Conv", line, weights(6, 4, 3), weights(6), pads=[2, 1], strides=[2])
     yield node("ConvTranspose", line, weights(4, 3, 4), weights(3), strides=[2], pads=[1, 0])
@@ -105,7 +108,7 @@ def _volumes():
 
 def _arithmetic():
     image, channels = [2, 3, 4, 5], weights(3, 1, 1)
-    for operator in ["Add", "Sub", "Mul", "Div", "Max", "Min", "Sum"]:
+    for operator in ["Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mean"]:
         yield node(operator, image, channels + 3)
     yield node("Max", image, channels, weights(5), weights(2, 1, 1, 1))
     for operator in ["Abs", "Neg", "Relu", "LeakyRelu", "Identity", "Dropout", "Reciprocal"]:
@@ -115,6 +118,11 @@ def _arithmetic():
         ("Celu", {"alpha": 2.0}), ("HardSigmoid", {}), ("HardSwish", {}), ("Softplus", {}), ("Softsign", {}),
         ("Mish", {}), ("Gelu", {}), ("Gelu", {"approximate": "tanh"}), ("Softmax", {"axis": 1}), ("Softmax", {}),
         ("LogSoftmax", {"axis": 2}), ("Shrink", {"lambd": 0.75, "bias": 0.25}), ("Sin", {}), ("Cos", {}), ("Atan", {})], image, 20)
+    yield node("ThresholdedRelu", image, alpha=0.25)
+    yield "ReduceProd of sizes", model(
+        [helper.make_node("Shape", ["x"], ["s"]), helper.make_node("Gather", ["s", "places"], ["g"]),
+         helper.make_node("ReduceProd", ["g"], ["p"], keepdims=0), helper.make_node("Cast", ["p"], ["n"], to=TensorProto.FLOAT),
+         helper.make_node("Div", ["x", "n"], ["y"])], image, {"places": numpy.array([1, 3])}, 17)
     yield "IsNaN", model(
         [helper.make_node("Log", ["x"], ["l"]), helper.make_node("IsNaN", ["l"], ["n"]),
          helper.make_node("Where", ["n", "x", "l"], ["y"])], image, {}, 13)
@@ -199,6 +207,7 @@ def _layouts():
     yield node("Pad", image, numpy.array([0, 0, -1, 1, 0, 0, 2, -2]))
     yield node("Pad", image, borders * [1, 1, 1, 1, 1, 0, 1, 1], mode="reflect")
     yield node("Pad", image, borders, mode="edge")
+    yield node("Pad", image, borders, mode="wrap", operator_set=19)
     yield node("Pad", image, pads=[0, 0, 1, 1, 0, 0, 1, 1], mode="reflect", operator_set=9)
     yield node("Slice", image, *map(numpy.array, ([4, 0], [-7, 9], [2, 3], [-2, 3])))
     yield node("Slice", image, starts=[1, -4], ends=[3, -1], axes=[2, 3], operator_set=9)
@@ -237,6 +246,10 @@ def _layouts():
     yield node("Resize", image, None, numpy.float32([1, 1, 3, 2]))
     yield node("Resize", image, None, None, numpy.array([1, 2, 12, 20]), nearest_mode="round_prefer_ceil")
     yield node("Resize", image, numpy.float32([1, 1, 2, 4]), operator_set=10)
+    for mode, factors in [("linear", [0.5, 1.3]), ("cubic", [1.4, 0.7]), ("nearest", [0.6, 1.5])]:
+        for place in ["half_pixel", "asymmetric", "pytorch_half_pixel"]:
+            yield node("Resize", [1, 2, 9, 7], None, numpy.float32([1, 1, *factors]), mode=mode,
+                       coordinate_transformation_mode=place, nearest_mode="floor")
     for mode in ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]:
         yield node("Resize", image, None, numpy.float32([1, 1, 2, 3]), mode="linear", coordinate_transformation_mode=mode)
     yield node("Resize", image, None, None, numpy.array([1, 2, 3, 8]), mode="linear", coordinate_transformation_mode="align_corners")

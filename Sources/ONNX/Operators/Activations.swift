@@ -50,6 +50,13 @@ enum Activations {
     ]
   }
 
+  /// x above alpha, 0 elsewhere.
+  static func thresholdedReLU(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let (x, alpha) = (try call.value(0), try call.real("alpha", 1))
+    let limit = try call.constant(alpha, call.shape(of: x))
+    return [.value(try call.graph.builder.masked(x, where: x, .GT, limit))]
+  }
+
   static func elu(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     let alpha = try call.real("alpha", 1)
     return [.value(try elu(call, alpha: alpha, beta: 1, gamma: 1))]

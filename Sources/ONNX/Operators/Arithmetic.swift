@@ -45,6 +45,12 @@ enum Arithmetic {
 
   static func sum(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] { try add(call) }
 
+  static func mean(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    let total = try onImages(call) { (a, b) throws(Diagnostic) in try call.apply(Add(), a, b) }
+    guard case .value(let sum)? = total.first else { return total }
+    return [.value(try call.graph.builder.multiply(sum, 1 / Double(call.inputs.count)))]
+  }
+
   static func minimum(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     let known = try folded(
       call, integers: { (min($0, $1), false) }, floats: { min($0, $1) })

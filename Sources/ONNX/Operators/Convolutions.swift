@@ -71,7 +71,11 @@ enum Convolutions {
         "its kernel has the shape \(kernel), and what it is applied to \(image)",
         help: "give both the same number of dimensions")
     }
-    return try WindowAttributes(call, kernel: Array(kernel[2...]))
+    let window = Array(kernel[2...])
+    if let said = try call.integers("kernel_shape"), said != window {
+      throw Diagnostic("its kernel_shape \(said) is not that of its kernel, \(window)")
+    }
+    return try WindowAttributes(call, kernel: window)
   }
 
   /// The extents of the result, and the borders of the convolution that it is the gradient of.

@@ -50,8 +50,9 @@ struct Images {
   func with(_ pixels: ValueID) -> Images { Images(pixels, rank: rank, batch: batch, call) }
 
   /// One image, or volume, of one channel that has a number in each pixel.
-  func constant(_ number: Double) throws(Diagnostic) -> Images {
-    let shape = try Shape([depth, 1] + shape.extents.dropFirst(2))
+  func constant(_ number: Double, extents: [Int]) throws(Diagnostic) -> Images {
+    let slices = rank == 5 ? extents[0] : 1
+    let shape = try Shape([slices, 1] + WindowAttributes.plane(extents, 1))
     return Images(try call.constant(number, shape), rank: rank, batch: 1, call)
   }
 

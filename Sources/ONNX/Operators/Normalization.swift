@@ -56,7 +56,10 @@ enum Normalization {
 
   /// Scale and offset are one for each group in version 18, one for each channel since 21.
   static func group(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let (x, groups) = (try Images(call), try call.integer("num_groups", 1))
+    guard let groups = try call.integer("num_groups") else {
+      throw Diagnostic("it has no num_groups", help: "export the network again")
+    }
+    let x = try Images(call)
     let channels = x.channels
     guard groups >= 1, channels.isMultiple(of: groups) else {
       throw Diagnostic("\(groups) groups do not divide \(channels) channels")

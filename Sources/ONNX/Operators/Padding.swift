@@ -11,14 +11,15 @@ enum Padding {
     let isOld = call.operatorSet < 11
     let borders = try self.borders(
       try isOld ? call.integers("pads") : call.integers(1), axes: try call.integers(3), rank, call)
-    let mode = try call.word("mode", "constant")
-    try call.require("mode", mode, among: ["constant", "reflect", "edge"])
+    let word = try call.word("mode", "constant")
+    try call.require("mode", word, among: ["constant"] + Continuation.allCases.map(\.rawValue))
+    let mode = Continuation(rawValue: word)
     let number = try isOld ? call.real("value", 0) : call.floats(2)?.first
     func padded(_ x: ValueID, _ borders: [[Int]]) throws(Diagnostic) -> ValueID {
-      if mode == "constant" { return try surrounded(x, borders, with: number ?? 0, call) }
+      guard let mode else { return try surrounded(x, borders, with: number ?? 0, call) }
       var result = x
       for (dimension, border) in borders.enumerated() {
-        result = try continued(result, dimension, border, reflects: mode == "reflect", call)
+        result = try continued(result, dimension, border, mode, call)
       }
       return result
     }
@@ -80,25 +81,34 @@ enum Padding {
     return result
   }
 
-  /// Borders of the tensor's own elements: mirrored without the outermost, or the outermost repeated.
+  /// Borders of a tensor's own elements: mirrored without the outermost, the outermost repeated, or those of the other end.
+  private enum Continuation: String, CaseIterable { case reflect, edge, wrap }
+
   private static func continued(
-    _ x: ValueID, _ dimension: Int, _ border: [Int], reflects: Bool, _ call: NodeCall
+    _ x: ValueID, _ dimension: Int, _ border: [Int], _ mode: Continuation, _ call: NodeCall
   ) throws(Diagnostic) -> ValueID {
     let x = try cut(x, dimension, border, call)
     let extent = call.shape(of: x)[dimension]
     var pieces = [x]
     for (side, count) in border.enumerated() where count > 0 {
-      guard !reflects || count < extent else {
-        throw Diagnostic("a border of \(count) is not smaller than the \(extent) that it mirrors")
-      }
       let first = side == 0
-      let piece =
-        reflects
-        ? try call.apply(
-          Reverse(dimensions: [dimension]),
-          try Slicing.cut(
-            x, dimension, first ? 1..<count + 1 : extent - 1 - count..<extent - 1, call))
-        : try repeated(x, dimension, at: first ? 0 : extent - 1, count, call)
+      let piece: ValueID
+      switch mode {
+      case .reflect:
+        guard count < extent else {
+          throw Diagnostic(
+            "a border of \(count) is not smaller than the \(extent) that it mirrors")
+        }
+        let range = first ? 1..<count + 1 : extent - 1 - count..<extent - 1
+        piece = try call.apply(
+          Reverse(dimensions: [dimension]), try Slicing.cut(x, dimension, range, call))
+      case .wrap:
+        guard count <= extent else {
+          throw Diagnostic("a border of \(count) is larger than the \(extent) that it repeats")
+        }
+        piece = try Slicing.cut(x, dimension, first ? extent - count..<extent : 0..<count, call)
+      case .edge: piece = try repeated(x, dimension, at: first ? 0 : extent - 1, count, call)
+      }
       pieces.insert(piece, at: first ? 0 : pieces.count)
     }
     return try Layout.joined(pieces, dimension: dimension, call)

@@ -13,18 +13,19 @@ enum Pooling {
 
   static func average(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     let pool = try Pool(call)
-    let countsBorders = try call.integer("count_include_pad", 0) != 0
-    guard !(countsBorders && pool.exceedsBorders) else {
-      throw Diagnostic(
-        "ceil_mode with count_include_pad is not supported", help: "leave one of them out")
-    }
     let sums = try pool.reduced(pool.images, .add, around: 0)
-    if countsBorders || pool.borders.allSatisfy({ $0 == [0, 0] }) {
+    // Pixels that count, and what surrounds them: never what `ceil_mode` adds.
+    var (extents, borders) = (pool.images.spatial, pool.borders)
+    if try call.integer("count_include_pad", 0) != 0 {
+      extents = zip(extents, pool.asked).map { $0 + $1[0] + $1[1] }
+      borders = zip(borders, pool.asked).map { [0, $0[1] - $1[1]] }
+    }
+    if borders.allSatisfy({ $0 == [0, 0] }) {
       let share = 1 / Double(pool.kernel.reduce(1, *))
       return [try sums.with(try call.graph.builder.multiply(sums.pixels, share)).imported()]
     }
-    let one = try pool.images.constant(1)
-    let counts = try pool.reduced(one, .add, around: 0)
+    let one = try pool.images.constant(1, extents: extents)
+    let counts = try pool.reduced(one, .add, around: 0, borders: borders)
     let wide = try counts.repeated(like: sums)
     return [try sums.with(try call.apply(Divide(), sums.pixels, wide.pixels)).imported()]
   }
@@ -53,32 +54,37 @@ enum Pooling {
 private struct Pool {
   let images: Images
   let kernel: [Int]
-  /// Pixels around an image: before and after each dimension.
+  /// Pixels around an image that the file asks for: before and after each dimension.
+  let asked: [[Int]]
+  /// The same with those for one more window (`ceil_mode`).
   let borders: [[Int]]
-  /// Whether the last windows end behind the borders that the file asks for (`ceil_mode`).
-  let exceedsBorders: Bool
   private let strides: [Int]
 
   init(_ call: NodeCall) throws(Diagnostic) {
     images = try Images(call)
     let extents = images.spatial
-    kernel = try call.integers(
-      "kernel_shape", count: extents.count, in: 1...1024, standard: 1)
+    guard try call.integers("kernel_shape") != nil else {
+      throw Diagnostic("it has no kernel_shape", help: "export the network again")
+    }
+    kernel = try call.integers("kernel_shape", count: extents.count, in: 1...1024, standard: 1)
     let window = try WindowAttributes(call, kernel: kernel)
     strides = window.strides
     guard window.dilations.allSatisfy({ $0 == 1 }) else {
       throw Diagnostic("dilations are not supported", help: "use dilations of 1")
     }
-    var borders = window.borders(of: extents)
-    var exceedsBorders = false
+    asked = window.borders(of: extents)
+    for (border, count) in zip(asked, kernel) where (border.max() ?? 0) >= count {
+      throw Diagnostic(
+        "a border of \(border.max() ?? 0) pixels is not smaller than a window of \(count)")
+    }
+    var borders = asked
     if try call.integer("ceil_mode", 0) != 0, !window.isSame {
       for axis in extents.indices {
         let rest = Self.rest(extents[axis], borders[axis], kernel[axis], strides[axis])
-        exceedsBorders = exceedsBorders || rest > 0
         borders[axis][1] += rest
       }
     }
-    (self.borders, self.exceedsBorders) = (borders, exceedsBorders)
+    self.borders = borders
   }
 
   /// Pixels that are missing for one more window, which starts inside of the image or the border before it.
@@ -91,26 +97,28 @@ private struct Pool {
 
   /// Each window's sum or largest pixel, with a number around the images.
   func reduced(
-    _ images: Images, _ reducer: ReduceWindow.Reducer, around number: Double
+    _ images: Images, _ reducer: ReduceWindow.Reducer, around number: Double,
+    borders given: [[Int]]? = nil
   ) throws(Diagnostic) -> Images {
-    let call = images.call
+    let (call, borders) = (images.call, given ?? self.borders)
     let framed = try Padding.surrounded(
       images.pixels, WindowAttributes.plane(borders, [0, 0]), with: number, call)
     let operation = ReduceWindow(
       reducer, window: WindowAttributes.plane(kernel, 1),
       strides: WindowAttributes.plane(strides, 1))
     let planes = images.with(try call.apply(operation, framed))
-    return images.rank == 5 ? try reducedDepth(planes, reducer, around: number) : planes
+    guard images.rank == 5 else { return planes }
+    return try reducedDepth(planes, reducer, around: number, borders[0])
   }
 
   /// Of slices that are reduced already.
   private func reducedDepth(
-    _ planes: Images, _ reducer: ReduceWindow.Reducer, around number: Double
+    _ planes: Images, _ reducer: ReduceWindow.Reducer, around number: Double, _ border: [Int]
   ) throws(Diagnostic) -> Images {
     let call = planes.call
     let padded = try planes.alongDepth { (x, dimension) throws(Diagnostic) in
       let plane = [[Int]](repeating: [0, 0], count: 3)
-      return try Padding.surrounded(x, [borders[0]] + plane, with: number, call)
+      return try Padding.surrounded(x, [border] + plane, with: number, call)
     }
     var result: Images?
     for slices in try padded.windows(kernel[0], dilation: 1, stride: strides[0]) {

@@ -15,6 +15,22 @@ enum Reductions {
     return [.value(try call.graph.builder.multiply(total, 1 / Double(region.count)))]
   }
 
+  /// Of a list that is known, as of sizes.
+  static func product(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
+    guard case .integers(let known) = call.input(0), known.extents.count <= 1 else {
+      throw Diagnostic(
+        "it multiplies what is known only when the network runs", help: "write it with Mul")
+    }
+    var product = 1
+    for value in known.values {
+      let (next, overflow) = product.multipliedReportingOverflow(by: value)
+      guard !overflow else { throw Diagnostic("the product of \(known.values) is too large") }
+      product = next
+    }
+    let keeps = try call.integer("keepdims", 1) != 0
+    return [.integers(try KnownIntegers(keeps ? known.extents.map { _ in 1 } : [], [product]))]
+  }
+
   static func maximum(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
     [.value(try Region(call).reduced(try call.value(0), by: .max))]
   }

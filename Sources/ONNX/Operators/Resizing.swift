@@ -44,9 +44,10 @@ enum Resizing {
     }
   }
 
-  /// Slices, rows and columns one after the other, where their number changes.
+  /// Slices, rows and columns one after the other, where their number changes: by `resize`, or by a matrix where a factor
+  /// gives no whole number, whose fraction is left out.
   private static func resized(
-    _ call: NodeCall, _ factors: [Double],
+    _ call: NodeCall, _ factors: [Double], _ interpolation: ResizeMatrix.Interpolation,
     _ resize: (
       _ x: ValueID, _ dimension: Int, _ size: Int, _ coordinates: LinearPlaces.Coordinates
     ) throws(Diagnostic) -> ValueID
@@ -58,32 +59,43 @@ enum Resizing {
     }
     for (axis, extent) in x.spatial.enumerated() {
       let factor = factors[axis + 2]
-      let exact = Double(extent) * factor
-      let size = exact.rounded()
-      guard size >= 1, size < 0x1p24, abs(size - exact) < 1e-5 * size else {
-        throw Diagnostic(
-          "\(extent) pixels cannot be resized by \(factor)",
-          help: "use factors that give whole numbers of pixels")
-      }
+      let (size, isWhole) = try size(extent, factor, call)
+      if isWhole, size == extent { continue }
       // One pixel is the first of the image there.
       let isFirst = size == 1 && coordinates == nil
-      guard Int(size) != extent else { continue }
       let place = isFirst ? .asymmetric : coordinates ?? .half_pixel
-      if x.rank == 5, axis == 0 {
-        x = try x.alongDepth { (x, dimension) throws(Diagnostic) in
-          try resize(x, dimension, Int(size), place)
-        }
-      } else {
-        x = x.with(try resize(x.pixels, axis + 6 - x.rank, Int(size), place))
+      func along(_ x: ValueID, _ dimension: Int) throws(Diagnostic) -> ValueID {
+        if isWhole { return try resize(x, dimension, size, place) }
+        let matrix = try ResizeMatrix(
+          interpolation, from: extent,
+          at: ResizeMatrix.places(from: extent, to: size, by: factor, place))
+        return try matrix.apply(x, dimension: dimension, call)
       }
+      x =
+        x.rank == 5 && axis == 0
+        ? try x.alongDepth(along) : x.with(try along(x.pixels, axis + 6 - x.rank))
     }
     return x
+  }
+
+  /// Pixels of the result, and whether that is the factor times those there are.
+  private static func size(
+    _ extent: Int, _ factor: Double, _ call: NodeCall
+  ) throws(Diagnostic) -> (size: Int, isWhole: Bool) {
+    let exact = Double(extent) * factor
+    let isWhole = abs(exact.rounded() - exact) < 1e-5 * exact
+    let size = isWhole ? exact.rounded() : exact.rounded(.down)
+    let mode = try call.word("coordinate_transformation_mode", "half_pixel")
+    guard size >= 1, size < 0x1p24, isWhole || mode != "half_pixel_symmetric" else {
+      throw Diagnostic("\(extent) pixels cannot be resized by \(factor)")
+    }
+    return (Int(size), isWhole)
   }
 
   private static func linear(
     _ call: NodeCall, _ factors: [Double]
   ) throws(Diagnostic) -> Images {
-    try resized(call, factors) { (x, dimension, size, coordinates) throws(Diagnostic) in
+    try resized(call, factors, .linear) { (x, dimension, size, coordinates) throws(Diagnostic) in
       try call.apply(ResizeLinear(dimension: dimension, size: size, coordinates: coordinates), x)
     }
   }
@@ -93,13 +105,17 @@ enum Resizing {
   ) throws(Diagnostic) -> Images {
     let a = try call.real("cubic_coeff_a", -0.75)
     let leavesOut = try call.integer("exclude_outside", 0) != 0
-    return try resized(call, factors) { (x, dimension, size, coordinates) throws(Diagnostic) in
-      guard dimension >= 2 else {
-        throw Diagnostic("mode = cubic is not supported from slice to slice", help: "use linear")
-      }
+    let cubic = ResizeMatrix.Interpolation.cubic(a: a, leavesOut: leavesOut)
+    return try resized(call, factors, cubic) {
+      (x, dimension, size, coordinates) throws(Diagnostic) in
+      let extent = call.shape(of: x)[dimension]
+      let places = LinearPlaces(from: extent, to: size, coordinates)
       let matrix = try ResizeMatrix(
-        cubic: coordinates, from: call.shape(of: x)[dimension], to: size, a: a,
-        leavesOut: leavesOut)
+        cubic, from: extent,
+        at: (0..<size).map {
+          let (numerator, denominator) = places.place(of: $0)
+          return Double(numerator) / Double(denominator)
+        })
       return try matrix.apply(x, dimension: dimension, call)
     }
   }
@@ -113,7 +129,8 @@ enum Resizing {
     try call.require("nearest_mode", mode, among: modes.map(\.rawValue))
     let rounding = NearestPlaces.Rounding(rawValue: mode) ?? .floor
     var scale = [1, 1]
-    let x = try resized(call, factors) { (x, dimension, size, coordinates) throws(Diagnostic) in
+    let x = try resized(call, factors, .nearest(rounding)) {
+      (x, dimension, size, coordinates) throws(Diagnostic) in
       let extent = call.shape(of: x)[dimension]
       let places = NearestPlaces(from: extent, to: size, coordinates, rounding)
       let times = size / extent
