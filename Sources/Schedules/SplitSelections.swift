@@ -72,7 +72,7 @@ extension Statement {
     let conditions = loop.selections(ranges) { $0.isDisjoint(with: defined) }.filter {
       $0.readsNothing && $0.truth(ranges) == nil
     }
-    guard let condition = conditions.first, conditions.count <= 2 else { return self }
+    guard let condition = conditions.first, conditions.count <= 3 else { return self }
     let outcomes = [true, false].map { outcome in
       own.selecting { $0.simplified(ranges) == condition ? outcome : nil }
     }

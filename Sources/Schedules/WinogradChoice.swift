@@ -43,6 +43,7 @@ struct WinogradChoice {
         for tiles in stride(from: productTiles, through: Self.mostTiles, by: productTiles) {
           (shape.productVectors, shape.productTiles) = (productVectors, productTiles)
           shape.tiles = tiles
+          if shape.depth > 1 { shape.slices = Self.commonDivisor(tiles, nest.image.extent) }
           shapes.append(shape)
         }
       }
@@ -55,9 +56,15 @@ struct WinogradChoice {
     let outputLanes = lanes(nest.channel.extent)
     let inputLanes = lanes(nest.input.extent, where: nest.readsOneOperand)
     guard min(inputLanes, outputLanes) >= Self.fewestLanes else { return nil }
-    return WinogradShape(
+    var shape = WinogradShape(
       transform: transform, zeros: nest.zeros(transform), tiles: 1, productTiles: 1,
       productVectors: 1, inputLanes: inputLanes, outputLanes: outputLanes)
+    if let depth = nest.neighbours?.taps, shape.computedShare == 1 { shape.depth = depth }
+    return shape
+  }
+
+  private static func commonDivisor(_ a: Int, _ b: Int) -> Int {
+    b == 0 ? a : commonDivisor(b, a % b)
   }
 
   /// The widest vector that divides the channels and suits.
@@ -79,7 +86,7 @@ struct WinogradChoice {
   }
 
   func cycles(_ nest: WinogradNest, _ shape: WinogradShape) -> Double {
-    let strips = WinogradKernel.grid(nest, shape).strips(of: shape.tiles)
+    let strips = WinogradKernel.strips(nest, shape)
     let strip =
       inputCycles(nest, shape) + outputCycles(nest, shape)
       + max(productCycles(nest, shape), memoryCycles(nest, shape))
@@ -90,7 +97,7 @@ struct WinogradChoice {
 
   private func inputCycles(_ nest: WinogradNest, _ shape: WinogradShape) -> Double {
     let size = shape.transform.inputs
-    let vectors = shape.tiles * (nest.input.extent / shape.inputLanes)
+    let vectors = shape.inputTiles * (nest.input.extent / shape.depth / shape.inputLanes)
     return Double(vectors) * cost.transformCycles(passes: 2 * size, size: size, results: size)
   }
 

@@ -25,13 +25,6 @@ extension WinogradKernel {
     return [.loop(Loop(t, .integer(0), tilesInStrip, body: bindings + [vectors]))]
   }
 
-  /// Tiles of the strip that are not repeated.
-  var tilesInStrip: Expression {
-    .binary(
-      .minimum, .integer(shape.tiles),
-      .integer(grid.count) - .variable(strip) * .integer(shape.tiles))
-  }
-
   /// The last row or column at which a whole tile begins.
   private func last(_ dimension: LoopNest.Dimension, _ step: Int) -> Int {
     dimension.extent - 1 - (m - 1) * step

@@ -8,6 +8,10 @@ struct WinogradShape: Hashable {
   var zeros: [WinogradZeros]
   /// Tiles that go through all steps together, so that what is in between stays in the second level cache.
   var tiles: Int
+  /// Of volumes, the slices among them: as many tiles lie behind each other. 1 of images.
+  var slices = 1
+  /// Slices that a result looks at; 1 of images.
+  var depth = 1
   /// Tiles and vectors of output channels in one register tile of the products; both divide what they split.
   var productTiles: Int
   var productVectors: Int
@@ -18,6 +22,11 @@ struct WinogradShape: Hashable {
   /// Output channels that are done together.
   var block: Int { productVectors * outputLanes }
   var products: Int { transform.inputs * transform.inputs }
+
+  /// Tiles of inputs for so many results.
+  var inputTiles: Int { tiles / slices * (slices + depth - 1) }
+  /// Tiles beside each other, each of `slices` slices.
+  var places: Int { tiles / slices }
 
   /// The part of all products of channels that is computed.
   var computedShare: Double {
@@ -65,13 +74,13 @@ struct WinogradKernel {
     pooled = work.pooling.map { PooledResult($0, of: nest.result, &names) }
     strip = names.fresh("strip")
     transformed = TileGrid.planes(
-      "transformed", products: shape.products, tiles: shape.tiles, channels: nest.input.extent,
-      &names)
+      "transformed", products: shape.products, tiles: shape.inputTiles,
+      channels: nest.input.extent / shape.depth, &names)
     product = TileGrid.planes(
       "products", products: shape.products, tiles: shape.tiles, channels: shape.block, &names)
     weights = Self.weights(nest, shape, name: nest.kernel.parameters[nest.weights].buffer.name)
     self.sums = PartialSums(
-      work.sums, of: nest.result, parts: Self.grid(nest, shape).strips(of: shape.tiles), &names)
+      work.sums, of: nest.result, parts: Self.strips(nest, shape), &names)
     self.names = names
   }
 
@@ -87,7 +96,8 @@ struct WinogradKernel {
   /// Bytes of the local buffers: two sets of planes and some tiles.
   static func localBytes(_ nest: WinogradNest, _ shape: WinogradShape) -> Int {
     let elements =
-      (nest.input.extent + shape.block) * shape.tiles + 3 * shape.inputLanes
+      nest.input.extent / shape.depth * shape.inputTiles + shape.block * shape.tiles
+      + 3 * shape.inputLanes
       + 3 * shape.outputLanes
     return shape.products * (elements * ElementType.f32.byteCount + 2 * TileGrid.padding)
   }
@@ -107,10 +117,16 @@ struct WinogradKernel {
   var m: Int { shape.transform.outputs }
   var grid: TileGrid { Self.grid(nest, shape) }
 
+  /// Of all images; of volumes, of one slice.
   static func grid(_ nest: WinogradNest, _ shape: WinogradShape) -> TileGrid {
     TileGrid(
-      extent: shape.transform.outputs, images: nest.image.extent, rows: nest.row.extent,
-      columns: nest.column.extent, steps: nest.dilation)
+      extent: shape.transform.outputs, images: shape.depth > 1 ? 1 : nest.image.extent,
+      rows: nest.row.extent, columns: nest.column.extent, steps: nest.dilation)
+  }
+
+  static func strips(_ nest: WinogradNest, _ shape: WinogradShape) -> Int {
+    let strips = grid(nest, shape).strips(of: shape.places)
+    return shape.depth > 1 ? nest.image.extent / shape.slices * strips : strips
   }
 
   /// The kernel under its new name, with transformed kernels in the place of the weights, and what its sums read and
@@ -135,17 +151,47 @@ struct WinogradKernel {
     result.body = [
       Statement.loop(
         Loop(
-          strip, .integer(0), .integer(grid.strips(of: shape.tiles)), kind: .parallel, body: body))
+          strip, .integer(0), .integer(Self.strips(nest, shape)), kind: .parallel, body: body))
     ].splitAtSelections(&names).simplified()
     return result
   }
 
-  /// Binds the place of the strip's tile of the given number.
-  mutating func place(_ number: Expression) -> (bindings: [Statement], tile: Tile) {
-    let grid = grid
-    return grid.place(
-      .variable(strip) * .integer(shape.tiles) + number,
-      isInRange: grid.count % shape.tiles == 0, &names)
+  /// Binds the place of the strip's tile of the given number, which counts the slices at each place first; `slices` are
+  /// those of the strip.
+  mutating func place(
+    _ number: Expression, slices: Int? = nil
+  ) -> (bindings: [Statement], tile: Tile) {
+    let (grid, slices) = (grid, Expression.integer(slices ?? shape.slices))
+    let isInRange = grid.count % shape.places == 0
+    guard shape.depth > 1 else {
+      return grid.place(
+        .variable(strip) * .integer(shape.tiles) + number, isInRange: isInRange, &names)
+    }
+    var (bindings, tile) = grid.place(
+      firstPlace + .binary(.divide, number, slices), isInRange: isInRange, &names)
+    let slice = names.fresh("slice")
+    let first = Expression.binary(.divide, .variable(strip), stripsOfSlices)
+    bindings.append(
+      .bind(slice, first * .integer(shape.slices) + .binary(.remainder, number, slices)))
+    tile.image = .variable(slice)
+    return (bindings, tile)
+  }
+
+  /// Strips that show the same slices.
+  private var stripsOfSlices: Expression { .integer(grid.strips(of: shape.places)) }
+
+  /// The first place of the strip, of all places of a slice.
+  private var firstPlace: Expression {
+    .binary(.remainder, .variable(strip), stripsOfSlices) * .integer(shape.places)
+  }
+
+  /// Tiles of the strip that are not repeated.
+  var tilesInStrip: Expression {
+    let left =
+      shape.depth > 1
+      ? (.integer(grid.count) - firstPlace) * .integer(shape.slices)
+      : .integer(grid.count) - .variable(strip) * .integer(shape.tiles)
+    return .binary(.minimum, .integer(shape.tiles), left)
   }
 
   func lanes(_ l: String, _ count: Int, _ body: [Statement]) -> Statement {
@@ -169,17 +215,26 @@ extension WinogradKernel {
     let first = .variable(group) * .integer(shape.productTiles)
     let (weights, transformed, product) = (weights.name, transformed.name, product.name)
     let start = overProducts { place in .store(sum.name, place, .real(0, .f32)) }
+    let (slices, depth) = (shape.slices, shape.depth)
+    let channels = nest.input.extent / depth
     let reduction = shape.zeros.flatMap { part in
       let i = names.fresh("i")
+      let (start, end) = (part.channels.lowerBound, part.channels.upperBound)
+      let tap = start / channels
       let step = overProducts { place in
-        .store(
+        let tile = first + place[0]
+        // Tiles of inputs at each place are more than those of results.
+        let source =
+          depth == 1
+          ? tile
+          : tile + .binary(.divide, tile, .integer(slices)) * .integer(depth - 1) + .integer(tap)
+        return .store(
           sum.name, place,
           .fma(
-            .load(transformed, [.variable(p), first + place[0], .variable(i)]),
+            .load(transformed, [.variable(p), source, .variable(i) - .integer(tap * channels)]),
             .load(weights, [.variable(block), .variable(p), .variable(i), place[1]]),
             .load(sum.name, place)))
       }
-      let (start, end) = (part.channels.lowerBound, part.channels.upperBound)
       let sums = Statement.loop(Loop(i, .integer(start), .integer(end), body: step))
       guard let isZero = isZero(part, .variable(p)) else { return [sums] }
       return [.conditional(.unary(.not, isZero), then: [sums], otherwise: [])]

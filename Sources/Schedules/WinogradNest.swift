@@ -16,6 +16,8 @@ struct WinogradNest {
   let input: LoopNest.Dimension
   /// The operand's element at row `row.name` and column `column.name`, counted from the padding's edge.
   let operand: Expression
+  /// Where the operand is slices of a volume side by side.
+  let neighbours: NeighbourSlices?
   /// Whether a row, or a column, counted so is inside the operand; elsewhere it is zero.
   let conditions: [Expression]
   /// Rows, and columns, of taps.
@@ -43,6 +45,7 @@ struct WinogradNest {
     column = nest.outer.dimensions[3]
     input = taps.input
     operand = taps.operand
+    neighbours = NeighbourSlices(taps.operand, image: image, input: taps.input)
     conditions = taps.conditions
     self.taps = taps.count
     dilation = (taps.vertical.step, taps.horizontal.step)
@@ -52,11 +55,13 @@ struct WinogradNest {
   /// What is written, [image, channel, row, column].
   var result: Buffer { kernel.parameters[kernel.parameters.count - 1].buffer }
 
-  /// The operand at an element.
+  /// The operand at an element; of a volume of slices, at one of its slices.
   func element(
-    image n: Expression, row y: Expression, column x: Expression, channel i: Expression
+    image n: Expression, row y: Expression, column x: Expression, channel i: Expression,
+    ofSlices: Bool
   ) -> Expression {
-    operand.substituting([image.name: n, row.name: y, column.name: x, input.name: i])
+    let source = ofSlices ? neighbours?.operand ?? operand : operand
+    return source.substituting([image.name: n, row.name: y, column.name: x, input.name: i])
   }
 
   /// Whether no vector of so many channels spans two operands of a concatenation.

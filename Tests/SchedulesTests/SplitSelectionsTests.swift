@@ -115,11 +115,11 @@ import Testing
   }
 
   @Test(arguments: [
-    // What the loop itself changes, and what would make eight loops of one.
+    // What the loop itself changes, and what would make many loops of one.
     "for %i in 0 ..< 24 { %b[%i] = select(%b[0] < f32 1.0, %a[0], %a[1]) }",
     """
     for %o in 0 ..< 9 { let %n = %o * %o for %i in 0 ..< 2 {
-      %b[%i] = select(%n < 2, f32 0.0, select(%n < 5, f32 1.0, select(%n < 20, f32 2.0, %a[%i])))
+      %b[%i] = select(%n < 2, f32 0.0, select(%n < 5, f32 1.0, select(%n < 20, f32 2.0, select(%n < 40, f32 3.0, %a[%i]))))
     } }
     """,
     "parallel for %i in 0 ..< 24 { %b[%i] = select(%i < 16, %a[0], %a[1]) }",

@@ -18,7 +18,7 @@ import Testing
       .convolution(4, 12, size: (6, 6), padding: [2, 1, 0, 2]),
       .convolution(8, 8, size: (5, 10), batch: 3), .convolution(24, 32, size: (4, 13)),
       .residual(), upsampledSkip(16), upsampledSkip(12),
-    ] + dilated
+    ] + dilated + NeighbourSlicesTests.volumes + NeighbourSlicesTests.others
 
   /// Rows and columns that phases share evenly or not, and fewer than there are phases: some tiles are empty then.
   static let dilated: [KernelCase] = [
