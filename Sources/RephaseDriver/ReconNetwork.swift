@@ -83,11 +83,16 @@ extension ReconNetwork {
   }
 
   /// Throws where a model of a fixed shape was asked to take another.
-  func check(size: ImageSize?, batch: Int?) throws(Diagnostic) {
-    if let size, size != self.size {
+  func check(size asked: ModelSizeOption?, batch: Int?) throws(Diagnostic) {
+    if let size = asked?.size, size != self.size {
       throw Diagnostic(
         "\(name) takes images of \(self.size), not \(size)",
         help: "leave --size out, or make the model anew for \(size)")
+    }
+    if let slices = asked?.slices, !takesVolumes || slices != shape[0] {
+      throw Diagnostic(
+        "\(name) takes \(takesVolumes ? "volumes of \(shape[0]) slices" : "images"), not volumes of \(slices)",
+        help: "give --size as HxW")
     }
     let count = takesVolumes ? 1 : shape[0]
     if let batch, batch != count {

@@ -70,7 +70,7 @@ struct ReconModelOptions: ParsableArguments {
     } else {
       network = try ReconNetwork(common, frames: frames)
     }
-    try network.check(size: size?.size, batch: batch)
+    try network.check(size: size, batch: batch)
     return network
   }
 

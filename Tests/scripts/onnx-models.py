@@ -36,6 +36,12 @@ def rephase(*arguments):
         sys.exit(f"error: rephase {' '.join(map(str, arguments))}: {done.stderr}")
 
 
+def refused(message, *arguments):
+    done = subprocess.run([REPHASE, *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode != 1 or message not in done.stderr:
+        sys.exit(f"error: rephase {' '.join(map(str, arguments))} ends with {done.returncode}: {done.stderr}")
+
+
 def expected(path, x):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -148,6 +154,14 @@ def volumes(folder):
     low, high = images.min(), images.max()
     output = expected(path, ((images - low) / (high - low))[None, None])[0, 0]
     check("recon of volumes", numpy.load(made), output * (high - low) + low)
+    rephase("compile", path, "--size", "4x32x24", "--quiet", "-o", folder / "lib")
+    library = folder / f"lib/lib{path.stem}.so"
+    rephase("recon", scan, "--model", library, "--quiet", "-o", folder / "compiled.npy")
+    if (folder / "compiled.npy").read_bytes() != made.read_bytes():
+        sys.exit("error: the library makes other volumes than recon's own network")
+    refused("volumes of 4 slices", "recon", scan, "--model", library, "--size", "5x32x24", "-o", made)
+    rephase("phantom", "--frames", 3, "-o", scan)
+    refused("volumes of 4 frames", "recon", scan, "--model", library, "-o", made)
 
 
 def networks(folder):

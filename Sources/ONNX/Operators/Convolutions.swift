@@ -10,58 +10,58 @@ enum Convolutions {
     let (x, window) = (try Images(call), try self.window(call))
     let borders = window.borders(of: x.spatial)
     let groups = try groups(call, channels: call.extents(of: 1)[0])
-    let plane = WindowAttributes.plane(borders, [0, 0])
-    let operation = Convolution(
-      padding: plane[0] + plane[1], strides: WindowAttributes.plane(window.strides, 1),
-      rhsDilation: WindowAttributes.plane(window.dilations, 1), featureGroupCount: groups)
     var (image, kernel) = (x, try call.value(1))
     switch x.rank {
     case 3: kernel = try VolumeKernel.ofLines(kernel, call)
     case 5:
       image = try VolumeKernel.neighbours(
         x, call.shape(of: kernel)[2], window, borders[0], groups: groups)
-      kernel = try VolumeKernel.side(bySide: kernel, groups: groups, inputs: true, call)
+      kernel = try VolumeKernel.sideBySide(kernel, call)
     default: break
     }
     let bias = try call.optionalValue(2).map { [$0] } ?? []
+    let operation = operation(window, borders, groups: groups)
     return [try x.with(try call.apply(operation, [image.pixels, kernel] + bias)).imported()]
   }
 
   /// Kernels are [inputs, outputs / groups, rows, columns]: each pixel is spread as the gradient of a convolution
   /// spreads it.
   static func transposed(_ call: NodeCall) throws(Diagnostic) -> [ImportedValue] {
-    let (x, window) = (try Images(call), try self.window(call))
-    let groups = try self.groups(call, channels: x.channels)
-    let taps = try call.extents(of: 1)
-    let (outputs, overflow) = taps[1].multipliedReportingOverflow(by: groups)
-    guard !overflow else { throw Diagnostic("it has too many channels") }
+    let (x, window, kernel) = (try Images(call), try self.window(call), try call.value(1))
+    let (groups, taps) = (try groups(call, channels: x.channels), call.shape(of: kernel))
+    let outputs = try Shape([taps[1], groups]).elementCount
     let (size, borders) = try transposedSize(of: x.spatial, window, call)
-    let plane = WindowAttributes.plane(borders, [0, 0])
-    let operation = Convolution(
-      padding: plane[0] + plane[1], strides: WindowAttributes.plane(window.strides, 1),
-      rhsDilation: WindowAttributes.plane(window.dilations, 1), featureGroupCount: groups)
-    var (kernel, bias) = (try call.value(1), try call.optionalValue(2))
-    func spread(channels: Int) throws(Diagnostic) -> Images {
+    let operation = operation(window, borders, groups: groups)
+    func spread(
+      _ kernel: ValueID, channels: Int, bias: ValueID?
+    ) throws(Diagnostic) -> Images {
       let shape = try Shape([x.shape[0], channels] + WindowAttributes.plane(size, 1))
       return x.with(
         try operation.imageGradient(x.pixels, kernel, shape, bias: bias, &call.graph.builder))
     }
-    switch x.rank {
-    case 3: kernel = try VolumeKernel.ofLines(kernel, call)
-    case 5:
-      let addition = bias
-      (kernel, bias) = (
-        try VolumeKernel.side(bySide: kernel, groups: groups, inputs: false, call), nil
-      )
-      let parts = try spread(channels: try Shape([outputs, taps[2]]).elementCount)
-      let sum = try VolumeKernel.spread(
-        parts, taps[2], window, size: size[0], before: borders[0][0], groups: groups)
-      guard let addition else { return [try sum.imported()] }
-      let wide = try call.broadcast(addition, to: sum.shape, dimensions: [1])
-      return [try sum.with(try call.apply(Add(), sum.pixels, wide)).imported()]
-    default: break
+    let bias = try call.optionalValue(2)
+    guard x.rank == 5 else {
+      let plane = x.rank == 3 ? try VolumeKernel.ofLines(kernel, call) : kernel
+      return [try spread(plane, channels: outputs, bias: bias).imported()]
     }
-    return [try spread(channels: outputs).imported()]
+    let parts = try spread(
+      try VolumeKernel.sideBySide(kernel, call),
+      channels: try Shape([outputs, taps[2]]).elementCount, bias: nil)
+    let sum = try VolumeKernel.sum(
+      of: parts, taps[2], window, size: size[0], before: borders[0][0], groups: groups)
+    guard let bias else { return [try sum.imported()] }
+    let wide = try call.broadcast(bias, to: sum.shape, dimensions: [1])
+    return [try sum.with(try call.apply(Add(), sum.pixels, wide)).imported()]
+  }
+
+  /// Of rows and columns.
+  private static func operation(
+    _ window: WindowAttributes, _ borders: [[Int]], groups: Int
+  ) -> Convolution {
+    let plane = WindowAttributes.plane(borders, [0, 0])
+    return Convolution(
+      padding: plane[0] + plane[1], strides: WindowAttributes.plane(window.strides, 1),
+      rhsDilation: WindowAttributes.plane(window.dilations, 1), featureGroupCount: groups)
   }
 
   private static func window(_ call: NodeCall) throws(Diagnostic) -> WindowAttributes {

@@ -58,6 +58,9 @@ struct Images {
 
   /// One of these, of one channel, as many times as there are of `others`.
   func repeated(like others: Images) throws(Diagnostic) -> Images {
+    guard rank == 5, others.batch > 1 else {
+      return others.with(try call.broadcast(pixels, to: others.shape, dimensions: [0, 1, 2, 3]))
+    }
     let extents = others.shape.extents
     let volumes = try Shape([others.batch, others.depth] + extents.dropFirst())
     let wide = try call.broadcast(pixels, to: volumes, dimensions: [1, 2, 3, 4])

@@ -16,16 +16,13 @@ enum VolumeKernel {
     return try call.apply(Reshape(try Shape([shape[0], shape[1], 1, shape[2]])), kernel)
   }
 
-  /// [A, B, D, H, W] as [A, D B, H, W], where slices of a kernel follow each other in its inputs ([outputs, inputs / groups])
-  /// or outputs ([inputs, outputs / groups]).
-  static func side(
-    bySide kernel: ValueID, groups: Int, inputs: Bool, _ call: NodeCall
-  ) throws(Diagnostic) -> ValueID {
+  /// [A, B, D, H, W] as [A, D B, H, W]: slices of a kernel follow each other in its inputs, or of a transposed convolution
+  /// in its outputs, of each group.
+  static func sideBySide(_ kernel: ValueID, _ call: NodeCall) throws(Diagnostic) -> ValueID {
     let extents = call.shape(of: kernel).extents
-    let flat = try Shape(
-      [extents[0], try Shape([extents[1], extents[2]]).elementCount] + extents[3...])
+    let channels = try Shape([extents[1], extents[2]]).elementCount
     let taps = extents[2] > 1 ? try call.apply(Transpose([0, 2, 1, 3, 4]), kernel) : kernel
-    return try call.apply(Reshape(flat), taps)
+    return try call.apply(Reshape(try Shape([extents[0], channels] + extents[3...])), taps)
   }
 
   /// For each slice of the result those that its window looks at, as channels of each group one after the other.
@@ -49,8 +46,8 @@ enum VolumeKernel {
 
   /// The sum of what each tap spreads over slices: `parts` are the taps' results as channels of each group one after the
   /// other, and `before` slices in front of the `size` of the result are cut off.
-  static func spread(
-    _ parts: Images, _ taps: Int, _ window: WindowAttributes, size: Int, before: Int, groups: Int
+  static func sum(
+    of parts: Images, _ taps: Int, _ window: WindowAttributes, size: Int, before: Int, groups: Int
   ) throws(Diagnostic) -> Images {
     let (call, shape) = (parts.call, parts.shape)
     let channels = shape[1] / (taps * groups)
