@@ -144,7 +144,7 @@ import Testing
   @Test func aKernelOfMoreSlicesThanThereAreIsRefused() throws {
     let model = Onnx_ModelProto(
       [.init("Conv", ["x", "k"])], x: [1, 1, 2, 4, 4], [kernel([1, 1, 3, 1, 1], [1, 1, 1])])
-    #expect(failure(model)?.message.contains("3 slices") == true)
+    #expect(failure(model)?.message.contains("window of 3") == true)
     let plane = Onnx_ModelProto(
       [.init("Conv", ["x", "k"])], x: [1, 1, 2, 4, 4], [kernel([1, 1, 1, 1], [1])])
     #expect(failure(plane)?.message.contains("kernel") == true)

@@ -71,6 +71,9 @@ def _poolings():
     yield node("AveragePool", image, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1)
     yield node("AveragePool", image, kernel_shape=[4, 3], strides=[3, 4], pads=[1, 1, 0, 1], count_include_pad=1, ceil_mode=1)
     yield node("AveragePool", [1, 2, 5, 4, 3], kernel_shape=[2, 2, 2], strides=[2, 2, 2], count_include_pad=1, ceil_mode=1)
+    yield node("MaxPool", image, kernel_shape=[3, 2], dilations=[2, 3], strides=[1, 2], pads=[1, 1, 2, 0], ceil_mode=1)
+    yield node("MaxPool", [1, 2, 8, 5, 6], kernel_shape=[2, 1, 3], dilations=[3, 1, 2], strides=[2, 1, 1])
+    yield node("AveragePool", image, kernel_shape=[2, 3], dilations=[3, 2], pads=[1, 0, 0, 1], operator_set=19)
     yield node("GlobalAveragePool", image)
     yield node("GlobalMaxPool", image)
 

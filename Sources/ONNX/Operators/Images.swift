@@ -110,24 +110,6 @@ struct Images {
     }
   }
 
-  /// For each of `taps` places in windows along the depth the slices that lie there, one for each window.
-  func windows(_ taps: Int, dilation: Int, stride: Int) throws(Diagnostic) -> [Images] {
-    let span = (taps - 1) * dilation + 1
-    guard span <= depth else {
-      throw Diagnostic("a window of \(span) slices is larger than the \(depth) there are")
-    }
-    let count = (depth - span) / stride + 1
-    var slices: [Images] = []
-    for tap in 0..<taps {
-      let places = (0..<count).map { tap * dilation + $0 * stride }
-      slices.append(
-        try alongDepth { (x, dimension) throws(Diagnostic) in
-          try Slicing.steps(x, dimension, places, call)
-        })
-    }
-    return slices
-  }
-
   /// A number for each volume and channel, [N, C], of one for each slice and channel, [N D, C].
   func overDepth(
     _ values: ValueID, by reducer: Reduce.Reducer = .add

@@ -58,7 +58,7 @@ private struct Pool {
   let asked: [[Int]]
   /// The same with those for one more window (`ceil_mode`).
   let borders: [[Int]]
-  private let strides: [Int]
+  private let window: WindowAttributes
 
   init(_ call: NodeCall) throws(Diagnostic) {
     images = try Images(call)
@@ -67,30 +67,26 @@ private struct Pool {
       throw Diagnostic("it has no kernel_shape", help: "export the network again")
     }
     kernel = try call.integers("kernel_shape", count: extents.count, in: 1...1024, standard: 1)
-    let window = try WindowAttributes(call, kernel: kernel)
-    strides = window.strides
-    guard window.dilations.allSatisfy({ $0 == 1 }) else {
-      throw Diagnostic("dilations are not supported", help: "use dilations of 1")
-    }
+    window = try WindowAttributes(call, kernel: kernel)
     asked = window.borders(of: extents)
-    for (border, count) in zip(asked, kernel) where (border.max() ?? 0) >= count {
+    for (border, span) in zip(asked, window.spans) where (border.max() ?? 0) >= span {
       throw Diagnostic(
-        "a border of \(border.max() ?? 0) pixels is not smaller than a window of \(count)")
+        "a border of \(border.max() ?? 0) pixels is not smaller than a window of \(span)")
     }
     var borders = asked
     if try call.integer("ceil_mode", 0) != 0, !window.isSame {
       for axis in extents.indices {
-        let rest = Self.rest(extents[axis], borders[axis], kernel[axis], strides[axis])
-        borders[axis][1] += rest
+        borders[axis][1] += Self.rest(
+          extents[axis], borders[axis], window.spans[axis], window.strides[axis])
       }
     }
     self.borders = borders
   }
 
   /// Pixels that are missing for one more window, which starts inside of the image or the border before it.
-  private static func rest(_ extent: Int, _ border: [Int], _ kernel: Int, _ stride: Int) -> Int {
-    let left = (border[0] + extent + border[1] - kernel) % stride
-    let start = border[0] + extent + border[1] - kernel - left + stride
+  private static func rest(_ extent: Int, _ border: [Int], _ span: Int, _ stride: Int) -> Int {
+    let left = (border[0] + extent + border[1] - span) % stride
+    let start = border[0] + extent + border[1] - span - left + stride
     guard left > 0, start < border[0] + extent else { return 0 }
     return stride - left
   }
@@ -103,31 +99,42 @@ private struct Pool {
     let (call, borders) = (images.call, given ?? self.borders)
     let framed = try Padding.surrounded(
       images.pixels, WindowAttributes.plane(borders, [0, 0]), with: number, call)
-    let operation = ReduceWindow(
-      reducer, window: WindowAttributes.plane(kernel, 1),
-      strides: WindowAttributes.plane(strides, 1))
-    let planes = images.with(try call.apply(operation, framed))
+    let planes = images.with(try reducedPlanes(framed, reducer, call))
     guard images.rank == 5 else { return planes }
-    return try reducedDepth(planes, reducer, around: number, borders[0])
+    return try planes.alongDepth { (x, dimension) throws(Diagnostic) in
+      let around = [borders[0]] + [[Int]](repeating: [0, 0], count: 3)
+      let padded = try Padding.surrounded(x, around, with: number, call)
+      return try slid(padded, dimension, axis: 0, reducer, call)
+    }
   }
 
-  /// Of slices that are reduced already.
-  private func reducedDepth(
-    _ planes: Images, _ reducer: ReduceWindow.Reducer, around number: Double, _ border: [Int]
-  ) throws(Diagnostic) -> Images {
-    let call = planes.call
-    let padded = try planes.alongDepth { (x, dimension) throws(Diagnostic) in
-      let plane = [[Int]](repeating: [0, 0], count: 3)
-      return try Padding.surrounded(x, [border] + plane, with: number, call)
+  private func reducedPlanes(
+    _ x: ValueID, _ reducer: ReduceWindow.Reducer, _ call: NodeCall
+  ) throws(Diagnostic) -> ValueID {
+    if window.dilations.suffix(2).allSatisfy({ $0 == 1 }) {
+      let operation = ReduceWindow(
+        reducer, window: WindowAttributes.plane(kernel, 1),
+        strides: WindowAttributes.plane(window.strides, 1))
+      return try call.apply(operation, x)
     }
-    var result: Images?
-    for slices in try padded.windows(kernel[0], dilation: 1, stride: strides[0]) {
-      result =
-        try result.map { (result) throws(Diagnostic) in
-          let operation: any Operation = reducer == .max ? Maximum() : Add()
-          return result.with(try call.apply(operation, result.pixels, slices.pixels))
-        } ?? slices
+    var result = x
+    let count = min(kernel.count, 2)
+    for place in 0..<count {
+      result = try slid(
+        result, 4 - count + place, axis: kernel.count - count + place, reducer, call)
     }
-    return result ?? planes
+    return result
+  }
+
+  /// Windows along one dimension, tap by tap.
+  private func slid(
+    _ x: ValueID, _ dimension: Int, axis: Int, _ reducer: ReduceWindow.Reducer, _ call: NodeCall
+  ) throws(Diagnostic) -> ValueID {
+    let taps = try window.taps(of: x, dimension, axis: axis, call)
+    var result = taps[0]
+    for tap in taps.dropFirst() {
+      result = try call.apply(reducer == .max ? Maximum() : Add(), result, tap)
+    }
+    return result
   }
 }

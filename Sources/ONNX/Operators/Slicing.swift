@@ -131,8 +131,14 @@ enum Slicing {
     _ x: ValueID, _ dimension: Int, _ places: [Int], _ call: NodeCall
   ) throws(Diagnostic) -> ValueID {
     let step = places.count > 1 ? places[1] - places[0] : 1
-    if step == 1, places.count == call.shape(of: x)[dimension] { return x }
-    let range = Range(dimension: dimension, start: places[0], count: places.count, step: step)
+    return try steps(x, dimension, from: places[0], count: places.count, step: step, call)
+  }
+
+  static func steps(
+    _ x: ValueID, _ dimension: Int, from start: Int, count: Int, step: Int, _ call: NodeCall
+  ) throws(Diagnostic) -> ValueID {
+    if step == 1, count == call.shape(of: x)[dimension] { return x }
+    let range = Range(dimension: dimension, start: start, count: count, step: step)
     return try sliced(x, [range], call)
   }
 

@@ -29,19 +29,17 @@ enum VolumeKernel {
   static func neighbours(
     _ x: Images, _ taps: Int, _ window: WindowAttributes, _ border: [Int], groups: Int
   ) throws(Diagnostic) -> Images {
-    let padded = try x.paddedDepth(low: border[0], high: border[1])
-    let windows = try padded.windows(
-      taps, dilation: window.dilations[0], stride: window.strides[0])
-    var (slices, call) = (windows.map(\.pixels), x.call)
-    if taps == 1 { return windows[0] }
-    if groups == 1 { return x.with(try Layout.joined(slices, dimension: 1, call)) }
-    let shape = call.shape(of: slices[0])
-    let grouped = try Shape([shape[0], groups, shape[1] / groups, shape[2], shape[3]])
-    slices = try slices.map { (slice) throws(Diagnostic) in try call.apply(Reshape(grouped), slice)
+    let (call, padded) = (x.call, try x.paddedDepth(low: border[0], high: border[1]))
+    let joined = try padded.alongDepth { (x, dimension) throws(Diagnostic) in
+      let slices = try window.taps(of: x, dimension, axis: 0, call)
+      return try Layout.joined(slices, dimension: dimension + 1, call)
     }
-    let all = try Layout.joined(slices, dimension: 2, call)
-    let flat = try Shape([shape[0], taps * shape[1], shape[2], shape[3]])
-    return x.with(try call.apply(Reshape(flat), all))
+    if taps == 1 || groups == 1 { return joined }
+    let extents = joined.shape.extents
+    let parts = try Shape([extents[0], taps, groups, x.channels / groups] + extents[2...])
+    let turned = try call.apply(
+      Transpose([0, 2, 1, 3, 4, 5]), try call.apply(Reshape(parts), joined.pixels))
+    return joined.with(try call.apply(Reshape(joined.shape), turned))
   }
 
   /// The sum of what each tap spreads over slices: `parts` are the taps' results as channels of each group one after the

@@ -1,10 +1,12 @@
 import Diagnostics
+import GraphIR
 import Tensors
 
 /// What convolutions and poolings share: where their windows lie, along each of one to three dimensions.
 struct WindowAttributes {
   let strides: [Int]
   let dilations: [Int]
+  private let kernel: [Int]
   /// Pixels that a window spans.
   let spans: [Int]
   private let autoPad: String
@@ -19,6 +21,7 @@ struct WindowAttributes {
       throw Diagnostic("a window of \(kernel) pixels is not possible")
     }
     let rank = kernel.count
+    self.kernel = kernel
     strides = try call.integers("strides", count: rank, in: 1...1024, standard: 1)
     let dilations = try call.integers("dilations", count: rank, in: 1...1024, standard: 1)
     self.dilations = dilations
@@ -42,6 +45,21 @@ struct WindowAttributes {
         let count = (extent + strides[axis] - 1) / strides[axis]
         return halves(max(0, (count - 1) * strides[axis] + spans[axis] - extent))
       }
+    }
+  }
+
+  /// For each tap of the windows along a dimension, borders included, the elements that it lies on.
+  func taps(
+    of x: ValueID, _ dimension: Int, axis: Int, _ call: NodeCall
+  ) throws(Diagnostic) -> [ValueID] {
+    let extent = call.shape(of: x)[dimension]
+    guard spans[axis] <= extent else {
+      throw Diagnostic("a window of \(spans[axis]) is larger than the \(extent) there are")
+    }
+    let count = (extent - spans[axis]) / strides[axis] + 1
+    return try (0..<kernel[axis]).map { (tap) throws(Diagnostic) in
+      try Slicing.steps(
+        x, dimension, from: tap * dilations[axis], count: count, step: strides[axis], call)
     }
   }
 
