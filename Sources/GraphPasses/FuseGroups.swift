@@ -24,7 +24,7 @@ import Tensors
 /// %2 = concatenate %1, %skip
 /// %3 = convolution %2, %w, %b
 /// ```
-/// becomes one region, and neither %1 nor %2 is ever in memory. A product of matrices (`dot_general`)
+/// becomes one region, and neither %1 nor %2 is ever in memory; so do `pad` and `slice` of whole images. A product of matrices (`dot_general`)
 /// likewise reads operands that are transposed, cut out, split or repeated where they come from; what moves elements one
 /// after the other moves them once, and elementwise operations read parts where they are. A sum over whole dimensions (`reduce`) reads each
 /// element once, so that elementwise operations before it go into its region too. Those that read one large tensor,
