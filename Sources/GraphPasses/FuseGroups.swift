@@ -24,8 +24,8 @@ import Tensors
 /// %2 = concatenate %1, %skip
 /// %3 = convolution %2, %w, %b
 /// ```
-/// becomes one region, and neither %1 nor %2 is ever in memory; so do `pad` and `slice` of whole images. A product of matrices (`dot_general`)
-/// likewise reads operands that are transposed, cut out, split or repeated where they come from; what moves elements one
+/// becomes one region, and neither %1 nor %2 is ever in memory; so do `pad` and `slice` of whole images. A product of matrices
+/// (`dot_general`) likewise reads operands that are transposed, cut out, split or repeated where they come from; what moves elements one
 /// after the other moves them once, and elementwise operations read parts where they are. A sum over whole dimensions (`reduce`) reads each
 /// element once, so that elementwise operations before it go into its region too. Those that read one large tensor,
 /// which is in memory anyway, are computed again in each group that uses them. Work on weights alone is never mixed with work on

@@ -27,7 +27,7 @@ struct ModelInputs {
     var options = options
     options.batch = options.batch ?? extents[0]
     options.size =
-      options.size ?? ModelSizeOption(SizeOption(.init(height: extents[2], width: extents[3])))
+      options.size ?? ModelSizeOption(.init(height: extents[2], width: extents[3]))
     return options
   }
 

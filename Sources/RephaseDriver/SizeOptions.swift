@@ -28,12 +28,12 @@ struct ModelSizeOption: ExpressibleByArgument {
     guard let plane = SizeOption(argument: parts.suffix(2).joined(separator: "x")) else {
       return nil
     }
-    self.init(plane)
+    self.init(plane.size)
     guard parts.count > 2 else { return }
     guard parts.count == 3, let slices = Int(parts[0]), (1...SizeOption.maximum).contains(slices)
     else { return nil }
     self.slices = slices
   }
 
-  init(_ plane: SizeOption) { size = plane.size }
+  init(_ size: ImageSize) { self.size = size }
 }

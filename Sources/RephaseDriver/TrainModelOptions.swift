@@ -49,7 +49,7 @@ struct TrainModelOptions: ParsableArguments {
     options.settings = settings
     options.weights = nil
     options.batch = batch
-    options.size = size.map(ModelSizeOption.init)
+    options.size = size.map { ModelSizeOption($0.size) }
     options.target = target
     options.threads = threads
     options.precision = precision

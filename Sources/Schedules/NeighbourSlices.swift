@@ -16,13 +16,7 @@ struct NeighbourSlices {
 
   /// Nil where a convolution's operand is no such image.
   init?(_ operand: Expression, image: LoopNest.Dimension, input: LoopNest.Dimension) {
-    let isJoined = operand.subexpressions.contains {
-      if case .select(let condition, _, _) = $0 {
-        condition.variablesUsed == [input.name]
-      } else {
-        false
-      }
-    }
+    let isJoined = operand.selectionConditions.contains { $0.variablesUsed == [input.name] }
     guard isJoined, image.extent <= Self.mostSlices else { return nil }
     for taps in 2...Self.mostTaps
     where input.extent.isMultiple(of: taps) && image.extent >= taps {

@@ -94,6 +94,13 @@ extension Statement {
 }
 
 extension Expression {
+  /// Those of all selections in it.
+  var selectionConditions: [Expression] {
+    subexpressions.compactMap {
+      if case .select(let condition, _, _) = $0 { condition } else { nil }
+    }
+  }
+
   fileprivate var readsNothing: Bool {
     var reads = false
     forEachLoad { _, _ in reads = true }
@@ -145,7 +152,7 @@ extension Loop {
   ) -> [Expression] {
     var conditions: [Expression] = []
     body.forEachStatement { statement in
-      for case .select(let condition, _, _) in statement.expressions.flatMap(\.subexpressions) {
+      for condition in statement.expressions.flatMap(\.selectionConditions) {
         let simple = condition.simplified(ranges)
         if matters(simple.variablesUsed), !conditions.contains(simple) {
           conditions.append(simple)

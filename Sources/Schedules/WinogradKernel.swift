@@ -105,9 +105,7 @@ struct WinogradKernel {
   /// The same with a copy of the input's tiles for each operand of a concatenation, and each outcome of what else is
   /// selected: as much stack as the kernel takes.
   static func stackBytes(_ nest: WinogradNest, _ shape: WinogradShape) -> Int {
-    let conditions = nest.operand.subexpressions.compactMap {
-      if case .select(let condition, _, _) = $0 { condition.variablesUsed } else { nil }
-    }
+    let conditions = nest.operand.selectionConditions.map(\.variablesUsed)
     let operands = 1 + conditions.filter { $0.contains(nest.input.name) }.count
     let copies = operands * (operands > conditions.count ? 1 : 2)
     let tile = shape.products * shape.inputLanes * ElementType.f32.byteCount

@@ -66,7 +66,7 @@ struct WinogradNest {
 
   /// Whether no vector of so many channels spans two operands of a concatenation.
   func readsOneOperand(lanes: Int) -> Bool {
-    for case .select(let condition, _, _) in operand.subexpressions
+    for condition in operand.selectionConditions
     where condition.variablesUsed == [input.name] {
       for first in stride(from: 0, to: input.extent, by: lanes) {
         let channels = Interval(first, first + lanes - 1)

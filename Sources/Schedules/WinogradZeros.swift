@@ -30,11 +30,7 @@ extension WinogradNest {
 
   /// Ranges of input channels for which every selection of the operand has one outcome.
   private func operandChannels() -> [Range<Int>] {
-    var conditions: [Expression] = []
-    for case .select(let condition, _, _) in operand.subexpressions
-    where condition.variablesUsed == [input.name] {
-      conditions.append(condition)
-    }
+    let conditions = operand.selectionConditions.filter { $0.variablesUsed == [input.name] }
     func outcomes(_ channel: Int) -> [Bool?] {
       conditions.map { $0.truth([input.name: Interval(channel)]) }
     }

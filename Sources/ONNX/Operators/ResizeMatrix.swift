@@ -1,5 +1,4 @@
 import Diagnostics
-import Glibc
 import GraphIR
 import Operations
 import Tensors
@@ -20,29 +19,30 @@ struct ResizeMatrix {
   private let pixels: Int
   private var values: Tensor<Float>
 
-  /// For results that lie at `places` between the pixels.
+  /// For results of which each lies at a `place` between the pixels.
   init(
-    _ interpolation: Interpolation, from pixels: Int, at places: [Double]
+    _ interpolation: Interpolation, from pixels: Int, to count: Int, place: (Int) -> Double
   ) throws(Diagnostic) {
-    guard places.count <= Self.mostElements / pixels else {
+    guard count <= Self.mostElements / pixels else {
       throw Diagnostic(
-        "\(pixels) pixels are too many to be resized to \(places.count) by interpolation")
+        "\(pixels) pixels are too many to be resized to \(count) by interpolation")
     }
     self.pixels = pixels
-    values = Tensor(try Shape([places.count, pixels]), repeating: 0)
-    for (result, place) in places.enumerated() {
-      for (pixel, share) in Self.shares(interpolation, place, pixels) {
+    values = Tensor(try Shape([count, pixels]), repeating: 0)
+    for result in 0..<count {
+      for (pixel, share) in Self.shares(interpolation, place(result), pixels) {
         values.values[result * pixels + pixel.clamped(to: 0...pixels - 1)] += Float(share)
       }
     }
   }
 
-  /// Where the results lie whose number is a factor times that of pixels, in the standard's own arithmetic.
-  static func places(
-    from pixels: Int, to count: Int, by factor: Double, _ coordinates: LinearPlaces.Coordinates
-  ) -> [Double] {
+  /// For results whose number is a factor times that of pixels, in the standard's own arithmetic.
+  init(
+    _ interpolation: Interpolation, from pixels: Int, to count: Int, by factor: Double,
+    _ coordinates: LinearPlaces.Coordinates
+  ) throws(Diagnostic) {
     let factor = Float(factor)
-    return (0..<count).map { result in
+    try self.init(interpolation, from: pixels, to: count) { result in
       switch coordinates {
       case .half_pixel: Double((Float(result) + 0.5) / factor - 0.5)
       case .asymmetric: Double(Float(result) / factor)

@@ -66,9 +66,7 @@ enum Resizing {
       let place = isFirst ? .asymmetric : coordinates ?? .half_pixel
       func along(_ x: ValueID, _ dimension: Int) throws(Diagnostic) -> ValueID {
         if isWhole { return try resize(x, dimension, size, place) }
-        let matrix = try ResizeMatrix(
-          interpolation, from: extent,
-          at: ResizeMatrix.places(from: extent, to: size, by: factor, place))
+        let matrix = try ResizeMatrix(interpolation, from: extent, to: size, by: factor, place)
         return try matrix.apply(x, dimension: dimension, call)
       }
       x =
@@ -110,12 +108,10 @@ enum Resizing {
       (x, dimension, size, coordinates) throws(Diagnostic) in
       let extent = call.shape(of: x)[dimension]
       let places = LinearPlaces(from: extent, to: size, coordinates)
-      let matrix = try ResizeMatrix(
-        cubic, from: extent,
-        at: (0..<size).map {
-          let (numerator, denominator) = places.place(of: $0)
-          return Double(numerator) / Double(denominator)
-        })
+      let matrix = try ResizeMatrix(cubic, from: extent, to: size) {
+        let (numerator, denominator) = places.place(of: $0)
+        return Double(numerator) / Double(denominator)
+      }
       return try matrix.apply(x, dimension: dimension, call)
     }
   }
